@@ -29,10 +29,16 @@ $(BIN)/python:
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Without Ray and PyTorch: 400 MB instead of 2 GB. Both targets may fill one environment, since all files have one set of pins.
+# Without Ray and PyTorch: 400 MB instead of 2 GB. These targets may fill one environment, since all files have one set of pins.
 .venv/.viewership: requirements/viewership.txt requirements/build.txt pyproject.toml | $(BIN)/python
 	@echo "==> locked requirements (requirements/viewership.txt)"
 	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt -r requirements/viewership.txt
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.trakt: requirements/trakt.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@echo "==> locked requirements (requirements/trakt.txt)"
+	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt -r requirements/trakt.txt
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shlex
@@ -23,6 +24,9 @@ from jobs.gamedata.members.tar import CONTAINERS
 from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import FINDINGS, MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
+from jobs.trakt.contract.resources import RESOURCES
+from jobs.trakt.model import SCENARIOS
+from jobs.trakt.steps.schema import schema_text
 from jobs.viewership import errors as viewership_errors
 from jobs.viewership.audit.shadow_document import shadow_schema
 from jobs.viewership.matching.model import REASONS
@@ -340,6 +344,14 @@ def screenalytics() -> str:
     return _filled("docs/screenalytics.md", "findings", table_rows, page)
 
 
+def trakt_replayer() -> str:
+    """The page of the replayer, with its table of scenarios."""
+    rows = [f"| `{name}` | {text} |" for name, text in SCENARIOS.items()]
+    return _filled(
+        "docs/trakt-replayer.md", "scenarios", "\n".join(["| scenario | what happens |", "| --- | --- |", *rows])
+    )
+
+
 def viewership_formats() -> str:
     """The page on reading reports, with its table of formats."""
     head = ["| format | report | label | evidence |", "| --- | --- | --- | --- |"]
@@ -377,6 +389,14 @@ def viewership_codes() -> str:
         lines = [f"| {name} | meaning |", "| --- | --- |", *(f"| `{code}` | {text} |" for code, text in codes.items())]
         page = _filled("docs/viewership-codes.md", block, "\n".join(lines), page)
     return page or ""
+
+
+def trakt_schemas() -> dict[str, Callable[[], str]]:
+    """The JSON Schemas of the API's answers, as ``telecine trakt schema`` prints them."""
+    return {
+        f"docs/schemas/trakt-{name}.schema.json": functools.partial(lambda name: f"{schema_text(name)}\n", name)
+        for name in RESOURCES
+    }
 
 
 def viewership_schemas() -> dict[str, Callable[[], str]]:
@@ -475,10 +495,12 @@ PAGES = {
     "docs/security.md": hostile,
     "docs/gamedata.md": gamedata,
     "docs/screenalytics.md": screenalytics,
+    "docs/trakt-replayer.md": trakt_replayer,
     "docs/configuration.md": configuration,
     "docs/schemas/notification.schema.json": notification_schema,
     "docs/schemas/report.schema.json": report_schema,
     "docs/schemas/run-manifest-1.0.schema.json": run_manifest_schema,
+    **trakt_schemas(),
     **viewership_schemas(),
     "docs/viewership-codes.md": viewership_codes,
     "docs/viewership-formats.md": viewership_formats,

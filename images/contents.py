@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 REQUIREMENTS = HERE.parent / "requirements"
 # Locks by image; the base image comes under its own licences.
 LOCKS = {"jobs": ("jobs",), "ray-cpu": ("ray", "torch"), "ray-gpu": ("ray", "torch", "cuda")}
-LAPTOP = ("gamedata", "viewership", "manifest", "torch", "cuda")
+LAPTOP = ("gamedata", "viewership", "trakt", "manifest", "torch", "cuda")
 BASE = "LicenseRef-base-image"
 
 _INTRODUCTION = """\

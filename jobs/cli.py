@@ -219,7 +219,7 @@ def _listing(program: str, text: str, members: dict[str, str]) -> str:
 
 
 def _unknown(program: str, word: str, valid: Sequence[str]) -> int:
-    # Of a command of two words, the first is to be corrected first.
+    # For a two-word command, suggest a correction of the first word.
     close = difflib.get_close_matches(word, list(dict.fromkeys(each.split()[0] for each in valid)), n=1)
     guess = f"; did you mean {close[0]}?" if close else ""
     kind = "flag" if word.startswith("-") else "command"

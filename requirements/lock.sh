@@ -23,7 +23,8 @@ PY
 }
 compile --extra dev -o requirements/dev.txt
 # jobs and ray are the contents of the two images.
-for name in "gamedata:gamedata,local" "viewership:viewership,local" "manifest:manifest" "jobs:manifest,viewership,cluster" "ray:gamedata,dashboard"; do
+for name in "gamedata:gamedata,local" "viewership:viewership,local" "trakt:trakt,local" "manifest:manifest" \
+    "jobs:manifest,viewership,trakt,cluster" "ray:gamedata,dashboard"; do
     file=requirements/${name%%:*}.txt
     compile --extra "${name#*:}" -c requirements/dev.txt -o "$file"
     clean "$file"

@@ -15,7 +15,7 @@ __all__ = ["OTHERS", "ROOMS", "ROOT", "about", "files", "summary"]
 ROOT = Path(__file__).parents[1]
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "jobs": ("cli", "closing", "media", "gamedata", "screenalytics", "viewership"),
+    "jobs": ("cli", "closing", "media", "gamedata", "screenalytics", "viewership", "trakt"),
     "jobs/gamedata": (
         *("steps", "sample", "manifest", "checks", "extraction", "session", "pt", "parts", "frames", "members"),
         *("ranges", "compute", "revision", "commands", "settings", "errors", "model"),
@@ -29,6 +29,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("tables", "keys"),
         *("commands", "settings", "errors", "model"),
     ),
+    "jobs/trakt": ("steps", "replayer", "contract", "commands", "settings", "errors", "model"),
     "jobs/media": ("steps", "commands", "settings"),
     "shared": (
         *("step", "notify", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database", "samples"),

@@ -162,6 +162,7 @@ class Sheet:
         is_1904: day numbers of the workbook count from 1904.
         merged: ranges of merged cells, as (first row, first column, last row, last column), positions in ``cells``.
         notes: warnings.
+        empty_rows: records without any value that are not in ``cells``.
     """
 
     cells: pl.DataFrame
@@ -172,6 +173,7 @@ class Sheet:
     delimiter: str | None = None
     merged: tuple[tuple[int, int, int, int], ...] = ()
     notes: tuple[Note, ...] = ()
+    empty_rows: int = 0
     is_1904: bool = False
 
 

@@ -121,7 +121,7 @@ def _create(url: str, pooled: bool) -> Engine:
     )
     made = create_engine(
         url,
-        # An error's message must not contain a statement's rows; PostgreSQL's own part: hide_rows.
+        # An error's message must not contain a statement's rows; hide_rows removes those that PostgreSQL quotes.
         hide_parameters=True,
         connect_args={
             "connect_timeout": 10,
@@ -146,9 +146,9 @@ def _hide_rows_of(context: ExceptionContext) -> None:
 
 
 def hide_rows(error: BaseException) -> bool:
-    """Leave PostgreSQL's first sentence as the message of its error, and return whether it had one.
+    """Reduce the message of a PostgreSQL error to its first line, and return whether it has one.
 
-    The lines after it quote data: the whole failing row, the line of a COPY, or a key. Logs and reports show messages.
+    The other lines quote data: the whole failing row, a line of a COPY, or a key. Logs and reports show messages.
     """
     said = getattr(getattr(error, "diag", None), "message_primary", None)
     if said:

@@ -43,7 +43,7 @@ _OPTIONS: Final = {
     "unix_socket_permissions": "0700",
     "max_connections": "60",
     "shared_buffers": "64MB",
-    # By default a 32nd of that: a session that loads a large file would write most of its log by itself.
+    # The default is 1/32 of shared_buffers, with which a session that loads a large file writes most of its WAL itself.
     "wal_buffers": "16MB",
     "wal_level": "minimal",
     "max_wal_senders": "0",

@@ -31,7 +31,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A table cell with text to copy, in letters of equal width.
+    """A table cell with text to copy, in a monospaced font.
 
     Attributes:
         text: one command per line.

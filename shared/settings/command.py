@@ -240,7 +240,7 @@ def _explain_one(model: type[Settings], flag: Flag, typed: dict[str, Any], detai
 
 
 def _choice(word: str) -> str:
-    """Return a valid value; a comma or a point would be lost in a list."""
+    """Return a valid value, quoted if it is only punctuation, which is hard to see in a list."""
     return word if any(map(str.isalnum, word)) else f"'{word}'"
 
 

@@ -1,4 +1,4 @@
-"""Files and folders below a root, opened part by part, so that no link leads out of it after it was checked."""
+"""Files and folders below a root, opened part by part, so that a link set after a check cannot lead out of it."""
 
 # ruff: noqa: PTH118
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["LeadsOutError", "open_file", "open_folder", "within"]
 
-# Names in a folder need no right to list it; on systems other than Linux, they do.
+# Using names in a folder needs no permission to list it, except on systems other than Linux.
 _PASS: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK a FIFO in the folder would block for ever.
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-# A part that has become a link since the path was resolved.
+# Errors for a part that has become a link since the path was resolved.
 _IS_LINK: Final = frozenset({errno.ELOOP, errno.ENOTDIR})
-# A link that is replaced all the time is not followed forever.
+# Give up on a link that is replaced again and again.
 _ATTEMPTS: Final = 5
 
 
@@ -68,7 +68,7 @@ def open_folder(root: str, key: str, *, make: bool = False) -> Iterator[int]:
 
 
 def _resolved(root: str, key: str, *, make: bool, is_file: bool) -> int:
-    """Resolve the links of a path, and open what it then names without following any other link."""
+    """Resolve the links of a path, then open the result without following any other link."""
     path = os.path.join(root, key) if key else root
     attempt = 0
     while True:

@@ -41,8 +41,9 @@ _MOST_AT_ONCE: Final = 0x7FFF_F000  # Linux's limit for a single read or write
 class FileStore:
     """Files below one folder; keys are their paths relative to it, with slashes.
 
-    Symbolic links are followed only within the folder, even if one is set while a file is opened. A put writes a
-    temporary file in the target's folder, then calls ``fsync`` and ``rename``. The first put creates the folder.
+    Symbolic links are followed only within the folder, even if one is created while a file is being opened. A put
+    writes a temporary file in the target's folder, then calls ``fsync`` and ``rename``. The first put creates the
+    folder.
 
     Args:
         root: the folder, absolute or relative to the current one.
@@ -175,7 +176,7 @@ class FileStore:
 
     @contextmanager
     def _parent(self, key: str, *, make: bool = False) -> Iterator[int]:
-        """Yield the folder of a file to write or delete; if the file is a link, the link itself is replaced."""
+        """Yield the folder of a file to write or delete; a link is itself replaced or deleted."""
         with self._refusing_links(key), open_folder(self._root, key.rpartition("/")[0], make=make) as folder:
             yield folder
 

@@ -1,4 +1,4 @@
-"""Explain why a path that a user typed is not a file: a folder, or a name that only resembles one."""
+"""Explain why a path that a user typed is not a file: it is a folder, or its name is misspelled."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def misnamed(
 
 
 def _is_hidden(folder: Path) -> bool:
-    """Return whether names in a folder are not shown."""
+    """Return whether names in a folder must not be shown."""
     return leads_to_secrets(str(folder)) or holds_secrets(os.path.realpath(folder))
 
 
 def _inside(place: str, path: Path, suffixes: Collection[str], command: str, *, several: bool) -> str:
-    """Return the command for the files of a folder, or the folders below one that has none."""
+    """Return the command for the files of a folder, or name its subfolders if it has no files."""
     entries = _entries(path)
     files = sorted(each.name for each in entries if each.suffix.lower() in suffixes and not each.is_dir())
     root = f"{place.rstrip('/')}/" if not place.startswith("-") else f"./{place.rstrip('/')}/"
@@ -77,7 +77,7 @@ def _inside(place: str, path: Path, suffixes: Collection[str], command: str, *, 
 def _near(place: str, path: Path) -> str:
     if not path.parent.is_dir():
         return f"; the folder '{one_line(path.parent)}' does not exist either"
-    # Suffixes are alike in every name, and often the mistake.
+    # Compare without suffixes, which most names share and which are often the mistake.
     stems = {each.stem.casefold(): each.name for each in sorted(_entries(path.parent), reverse=True)}
     close = difflib.get_close_matches(path.stem.casefold(), stems, n=1)
     typed = place.rstrip("/")

@@ -47,7 +47,7 @@ _KEYS: Final = 143_056
 
 
 SERVER: Final = {"shared_buffers": "1GB", "work_mem": "128MB", "wal_buffers": "64MB"}
-"""Settings of PostgreSQL for the benchmarks: those of a small server, and not of a laptop's embedded one."""
+"""Settings of PostgreSQL for the benchmarks: those of a small server, not of the embedded one."""
 
 
 @contextmanager

@@ -72,13 +72,13 @@ def long_format() -> bytes:
 
 
 def one_part_of_many_sheets() -> bytes:
-    """A thousand sheets that are one part, without a value."""
+    """A thousand sheets that share one part without a value."""
     names = "".join(f'<sheet name="s{number}" r:id="rId1"/>' for number in range(999))
     return xlsx("<row/>" * 150_000, workbook=f'<workbook xmlns:r="x">{names}</workbook>')
 
 
 def many_empty_parts() -> bytes:
-    """A megabyte of rows without a value in each of 500 sheets: a minute of work in a file of a megabyte."""
+    """500 sheets, each with a megabyte of rows without a value: a minute of work in a file of a megabyte."""
     return xlsx(*["<row/>" * 150_000] * 500)
 
 

@@ -86,7 +86,7 @@ WAITING = {
 
 
 @pytest.mark.parametrize("name", WAITING)
-def test_no_command_waits_for_ever_for_a_transaction_that_is_left_open(viewership, monkeypatch, name):
+def test_no_command_waits_forever_for_a_transaction_that_is_left_open(viewership, monkeypatch, name):
     monkeypatch.setattr(locks, "_LOCK_TIMEOUT", "200ms")
     monkeypatch.setattr(upload_phase, "_RETRY_S", 0.0)
     monkeypatch.setattr(review_step, "_RETRY_S", 0.0)

@@ -150,7 +150,7 @@ def test_a_retracted_upload_leaves_the_final_table_and_may_come_again(viewership
     ]
     with pytest.raises(UsageError, match="upload 1 is already retracted"):
         viewership.retract(1)
-    with pytest.raises(UsageError, match="upload 7 does not exist; expected a number up to 1, as in"):
+    with pytest.raises(UsageError, match="upload 7 does not exist; expected a number up to 1, listed by"):
         viewership.retract(7)
     assert viewership.run(file).exit_code == 0
     assert viewership.everything()["episode_details"] == before
@@ -240,7 +240,7 @@ def test_nothing_loads_without_a_catalogue_or_deals_and_the_rows_wait(viewership
     with pytest.raises(NotReady) as raised:
         viewership.run(file)
     assert (raised.value.code, raised.value.exit_code) == (code, 65)
-    assert raised.value.message.endswith("then run `telecine viewership run`: the upload is stored")
+    assert raised.value.message.endswith("then run `telecine viewership run`: the upload is already stored")
     assert viewership.final() == (0, 0)
     assert viewership.rows("SELECT count(*) FROM viewership.platform_viewership") == [(4,)]
     viewership.catalogue()
@@ -344,7 +344,7 @@ def test_what_a_file_is_named_is_only_text(viewership):
 
 
 @pytest.mark.parametrize("phase", ["normalize", "match"])
-def test_a_phase_misses_a_row_that_was_lost_before_it(viewership, phase):
+def test_a_phase_notices_a_row_that_was_lost_before_it(viewership, phase):
     viewership.catalogue()
     viewership.upload(viewership.file("july.csv", "Series,Title,Date,Hours\nA,B,2025-07-01,1\nA,C,2025-07-02,2.5\n"))
     phases = {"normalize": normalize, "match": match}
@@ -373,7 +373,7 @@ def test_a_folder_is_answered_with_the_command_for_its_files(viewership):
         )
 
 
-def test_a_misspelt_file_is_answered_with_its_name_also_below_the_bucket(viewership):
+def test_a_misspelled_file_is_answered_with_its_name_also_below_the_bucket(viewership):
     for folder in ("viewership/uploads", "elsewhere"):
         there = viewership.folder / folder / "roku-july.csv"
         there.parent.mkdir(parents=True)
@@ -387,7 +387,7 @@ def test_a_bucket_name_that_is_not_valid_is_a_usage_error(viewership):
         viewership.run("s3://x/roku.csv")
 
 
-def test_a_misspelt_platform_stores_nothing(viewership):
+def test_a_misspelled_platform_stores_nothing(viewership):
     viewership.catalogue(deals=f"{DEALS}Lantern,79,Main,US\n")
     file = viewership.file("a.csv", JULY + ROWS)
     for name, meant in (("filo", "philo"), ("rokuu", "roku"), ("lantren", "lantern")):
@@ -411,7 +411,7 @@ def test_a_phase_says_why_a_named_upload_is_skipped(viewership):
     viewership.catalogue()
     viewership.run(viewership.file("a.csv", JULY + ROWS))
     report = run_load(viewership.settings(LoadSettings, upload=(1,)), viewership.stage("load"))
-    assert report.headline == "0 uploads loaded; skipped: upload 1 is loaded; load expects matched ones"
+    assert report.headline == "0 uploads loaded; skipped: upload 1 is loaded; load takes only matched uploads"
     assert report.exit_code == 0
 
 
@@ -442,7 +442,7 @@ def test_held_rows_are_listed_with_why_and_what_to_do(viewership):
     assert "import a deal of platform orbit-tv" in console.file.getvalue()
     # A key without a row that counts would look empty.
     text = list_keys(viewership.settings(ReviewListSettings))
-    assert text.endswith("revenue 0.00; 1 more row is held for a deal, channel or territory"), text
+    assert text.endswith("revenue 0.00; 1 more row is held for lack of a deal, channel or territory"), text
     assert HELD_TABLE not in {
         section.title for section in viewership.run(viewership.file("a.csv", JULY + ROWS)).sections
     }
@@ -469,11 +469,11 @@ def test_one_row_is_not_several(viewership):
     ("deal", "action"),
     [
         ("canonical,other", "import a deal that fits"),
-        ("canonicle,", "import a deal of platform canonical, or correct the one of 'canonicle'"),
+        ("canonicle,", "import a deal of platform canonical, or correct the deal of 'canonicle'"),
         ("roku,", "import a deal of platform canonical"),
     ],
 )
-def test_a_deal_of_a_misspelt_platform_is_named(viewership, deal, action):
+def test_a_deal_of_a_misspelled_platform_is_named(viewership, deal, action):
     viewership.catalogue(deals=f"platform,channel,deal_parent,internal_channel,internal_territory\n{deal},77,Main,US\n")
     report = viewership.run(viewership.file("a.csv", JULY + ROWS))
     (held,) = [section for section in report.sections if section.title == HELD_TABLE]

@@ -520,7 +520,7 @@ AT_ONCE = (
 RETRIED = (TransientError, UsageError, ReviewChanged, DecisionUndone)
 
 
-def test_histories_at_once_leave_final_rows_that_are_due(
+def test_concurrent_histories_leave_final_rows_that_are_due(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("jobs.viewership.phases.reprocess._MANY", 1.0)

@@ -77,7 +77,7 @@ def test_an_empty_poll_says_where_it_looked(viewership, uploads, arrival, looked
     for step in ("run", "upload"):
         report = getattr(viewership, step)(prefix="in/", arrival=arrival)
         assert report.headline == (
-            f"nothing has arrived: {looked.format(bucket=viewership.bucket)}; to take another file, run "
+            f"nothing has arrived: {looked.format(bucket=viewership.bucket)}; to upload another file, run "
             f"`telecine viewership {step} FILE`"
         )
 

@@ -213,7 +213,7 @@ def test_without_yes_nothing_changes_and_the_printed_command_does_it(telecine, d
     code, out = telecine("undo", "1", "--yes")
     assert code == 65
     assert "was undone by" in out
-    assert "expected a decision that applies" in out
+    assert "expected a decision that still applies" in out
     assert telecine("undo", "77", "--yes")[0] == 2
     reconciled(database)
 
@@ -278,7 +278,7 @@ def test_a_series_is_rejected_as_a_whole_and_no_other(telecine, database):
         (("list", "--platform", "youtub"), "platform 'youtub' has no uploads; did you mean 'youtube'?"),
         (("export", "keys.csv", "--platform", "youtub"), "platform 'youtub' has no uploads; did you mean 'youtube'?"),
         (("accept", "KEY", "--episode", "ZZZZZZZ"), "has no episode 'ZZZZZZZ'; expected"),
-        (("accept", "KEY", "--episode", "hl0101"), "has no episode 'hl0101', but 'HL-0101'; expected"),
+        (("accept", "KEY", "--episode", "hl0101"), "or id:N; did you mean 'HL-0101'?"),
         (("undo", "7"), "decision 7 does not exist; expected a decision first; see"),
         (("accept", "KEY", "--episode", "id:999"), "expected id:N"),
         (("alias", "KEY", "--candidate", "99"), "has no candidate"),

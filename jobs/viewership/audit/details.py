@@ -195,7 +195,7 @@ def check_decisions(session: DatabaseSession, scope: Scope) -> Check:
         "its match comes from decision {decision_id}, which {state}",
         **values,
     )
-    # An accepted episode counts in the uploads that had rows of the key then, an alias in all.
+    # An accepted episode applies to the uploads that had rows of the key at the time; an alias applies to all uploads.
     tell(
         session,
         check,
@@ -209,7 +209,7 @@ def check_decisions(session: DatabaseSession, scope: Scope) -> Check:
                 SELECT FROM viewership.platform_viewership r
                 WHERE r.key_id = k.key_id AND r.upload_id = u.upload_id)))
         """,  # noqa: S608
-        "its match counts in {uploads}; expected the uploads that had rows of the key when {action} was decided",
+        "its match applies to {uploads}; expected the uploads that had rows of the key at the time of the {action}",
         **values,
     )
     tell(

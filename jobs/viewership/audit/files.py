@@ -104,7 +104,7 @@ class _Files:
         session.copy_bytes("audit_units", names, as_csv(units))
         session.run("ANALYZE audit_units")
         fields = ", ".join(f"('{name}', h.{name}::text, n.{name}::text)" for name in names[2:])
-        # Whole or not at all: half a secret would not be found later.
+        # Show a value whole or not at all: half a secret would not be recognised and masked later.
         shown = "CASE WHEN length({0}) > 100 THEN concat('a text of ', length({0}), ' characters') ELSE {0} END"
         self.check.checked += units.height
         tell(

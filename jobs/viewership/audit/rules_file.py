@@ -91,7 +91,7 @@ def read_rules(place: str) -> MatchRules:
         UsageError: the file cannot be read.
     """
     name = one_line(place)
-    # Messages show what a file has instead of rules.
+    # Error messages quote the file.
     secret = UsageError(f"'{name}' is in a folder of secrets or processes; expected a YAML file")
     if holds_secrets(os.path.realpath(place)):
         raise secret

@@ -61,7 +61,7 @@ class Compared:
     def csv(self) -> bytes:
         """Return all changed keys as CSV. Cells that a spreadsheet would read as formulas are neutralised."""
         stream = io.StringIO()
-        # With both characters in the line end, csv quotes cells that have either.
+        # csv quotes a cell that contains either character of the line terminator.
         writer = csv.writer(stream, lineterminator="\r\n")
         own = [name for name in ChangedKey.model_fields if name not in ("before", "after")]
         states = [f"{side}_{name}" for side in ("before", "after") for name in MatchState.model_fields]

@@ -148,7 +148,7 @@ def check_units(session: DatabaseSession, scope: Scope) -> Check:
 
 
 def check_days(session: DatabaseSession, scope: Scope) -> Check:
-    """Compare the date of each row with the days of its upload, and what is derived from its date with it."""
+    """Compare the date of each row with the days of its upload, and its week, day and month with its date."""
     ids = list(scope.uploads)
     check = Check("days")
     [[check.checked]] = session.rows(

@@ -93,7 +93,7 @@ def choose(session: DatabaseSession, uploads: Sequence[int], platform: str | Non
             platform=platform,
         )
         found = tuple(row.upload_id for row in processed)
-        # A poll without files has processed nothing; an id that the ledger lacks is a typing error.
+        # A poll that finds no files processes no uploads; an id that the ledger lacks is a typo.
         if not found and not session.rows("SELECT FROM pipeline.runs WHERE run_id = :run", run=of_run):
             raise UsageError(f"run '{one_line(of_run)}' does not exist; expected an id listed by `telecine runs list`")
         return Scope(tuple(each for each in found if not uploads or each in uploads), whole=False)

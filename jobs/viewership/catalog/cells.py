@@ -3,8 +3,8 @@
 A cell that begins with one of ``= + - @``, a tab or a carriage return is a formula to a spreadsheet, which may run a
 command or send data away (CWE-1236). Export writes an apostrophe before it, and before any such text that already
 begins with apostrophes; import removes one. So every text comes back as it was, and ``'Til Death`` is not touched.
-The same after a semicolon, bar, tab or line break within a cell: a spreadsheet set to that delimiter begins a new cell
-there, or does not see the quotation marks around the line break.
+The same applies after a semicolon, bar, tab or line break within a cell: a spreadsheet set to that delimiter starts a
+new cell there, and one that ignores the quotation marks starts a new row at the line break.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Final
 
 __all__ = ["neutralised", "restored"]
 
-# A spreadsheet may drop a line break at the beginning. Quotation marks after a delimiter are those of a quoted cell to
-# a spreadsheet set to it.
+# A spreadsheet may drop a leading line break. Quotation marks after a delimiter begin a quoted cell for a spreadsheet
+# set to that delimiter.
 _FIRST: Final = r"(?='*[=+\-@\t\r\n\0])"
 _LATER: Final = r"(?='*[=+\-@\t\r\0])"
 _DELIMITER: Final = r'[;|\t\r\n]"*'

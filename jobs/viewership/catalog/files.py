@@ -215,7 +215,7 @@ def _kind(name: str, line: int, names: Sequence[str], result: Read) -> Kind | No
 
 
 def _likeliest(kind: Kind, names: Sequence[str]) -> Kind:
-    """Return the kind that has most of these columns: that of deals without deal_parent is not numbers."""
+    """Return the kind that shares the most columns with a header, which may lack the column that marks its kind."""
     known = {each: sum(parse_column(each, column) is not None for column in names) for each in COLUMNS}
     return max(COLUMNS, key=lambda each: (known[each], each == kind))
 

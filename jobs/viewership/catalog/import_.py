@@ -58,7 +58,7 @@ def import_files(
     Imports wait for each other. A file with a bad row changes nothing either; ``plan.bad`` lists all bad rows.
 
     Args:
-        session: a transaction; it waits for locks as long as a phase does.
+        session: a transaction; its lock timeout is set to that of a phase.
         files: names and contents.
         source: the name under which fields are filled.
         by: the author of the import.

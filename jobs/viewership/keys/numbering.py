@@ -13,7 +13,7 @@ _EPISODE: Final = r"(?:episodes?|episodios?|épisodes?|episódios?|folge|puntata
 _GAP: Final = r"[\s:,.\-_/|]{0,4}"
 # A range (S01E03-E04, S01E03E04) is one airing of several episodes: none of them is the episode.
 _RANGE: Final = r"(?:\s?[-&+]?\s?e(?:p\.?)?\s?\d{1,4}|-\d{1,4}(?!\d))?"
-# One more episode after the first: "/E02", " and 2", "-1x02", " - S01E02".
+# Another episode after the first: "/E02", " and 2", "-1x02", " - S01E02".
 _MORE: Final = re.compile(
     r"(?P<link>\s*[-&+/,~]\s*|\s+(?:and|to|thru|through|y|et|und|bis|a)\s+)"
     r"(?:(?P<full>[st]\s?\d{1,4}[\s:,.\-_]{0,4}e(?:p\.?)?\s?|\d{1,2}\s?x\s?)|(?P<word>" + _EPISODE + r"\s?|e\s?))?"
@@ -74,9 +74,9 @@ def _without(text: str, start: int, end: int) -> str:
 
 
 def _end_of_range(text: str, end: int, episode: int) -> int | None:
-    """Return the end of the episodes that follow a first one; None if none does.
+    """Return where the episodes that follow the first one end; None if no episode follows.
 
-    After a comma, a slash or a spaced dash, only the next number is another episode: "Episode 5/10" is of ten.
+    After a comma, a slash or a spaced dash, only the next number is another episode: "Episode 5/10" is episode 5 of 10.
     """
     found, last, at = None, episode, end
     while match := _MORE.match(text, at):

@@ -68,7 +68,7 @@ KIN: Final = wordset(
     "mother father brother sister stepmother stepfather stepbrother stepsister grandmother grandfather daughter husband"
     " boyfriend girlfriend mister godmother godfather grandson granddaughter fiance fiancee niece nephew uncle cousin"
 )
-"""Words for a family. Two of them may be an edit or two apart, and name different people: mother, father, brother."""
+"""Words for relatives. Two of them may be only an edit or two apart but name different people: mother, brother."""
 
 NUMBERED_WORDS: Final = wordset(
     "episode ep eps episodio folge capitulo season series temporada saison staffel video clip program segment item"

@@ -166,8 +166,8 @@ _EVIDENCE: Final = {
     FROM wanted w JOIN rare USING (title_key) JOIN catalog.episode_titles t USING (title_key)
     """,
 }
-# An inactive episode whose evidence an active one of its series has as well does not stand against it: where a ref id
-# was corrected in the catalogue, the episode with the old one is inactive.
+# An inactive episode is dropped if active episodes of its series have all of its evidence: after a ref id is corrected
+# in the catalogue, the episode with the old ref id is inactive.
 # Numbers agree unless one of them is known on both sides and differs; a platform's own numbering counts as well.
 _CANDIDATES: Final = f"""
     INSERT INTO match_candidates

@@ -98,7 +98,7 @@ class SeriesTitles:
         every = list(episodes)
         live = {(one.series_id, one.title_key) for one in every if one.active}
         for episode in every:
-            # An inactive episode does not stand against an active one with its title.
+            # An inactive episode does not compete with an active one of the same title.
             if not episode.title_key or (not episode.active and (episode.series_id, episode.title_key) in live):
                 continue
             segments = _SLASH.split(episode.title) if " / " in episode.title else ()

@@ -80,7 +80,9 @@ def _singular(word: str) -> str:
 
 
 def with_plurals(words: Iterable[str]) -> set[str]:
-    """Return words with their plurals and singulars: none of them is a typing error. "Mother's" is "mothers" here.
+    """Return words with their plurals and singulars, which are not typing errors of each other.
+
+    Apostrophes are already removed: "mother's" is "mothers".
 
     Example:
         >>> sorted(with_plurals({"brother"}))

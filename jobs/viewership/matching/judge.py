@@ -36,7 +36,7 @@ _SCORES: Final = {ALIAS: 100.0, ID: 50.0, SERIES: 10.0, NUMBERS: 40.0, TITLE: 60
 _EQUAL: Final = 100.0
 _AND: Final = "and"
 _AGAINST: Final = frozenset({"SEVERAL_EPISODES", "CONFLICT", "TITLE_NUMBERS_DIFFER"})
-"""Verdicts of a title with which its id and numbers are not enough."""
+"""Verdicts on a title that outweigh a match by id or numbers."""
 _SAME_BUT_NUMBERS: Final = 85.0
 """Similarity of two titles without their numbers, from which differing numbers mean that they are siblings."""
 
@@ -155,7 +155,7 @@ class Judge:
         return self._accept(key, episode, bucket, (*reasons, verdict), CONFIDENCE[bucket] - lower)
 
     def _verdict(self, key: Prepared, series: int, episode: int, similar: Found) -> str:
-        """Say what the titles of a key mean for the episode that its id or numbers name."""
+        """Return the verdict of a key's titles on the episode that its id or numbers name."""
         if self._names_several(key, series):
             return "SEVERAL_EPISODES"
         if similar.accepted is not None and similar.accepted.episode_id != episode:
@@ -163,7 +163,7 @@ class Judge:
         return self._compare(key, self._episodes[series], episode)
 
     def _names_several(self, key: Prepared, series: int) -> bool:
-        """Return whether a title joins those of several episodes, with a slash or "and": one airing of both."""
+        """Return whether a title joins the titles of several episodes with a slash or "and": one airing of all."""
         segments = [form for form, kind, _ in key.forms if kind == SEGMENT]
         groups = [segments] if len(segments) > 1 else []
         groups += [

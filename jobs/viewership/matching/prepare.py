@@ -30,7 +30,7 @@ SEGMENT: Final = 2
 """One of the segments that a slash joins: it proposes episodes, since the other segment may be of another one."""
 
 _BORDER: Final = re.compile(r"\s*[:|]\s+|\s+-+\s+|\s+-+$")
-# A border, or numbers, in whose place one comes.
+# A border, or digits: a border replaces season and episode numbers.
 _MAY_BE_CUT: Final = re.compile(r"[:|-]|\d")
 _SLASH: Final = re.compile(r"\s+/\s+")
 # The most common words of episode titles: titles of them alone ("The Last Day") are in many series.
@@ -236,7 +236,7 @@ def _series(
 def _pieces(text: str) -> tuple[list[str], str]:
     """Return the pieces of a title between colons, dashes and bars, and the whole, without additions and numbers."""
     text = cleaned(text)
-    if _MAY_BE_CUT.search(text) is None:  # most titles: a third of the time of all keys would go here
+    if _MAY_BE_CUT.search(text) is None:  # most titles; to split them takes a third of the time of all keys
         rest = undecorated(text).text
         return [rest], rest
     rest = season_episode(undecorated(text).text).rest

@@ -76,7 +76,7 @@ def fetched(
         settings: how the store is reached.
         bucket: URI of the bucket of uploads. If it is a folder, links that point outside are refused.
         limits: the largest file.
-        command: the command that reads files, with its flags: a message about a folder proposes it.
+        command: the command that reads files, with its flags; suggested if the place is a folder.
 
     Raises:
         AccessDenied: the file is a link inside the bucket that points outside.
@@ -128,8 +128,8 @@ def _misnamed(path: str, command: str) -> str | None:
 
 
 def _below(store: ObjectStore, key: str) -> str | None:
-    """Return why a prefix is not an object; None without an object below it."""
-    with suppress(TelecineError):  # a role that may read objects may be unable to list them
+    """Return why a key is a folder and not an object; None if there is no object below it."""
+    with suppress(TelecineError):  # a role that may read objects may lack the right to list them
         first = next(iter(store.list(f"{key.rstrip('/')}/")), None)
         if first is not None:
             folder, file = (one_line(join_uri(store.uri, name)) for name in (key, first.key))

@@ -74,7 +74,7 @@ def match(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: str) -
             raise NotReady(
                 "the catalogue has no episode, so no row can be matched; expected at least one; import a file of "
                 "episodes (ref_id, series, season, episode, title) with `telecine viewership catalog import FILE`, "
-                "then run `telecine viewership run`: the upload is stored",
+                "then run `telecine viewership run`: the upload is already stored",
                 code="NO_CATALOG",
             )
         upload = hold(session, upload_id)

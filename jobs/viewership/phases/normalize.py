@@ -86,7 +86,8 @@ def normalize(settings: DatabaseSettings, upload_id: int, run_id: str, *, by: st
             raise NotReady(
                 "the catalogue has no active deal, so every row would be held; expected at least one; import a file "
                 "of deals (platform, deal_parent, internal_partner, internal_channel, internal_territory) with "
-                "`telecine viewership catalog import FILE`, then run `telecine viewership run`: the upload is stored",
+                "`telecine viewership catalog import FILE`, then run `telecine viewership run`: the upload is already "
+                "stored",
                 code="NO_DEALS",
             )
         scopes = session.rows(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Other", "find_others", "shown", "span_months", "told"]
 
 _TOLD: Final = 5
-# A platform that reports each day overlaps with 365 uploads a year; one row of the table keeps no list of them all.
+# A report for a year overlaps with 365 daily uploads; one row of the table does not list them all.
 _SHOWN: Final = 50
 _PLACE: Final = ("partner", "channel", "territory")
 _DAYS: Final = ("date", "whole_week", "whole_month", "year", "quarter")
@@ -45,8 +45,8 @@ class Other:
         own_revenue: their revenue.
         first: first day of the overlap, ISO 8601.
         last: last day of the overlap.
-        outside: its rows for other days, channels or territories, which the new file lacks, and those for a week,
-            month, quarter or year of which the new file lacks the beginning or the end.
+        outside: its rows for days, channels or territories that the new file lacks, including rows for a week, month,
+            quarter or year whose first or last day the new file lacks.
         has_hours: the new file has hours.
         has_revenue: the new file has revenue.
     """
@@ -82,7 +82,7 @@ def find_others(
         platform: its platform.
         label: its label.
         canonical: hash of its rows.
-        rows: its rows, with ``scope_id``, what is known of their days, ``hours`` and ``revenue``.
+        rows: its rows, with ``scope_id``, the columns of their dates, ``hours`` and ``revenue``.
     """
     import polars as pl
 
@@ -121,7 +121,7 @@ def find_others(
 
 
 def span_months(platform: str, units: pl.DataFrame) -> set[Month]:
-    """Return all months that units cover, to be locked: of two files at once, the second must see the first's rows."""
+    """Return all months that units cover, to be locked: of two concurrent files, the second must see the first's rows."""
     import polars as pl
 
     spans = _spans(units.select(pl.lit(0).alias("scope_id"), "topline", *_DAYS))
@@ -131,7 +131,7 @@ def span_months(platform: str, units: pl.DataFrame) -> set[Month]:
 
 
 def _spans(rows: pl.DataFrame) -> list[Span]:
-    """Return the distinct spans of days of rows: a day, week, month, quarter or year; of some, nothing is known."""
+    """Return the distinct spans of rows: a day, week, month, quarter or year, or no days if the year is unknown."""
     spans = []
     distinct = rows.select("scope_id", "topline", *_DAYS).unique()
     for scope, topline, day, week, month, year, quarter in distinct.iter_rows():
@@ -148,7 +148,7 @@ def _spans(rows: pl.DataFrame) -> list[Span]:
 
 
 def _meets(span: Span, other: Overlap) -> bool:
-    """Return whether rows are for some of the days of an overlap; those of which no year is known always may be."""
+    """Return whether a span shares days with an overlap; a span without a year is assumed to."""
     if span.first is None or span.last is None or other.first is None or other.last is None:
         return span.first is None
     return span.first <= other.last and span.last >= other.first
@@ -178,7 +178,7 @@ def _undated(upload: Upload, rows: pl.DataFrame) -> Other:
 
 
 def shown(others: Sequence[Other]) -> tuple[list[dict[str, Any]], int]:
-    """Return the uploads to store as JSON, copies and those with most rows, and the number of those left out."""
+    """Return the uploads to store as JSON, copies and then those with the most rows, and the number left out."""
     chosen = sorted(others, key=lambda other: (other.kind != "copy", -other.units, other.upload_id))[:_SHOWN]
     chosen.sort(key=lambda other: other.upload_id)
     return [other.as_json() for other in chosen], len(others) - len(chosen)

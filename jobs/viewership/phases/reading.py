@@ -70,7 +70,7 @@ def interpret(file: str | os.PathLike[str], settings: InterpretationSettings, *,
     Args:
         file: its path.
         settings: choices for what the file leaves open.
-        command: the command that reads a file, with its flags: a message about a folder proposes it.
+        command: the command that reads a file, with its flags; suggested if the path is a folder.
 
     Raises:
         NeedsChoice: the file leaves a question open; the message names the flags.

@@ -41,7 +41,7 @@ _MANY_SERIES: Final = 1000
 """If more series than this changed, all keys are matched without searching for affected ones."""
 
 
-# Keys `k` of the selection.
+# Condition for the selected keys, `k`.
 _SELECTED: Final = """
     (:any_platform OR k.platform = ANY (CAST(:platforms AS text[])))
     AND (:any_upload OR k.key_id IN (SELECT r.key_id FROM viewership.platform_viewership r
@@ -59,7 +59,7 @@ class Selection:
         uploads: keys of rows of these uploads.
         titles: keys with a title of these, as :func:`jobs.viewership.keys.titles.title_key` writes them.
         everything: match every selected key, even if no change affects it, and compare all final rows of the
-            selection with what is due: this repairs what ``verify`` finds.
+            selection with those that are due, which repairs what ``verify`` finds.
     """
 
     platforms: tuple[str, ...] = ()
@@ -291,7 +291,7 @@ class _Run:
             return self._open_keys(session, None if every else ids)
 
     def _open_keys(self, session: DatabaseSession, ids: Collection[int] | None) -> list[OpenKey]:
-        """Return keys that no reviewer has decided; of everything, also those of matched uploads that lack a match."""
+        """Return keys without a decision; with ``everything``, also those of matched uploads that lack a match."""
         rows = session.rows(
             f"""
             SELECT k.key_id, k.platform, k.content_name, k.content_name_2, k.series, k.season, k.episode, k.content_id
@@ -323,7 +323,7 @@ class _Run:
         }
 
     def _decided(self, session: DatabaseSession) -> set[int]:
-        """Return the selected keys that a reviewer has decided, if everything is to be compared."""
+        """Return the selected keys that a reviewer has decided; none without ``everything``."""
         if not self._selection.everything:
             return set()
         rows = session.rows(

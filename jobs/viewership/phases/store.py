@@ -73,7 +73,7 @@ def facts(read: Interpretation) -> pl.DataFrame:
 
 def _positions(lines: pl.Series) -> pl.Expr:
     """Return the place of each unit among those of its line."""
-    # Without wide columns, each line has one unit; to find that out takes a tenth of the time of the groups.
+    # Without wide columns, each line has one unit; checking for that takes a tenth of the time of grouping.
     if lines.n_unique() == len(lines):
         return pl.lit(0, dtype=pl.Int64).alias("position")
     return pl.int_range(pl.len()).over("line").alias("position")

@@ -84,7 +84,7 @@ def match_rates(uploads: Iterable[Upload], found: Mapping[int, Fates]) -> list[M
 
     Args:
         uploads: some uploads.
-        found: the fates of those that count; uploads that are not matched yet do not.
+        found: the fates of those that are matched; the others are not counted.
     """
     platforms = defaultdict(list)
     for each in uploads:

@@ -36,7 +36,7 @@ def upload_sections(
         session: a transaction.
         upload_ids: numbers of uploads.
         places: number of an upload -> path or URI that the user passed, for commands to paste.
-        names: number of an upload -> its file in this run, if it has another name than at first.
+        names: number of an upload -> name of its file in this run, if it differs from the first name.
         settings: settings of the command, whose typed flags the commands repeat; None adds none.
     """
     asked = waiting_table(waiting(session, upload_ids, places=places, settings=settings), names)

@@ -142,11 +142,11 @@ def _field(pair: str) -> str:
 
 
 def waiting_table(found: Sequence[Waiting], names: Mapping[int, str] | None = None) -> Table | None:
-    """Return the table of waiting uploads, which explains the failures of their files; None without any.
+    """Return the table of waiting uploads, which explains the failures of their files; None if no upload waits.
 
     Args:
         found: the uploads.
-        names: number of an upload -> its file in this run, if it has another name than at first.
+        names: number of an upload -> name of its file in this run, if it differs from the first name.
     """
     if not found:
         return None

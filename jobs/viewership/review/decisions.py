@@ -20,7 +20,7 @@ __all__ = ["LOCK_LIMIT", "SQLSTATES", "Action", "Decided", "Scope", "decide", "p
 Action = Literal["accept", "alias", "reject"]
 
 LOCK_LIMIT: Final = "10s"
-"""Maximum wait for a lock, as migration 0007 declares it for the functions."""
+"""Lock timeout of the functions, as set by migration 0007."""
 
 SQLSTATES: Final[dict[str, tuple[type[TelecineError], str]]] = {
     "TC001": (UsageError, "an argument is not valid"),
@@ -30,13 +30,13 @@ SQLSTATES: Final[dict[str, tuple[type[TelecineError], str]]] = {
     "TC005": (DecisionUndone, "the decision is already undone"),
     "TC006": (ReviewChanged, "a key has changed since it was shown"),
     "TC007": (ConfigurationError, "the transaction is not read committed"),
-    "TC008": (TransientError, "another transaction, such as a load, holds a lock for more than 10 s; try again"),
+    "TC008": (TransientError, "another transaction, such as a load, held a lock for more than 10 s; try again"),
 }
 """SQLSTATE of the functions -> our error, and its meaning."""
 # The end of an error's message: what to do next.
 _NEXT: Final = {
     "TC004": "; expected one listed by `telecine viewership review show KEY`",
-    "TC005": "; expected a decision that applies, as in `telecine viewership review show KEY`",
+    "TC005": "; expected a decision that still applies, listed by `telecine viewership review show KEY`",
     "TC006": "; run: telecine viewership review show KEY",
 }
 
@@ -137,7 +137,7 @@ def decide(
 
     Raises:
         ReviewChanged: the keys are not in the state ``seen``.
-        TransientError: another transaction holds a lock for more than 10 s.
+        TransientError: another transaction held a lock for more than 10 s.
         UsageError: a key or the episode does not exist, or an argument is not valid.
     """
     with _translated(session):
@@ -166,7 +166,7 @@ def undo(session: DatabaseSession, decision: int, *, by: str) -> Decided:
 
     Raises:
         DecisionUndone: it is already undone; the message says by whom and when.
-        TransientError: another transaction holds a lock for more than 10 s.
+        TransientError: another transaction held a lock for more than 10 s.
         UsageError: the decision does not exist.
     """
     with _translated(session):

@@ -85,13 +85,13 @@ def episodes_of(session: DatabaseSession, ids: Iterable[int]) -> dict[int, Episo
 
 
 def _near(session: DatabaseSession, text: str) -> str:
-    """Return the ref id that is most like a text, as a question."""
+    """Return a question that suggests the ref id most similar to a text; empty if none is similar."""
     rows = session.rows(
         "SELECT ref_id FROM catalog.episodes WHERE ref_id IS NOT NULL ORDER BY ref_id LIMIT :most", most=_COMPARED
     )
     known = {str(row.ref_id).casefold(): str(row.ref_id) for row in rows}
     close = difflib.get_close_matches(text.strip().casefold(), known, n=1)
-    return f", but '{one_line(cut(known[close[0]], 100))}'" if close else ""
+    return f"; did you mean '{one_line(cut(known[close[0]], 100))}'?" if close else ""
 
 
 def find_episode(session: DatabaseSession, text: str) -> int:
@@ -119,6 +119,6 @@ def find_episode(session: DatabaseSession, text: str) -> int:
             f" id:{by_ref[0].id} or id:{by_number[0].id}"
         )
     raise UsageError(
-        f"the catalogue has no episode '{shown}'{_near(session, text)}; expected a ref id from "
-        "`telecine viewership catalog export`, or id:N"
+        f"the catalogue has no episode '{shown}'; expected a ref id from `telecine viewership catalog export`, "
+        f"or id:N{_near(session, text)}"
     )

@@ -27,7 +27,7 @@ def _upload(value: Any) -> Any:
 
 
 UploadId = Annotated[PositiveInt, BeforeValidator(_upload)]
-"""The number of an upload; a file's name is a common mistake."""
+"""The number of an upload. Users often pass a file name instead."""
 
 
 def user() -> str:

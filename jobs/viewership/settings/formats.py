@@ -88,7 +88,7 @@ class ReadingSettings(FormatsSettings, pipeline="viewership"):
     delimiter: Annotated[str, AfterValidator(_text)] | None = setting(
         None,
         default_text="decided from the lines",
-        description="Split a text file at this character, or comma, semicolon, tab, pipe.",
+        description="Split a text file at this character or name (comma, semicolon, tab, pipe).",
         group=READING,
     )
     header_line: PositiveInt | None = setting(

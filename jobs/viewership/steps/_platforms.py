@@ -19,14 +19,14 @@ __all__ = ["check_new_platform", "check_platforms", "shipped_platforms"]
 
 
 def check_new_platform(settings: InterpretationSettings, session: DatabaseSession) -> None:
-    """Check the platform under which rows would be stored: a misspelt one would hold all of them.
+    """Check the platform under which rows would be stored: under a misspelled one, all would be held.
 
     Args:
         settings: the platform, and the folder of formats.
         session: a transaction.
 
     Raises:
-        UsageError: nothing has this platform, and one with a similar name exists.
+        UsageError: no format, deal or upload has this platform, but one with a similar name exists.
     """
     if settings.platform is None:
         return

@@ -62,12 +62,12 @@ def queue_text(queue: Queue, *, series: str | None = None, near: Sequence[str] =
     )
     shown = f"{len(queue.keys)} of {sums}" if len(queue.keys) < total.keys else sums
     if held := sum(key.held for key in queue.keys):
-        shown += f"; {counted(held, 'more row is', 'more rows are')} held for a deal, channel or territory"
+        shown += f"; {counted(held, 'more row is', 'more rows are')} held for lack of a deal, channel or territory"
     return "\n".join([text_table(head, rows), "", shown])
 
 
 def no_key_text(series: str, near: Sequence[str]) -> str:
-    """Return that no key of a series waits, with series of similar names."""
+    """Return the message that no key of a series waits, with series of similar names."""
     names = ", ".join(f"'{_brief(name)}'" for name in near)
     return one_line(f"no key of series '{_brief(series)}' waits{f'; did you mean {names}?' if names else ''}")
 

@@ -67,7 +67,7 @@ PHASES: Final = {
 """The phases after the upload, in their order."""
 HELD_TABLE: Final = "Held rows"
 """Title of the table of rows that wait for a deal or a value."""
-# Codes that an import into the catalogue settles -> what to import.
+# Code of held rows that a catalogue import releases -> what to do.
 _BY_CATALOG: Final = {
     "NO_DEAL": "import a deal that fits",
     "DEAL_TIE": "deactivate one of them, or add a field that tells them apart",
@@ -125,7 +125,7 @@ def run_phase(phase: Phase, settings: StepSettings, stage_run: StageRun, upload_
 
 
 def _held_table(settings: StepSettings, upload_ids: Sequence[int]) -> Table:
-    """Return why rows are held and what to do."""
+    """Return a table of why rows are held and what to do."""
     with transaction(settings) as session:
         rows = session.rows(
             """
@@ -142,7 +142,7 @@ def _held_table(settings: StepSettings, upload_ids: Sequence[int]) -> Table:
         action = _BY_CATALOG.get(row.code)
         if row.code == "NO_DEAL" and row.platform not in {name.casefold() for name in deals}:
             close = difflib.get_close_matches(row.platform, sorted(deals), n=1)
-            similar = f", or correct the one of '{one_line(close[0])}'" if close else ""
+            similar = f", or correct the deal of '{one_line(close[0])}'" if close else ""
             action = f"import a deal of platform {row.platform}{similar}"
         why = HELD[row.code] if action is None else f"{HELD[row.code]}; {action}, then run `{command}`"
         shown.append([row.code, row.platform, row.rows, why])

@@ -45,5 +45,5 @@ def _run(name: str, settings: NormalizeSettings | MatchSettings | LoadSettings, 
     if skipped:
         more = f" and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
         expected = " or ".join(phase.waits)
-        report.headline += f"; skipped: {', '.join(skipped[:_SHOWN])}{more}; {name} expects {expected} ones"
+        report.headline += f"; skipped: {', '.join(skipped[:_SHOWN])}{more}; {name} takes only {expected} uploads"
     return report

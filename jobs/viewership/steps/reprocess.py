@@ -127,7 +127,7 @@ def _titles(settings: ReprocessSettings) -> tuple[str, ...]:
 
 
 def _unknown_title(settings: ReprocessSettings, titles: tuple[str, ...]) -> str:
-    """Return that no key has any of the titles, with the most similar title; empty if one has."""
+    """Return a message that no key has any of the titles, with the most similar one; empty if a key has one."""
     if not titles:
         return ""
     with transaction(settings) as session:
@@ -136,7 +136,7 @@ def _unknown_title(settings: ReprocessSettings, titles: tuple[str, ...]) -> str:
             titles=list(titles),
         ):
             return ""
-        # A misspelt title rarely differs at both ends.
+        # A misspelled title rarely differs at both ends.
         rows = session.rows(
             "SELECT DISTINCT title_key, content_name FROM viewership.keys WHERE content_name IS NOT NULL AND"
             " (left(title_key, 3) = left(:title, 3) OR right(title_key, 3) = right(:title, 3)) LIMIT :most",
@@ -147,7 +147,7 @@ def _unknown_title(settings: ReprocessSettings, titles: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(titles[0], names, n=1)
     shown = one_line(cut(settings.titles or "", _TITLE_CHARS))
     guess = f"; did you mean '{one_line(cut(names[near[0]], _TITLE_CHARS))}'?" if near else ""
-    return f"; no key has the title '{shown}'{guess}" if len(titles) == 1 else f"; no key has a title of '{shown}'"
+    return f"; no key has the title '{shown}'{guess}" if len(titles) == 1 else f"; no key has a title from '{shown}'"
 
 
 def _is_file(place: str) -> bool:

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 __all__ = ["accept", "alias", "export_queue", "list_keys", "reject", "show_key", "undo_decisions"]
 
 S = TypeVar("S", bound="Settings")
-# A decision retries for this long after a restart of the database, a deadlock, or a lock that is not free in time.
+# A decision retries for this long after a restart of the database, a deadlock or a lock timeout.
 _RETRY_S: Final = 30.0
 _SHOWN_COMMANDS: Final = 3
 
@@ -340,7 +340,7 @@ def _check_decisions(session: DatabaseSession, numbers: Sequence[int], found: Se
     missing = sorted(set(numbers) - {row.decision_id for row in found})
     if missing:
         last = session.rows("SELECT max(decision_id) FROM viewership.decisions")[0][0]
-        expected = f"a number up to {last}, as in" if last else "a decision first; see"
+        expected = f"a number up to {last}, as listed by" if last else "a decision first; see"
         raise UsageError(
             f"decision {missing[0]} does not exist; expected {expected} `telecine viewership review show KEY`"
         )
@@ -372,7 +372,7 @@ def export_queue(settings: ReviewExportSettings) -> str:
         raise UsageError(str(error)) from error
     if settings.json_:
         return as_json({"file": settings.file, "keys": len(keys), "bytes": info.size}, indent=2)
-    # Terminals show it as text: a file's name can contain escapes.
+    # A file name can contain escape sequences.
     written = f"{one_line(settings.file)}: {counted(len(keys), 'key', 'keys')}"
     return written if keys or settings.series is None else f"{written}; {no_key_text(settings.series, near)}"
 

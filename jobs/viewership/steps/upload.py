@@ -276,14 +276,14 @@ def _headline(outcomes: Counter[str], failed: int, results: Sequence[PhaseResult
 
 
 def _nothing(settings: UploadSettings) -> str:
-    """Return where nothing has arrived, and how to name files instead."""
+    """Return the headline of a poll that found nothing: where it looked, and how to pass a file."""
     looked = []
     if settings.arrival in ("both", "poll"):
         looked.append(f"no new file below {one_line(join_uri(settings.bucket, settings.prefix))}")
     if settings.arrival in ("both", "events"):
         looked.append(f"no event in {settings.outbox_table}")
     command = f"telecine viewership {step_of(settings)} FILE"
-    return f"nothing has arrived: {', '.join(looked)}; to take another file, run `{command}`"
+    return f"nothing has arrived: {', '.join(looked)}; to upload another file, run `{command}`"
 
 
 def _files(taken: Sequence[Taken]) -> Table:

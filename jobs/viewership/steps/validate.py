@@ -51,7 +51,7 @@ def validate(settings: ValidateSettings) -> tuple[str, int]:
 
 
 def _why(session: DatabaseSession, upload_ids: list[int]) -> dict[int, list[str]]:
-    """Return why none of the rows of uploads count, with the commands that answer a question."""
+    """Return why no rows of these uploads count, with the commands that answer their questions."""
     commands = {each.upload_id: each.commands for each in waiting(session, upload_ids)}
     rows = session.rows(
         """

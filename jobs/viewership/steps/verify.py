@@ -34,8 +34,8 @@ _SUMS: Final = "Sums: expected and actual"
 _SHOWN: Final = 200
 # Findings in the log; the report has more.
 _LOGGED: Final = 20
-# Code -> what to do; {reread}, {repair} and {reprocess} are commands. Without --all, reprocess looks only at what a
-# change of the catalogue affects.
+# Code -> what to do; {reread}, {repair} and {reprocess} are commands. Without --all, reprocess checks only what
+# catalogue changes affect.
 _ADVICE: Final[dict[str, str]] = {
     "SUMS": "find the lines with: {reread}",
     "UNITS": "find the lines with: {reread}",

@@ -103,7 +103,7 @@ def fates_of(session: DatabaseSession, upload_ids: Iterable[int]) -> dict[int, F
         upload_ids: numbers of uploads.
     """
     ids = list(upload_ids)
-    # One pass over the rows for all sums: each takes more than a second for a million.
+    # One pass over the rows for all sums: a pass takes more than a second per million rows.
     rows = session.rows(
         """
         SELECT upload_id, fate, code, CASE fate WHEN 'final' THEN bucket END AS bucket, count(*) AS units,
@@ -137,7 +137,7 @@ def fates_of(session: DatabaseSession, upload_ids: Iterable[int]) -> dict[int, F
 
 
 def _grouped(rows: Iterable[Any], name: str) -> list[tuple[str, str | None, int, Decimal, Decimal]]:
-    """Return the sums of rows with the same fate and the same value of one more column, in their order."""
+    """Return sums grouped by fate and one more column, in sorted order."""
     groups = defaultdict(list)
     for row in rows:
         groups[row.fate, getattr(row, name)].append(row)
@@ -155,7 +155,7 @@ def _grouped(rows: Iterable[Any], name: str) -> list[tuple[str, str | None, int,
 def file_sums(session: DatabaseSession, upload_id: int) -> tuple[int, Decimal, Decimal]:
     """Return rows, hours and revenue of an upload's file, minus those set aside: what its stored rows must add up to.
 
-    They come from the file's own sums, not from the rows that a phase reads: a lost row is missed.
+    They come from the file's own sums, not from the rows that a phase reads, so that a lost row is noticed.
     """
     row = session.rows(
         """

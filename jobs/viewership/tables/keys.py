@@ -79,14 +79,14 @@ class Keys:
 
     Attributes:
         numbers: the distinct combinations of :data:`KEY_FIELDS`, and ``key_id``.
-        new: CSV of the keys that are not in the table yet, which another thread computes; None if all are.
+        new: CSV of the keys that are not in the table yet, computed by another thread; None if all are.
     """
 
     numbers: pl.DataFrame
     new: Future[bytes] | None
 
     def write(self, session: DatabaseSession) -> None:
-        """Write the new keys, in the transaction that has numbered them."""
+        """Write the new keys, in the transaction that numbered them."""
         if self.new is not None:
             session.copy_bytes("viewership.keys", ("key_id", *KEY_COLUMNS), [self.new.result()])
 
@@ -98,7 +98,7 @@ def distinct_keys(platform: str, units: pl.DataFrame) -> DistinctKeys:
         platform: the platform, which is part of a key.
         units: with the columns of :data:`KEY_FIELDS`.
     """
-    # In the order of the file, so that numbers of keys and rows do not differ from run to run.
+    # In file order, so that the numbers of keys and rows do not vary from run to run.
     frame = units.select(KEY_FIELDS).unique(maintain_order=True)
     with no_collection():
         rows = frame.rows()
@@ -106,12 +106,12 @@ def distinct_keys(platform: str, units: pl.DataFrame) -> DistinctKeys:
 
 
 def key_ids(session: DatabaseSession, distinct: DistinctKeys, pool: Executor) -> Keys:
-    """Number keys. The caller writes the new ones, after the rows that have them.
+    """Number keys. The caller writes the new ones after the rows that refer to them.
 
     Args:
-        session: the transaction. If there are new keys, it has their platform's keys for itself from here on.
+        session: the transaction. If there are new keys, it locks the platform's keys until it ends.
         distinct: the keys.
-        pool: where the columns of the new keys are computed, meanwhile.
+        pool: computes the columns of the new keys in the background.
     """
     import polars as pl
 
@@ -124,7 +124,7 @@ def key_ids(session: DatabaseSession, distinct: DistinctKeys, pool: Executor) ->
         session.copy("new_digests", ("digest",), ((digest,) for digest in digests))
         known = _known(session)
         if len(known) < len(digests):
-            # Numbered before they are written: nobody else may write a key of this platform meanwhile.
+            # Keys are numbered before they are written, so no other transaction may add keys of this platform.
             session.rows(
                 "SELECT pg_advisory_xact_lock(hashtextextended('telecine viewership keys ' || :platform, 0))",
                 platform=platform,
@@ -165,7 +165,7 @@ def _as_csv(platform: str, drafts: Sequence[tuple[int, bytes, Sequence[str | Non
 
 
 def _array(texts: Sequence[str]) -> str:
-    r"""Return texts as PostgreSQL writes an array.
+    r"""Return texts as an array literal of PostgreSQL.
 
     >>> print(_array(["", 'a "b"', "c, d\\"]))
     {"","a \"b\"","c, d\\"}

@@ -25,11 +25,11 @@ _LOCK_TIMEOUT: Final = "15min"
 
 
 def limit_waits(session: DatabaseSession, limit: str | None = None) -> None:
-    """Let the statements of a transaction wait for a lock only for a limited time; after it, they fail.
+    """Set the lock timeout of a transaction: statements that wait longer for a lock fail.
 
     Args:
         session: the transaction.
-        limit: time with its unit; None for that of a phase, 15 minutes.
+        limit: timeout with its unit, such as ``10s``; None for that of a phase, 15 minutes.
     """
     session.run(f"SET LOCAL lock_timeout = '{limit or _LOCK_TIMEOUT}'")
 

@@ -67,7 +67,7 @@ COLUMNS: Final[dict[str, str]] = {
 """Column of viewership.platform_viewership -> column of the units."""
 
 _DEFAULTS: Final = {"position": 0, "whole_week": False, "whole_month": False}
-"""Column of the units -> default of its column in the table; that of all others is null."""
+"""Column of the units -> default of its column in the table; the default of all others is null."""
 
 # Rows whose CSV is held in memory at a time: about 20 MB.
 _BLOCK: Final = 100_000
@@ -108,7 +108,7 @@ def write_rows(session: DatabaseSession, upload_id: int, units: pl.DataFrame, di
         rows = units.join(
             keys.numbers, on=KEY_FIELDS, how="left", nulls_equal=True, maintain_order="left"
         ).with_columns(pl.lit(upload_id).alias("upload_id"), pl.when(~pl.col("topline")).then("key_id").alias("key_id"))
-        # A column costs a twentieth of a row's time; the index of the keys is built in their order.
+        # Each column takes a twentieth of a row's time. The index on keys is built fastest in key order.
         names = [column for column, field in COLUMNS.items() if field in rows.columns and not _is_default(rows[field])]
         chosen = rows.sort("key_id", maintain_order=True).select(pl.col(COLUMNS[name]).alias(name) for name in names)
         written = session.copy_bytes("viewership.platform_viewership", names, as_csv(chosen))
@@ -117,7 +117,7 @@ def write_rows(session: DatabaseSession, upload_id: int, units: pl.DataFrame, di
 
 
 def _is_default(values: pl.Series) -> bool:
-    """Return whether all values of a column are those that the table has by default."""
+    """Return whether all values of a column equal the table's default."""
     if values.name in _DEFAULTS:
         return values.null_count() == 0 and bool((values == _DEFAULTS[values.name]).all())
     return values.null_count() == len(values)

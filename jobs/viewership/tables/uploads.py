@@ -131,7 +131,7 @@ class Overlap:
         revenue: their revenue.
         first: first day of the overlap.
         last: last day of the overlap.
-        outside: its other rows, and those for a longer time of which the new file lacks the beginning or the end.
+        outside: its other rows, including those for a longer time whose first or last day the new file lacks.
         places: partner, channel and territory of the overlap.
     """
 
@@ -146,12 +146,12 @@ class Overlap:
 
 
 class Span(NamedTuple):
-    """Days that rows of a scope are for.
+    """Days that rows of a scope cover.
 
     Attributes:
         scope_id: the scope.
         topline: the rows are totals of a channel.
-        first: first day; None if not even a year is known.
+        first: first day; None if not even the year is known.
         last: last day.
     """
 
@@ -174,12 +174,12 @@ def claim(session: DatabaseSession, new: NewUpload, run_id: str) -> Claim:
     """Insert an upload, or return the one with the same bytes; of two concurrent calls, the second waits for the first.
 
     Args:
-        session: a transaction; from now on, it waits for locks as long as a phase does.
+        session: a transaction; its lock timeout is set to that of a phase.
         new: the file.
         run_id: the run.
     """
     limit_waits(session)
-    # Looked up first, since an INSERT that conflicts takes a number of the sequence: the numbers would have gaps.
+    # Look it up first: an INSERT that conflicts uses up a number of the sequence, which would leave gaps.
     found = _same_bytes(session, new)
     inserted = [] if found else _insert(session, new, run_id)
     found = found or inserted or _same_bytes(session, new)
@@ -244,12 +244,12 @@ def count(session: DatabaseSession) -> int:
 
 
 def unknown(session: DatabaseSession, upload_id: int) -> UsageError:
-    """Return the error for an upload that does not exist, with the numbers that do."""
+    """Return the error for an upload that does not exist, with the highest number that does."""
     last = session.rows("SELECT max(upload_id) FROM viewership.uploads")[0][0]
     if last is None:
-        return UsageError(f"upload {upload_id} does not exist; expected a file first: `telecine viewership run FILE`")
+        return UsageError(f"upload {upload_id} does not exist; none is stored yet; run `telecine viewership run FILE`")
     return UsageError(
-        f"upload {upload_id} does not exist; expected a number up to {last}, as in `telecine viewership uploads`"
+        f"upload {upload_id} does not exist; expected a number up to {last}, listed by `telecine viewership uploads`"
     )
 
 
@@ -406,7 +406,7 @@ def overlaps(
         upload_id: the upload that is left out.
         platform: its platform.
         label: its label; ``Both`` overlaps with either.
-        spans: the scopes of its rows, with their days.
+        spans: the scopes of its rows, with the days that the rows cover.
     """
     values = {"id": upload_id, "platform": platform, "label": label, "active": list(ACTIVE)}
     if not session.rows(f"{_OTHERS} LIMIT 1", **values):

@@ -201,7 +201,7 @@ def _date_columns(rule: Rule, layout: Layout) -> tuple[DateColumn, ...]:
 
 
 def _each_once(dates: tuple[DateColumn, ...], several: str) -> tuple[DateColumn, ...]:
-    """Return date columns; of two for one date, neither may be left out silently."""
+    """Return date columns, and refuse two for one date: neither may be left out silently."""
     texts = Counter(date.date_text for date in dates)
     twice = next((date for date in dates if texts[date.date_text] > 1), None)
     if twice is not None:
@@ -211,14 +211,7 @@ def _each_once(dates: tuple[DateColumn, ...], several: str) -> tuple[DateColumn,
 
 def columns_named(name: str, layout: Layout) -> tuple[Column, ...]:
     """Return the columns of a name: all with this header, else the one with this unique name or these letters."""
-    key = header_key(name)
-    columns = layout.by_key(key) or tuple(column for column in layout.columns if header_key(column.name) == key)
-    if columns:
-        return columns
-    first = next((column for column in layout.columns if key == f"{column.key} (1)"), None)
-    lettered = next((one for one in layout.columns if key == f"column {column_letters(one.position)}".casefold()), None)
-    found = first or lettered
-    return () if found is None else (found,)
+    return layout.called(name)
 
 
 def _column(rule: Rule, layout: Layout) -> Column | None:
@@ -226,14 +219,17 @@ def _column(rule: Rule, layout: Layout) -> Column | None:
         columns = columns_named(source, layout)
         if len(columns) > 1:
             places = ", ".join(
-                f"{typed_column(column)!r} (column {column_letters(column.position)})" for column in columns
+                f"{typed_column(column)!r} (column {column_letters(column.position)})" for column in columns[:_SHOWN]
             )
+            places += f" and {len(columns) - _SHOWN:,} more" if len(columns) > _SHOWN else ""
             option = map_option(rule.field, typed_column(columns[0]))
             raise NeedsChoice(
                 f"{len(columns)} columns are named {clean_header(columns[0].raw)!r}: {places}; "
                 f"expected one for {rule.field}; pass --map {option} or another of them",
                 flags=["--map"],
-                answers=[["--map", f"{rule.field}={typed_column(column)}"] for column in columns],
+                answers=[["--map", f"{rule.field}={typed_column(column)}"] for column in columns]
+                if len(columns) <= _SHOWN
+                else [["--map", None]],
             )
         if columns:
             return columns[0]

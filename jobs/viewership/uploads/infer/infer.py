@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["infer"]
 
 _CLOSEST: Final = 3
-# The share of dates in a column of dates; the others may be notes or totals.
+# Minimum share of dates in a column of dates; its other cells may be notes or totals.
 _MOST_ARE_DATES: Final = 0.9
 _CANDIDATES: Final = 3
 _LEAST_CONFIDENCE: Final = 0.6

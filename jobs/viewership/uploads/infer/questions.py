@@ -159,7 +159,7 @@ def ask_missing(
         options = ["hours=COLUMN", "minutes=COLUMN", "revenue=COLUMN"]
         questions.append(Question(code="MEASURE", message=message, columns=[], options=options, flags=["--map"]))
     if dates and not any(FIELDS[field] in _DATED for field in found):
-        message = f"no column is named as a date, but {' and '.join(map(repr, dates))} holds dates; is it the date?"
+        message = f"no column has the name of a date, but {' and '.join(map(repr, dates))} holds dates; is it the date?"
         options = [map_option("date", typed) for typed in dates.values()]
         questions.append(Question(code="FIELD", message=message, columns=list(dates), options=options, flags=["--map"]))
     elif not any(FIELDS[field] in _DATED for field in found):

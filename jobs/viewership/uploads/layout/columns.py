@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.model import Note
 from jobs.viewership.uploads.layout.model import Column, DateColumn
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 __all__ = ["Header", "date_columns", "duplicate_notes", "plain_columns"]
+
+_SHOWN: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,12 @@ def plain_columns(headers: Sequence[Header], *, is_wide: bool) -> tuple[Column, 
         if header.group is not None:
             groups[header_key(header.name)].add(header_key(header.group))
     seen: Counter[str] = Counter()
-    taken: set[str] = set()
+    names = _Names()
     columns = []
     for header in headers:
         key, group, label = header_key(header.name), clean_header(header.group), clean_header(header.name)
         if not key:
-            label = _unique(f"Column {column_letters(header.position)}", taken)
+            label = names.unique(f"Column {column_letters(header.position)}")
             columns.append(Column(header.position, label, header.name, ""))
             continue
         seen[key] += 1
@@ -62,7 +64,7 @@ def plain_columns(headers: Sequence[Header], *, is_wide: bool) -> tuple[Column, 
         elif seen[key] > 1:
             label = f"{label} ({seen[key]})"
         columns.append(
-            Column(header.position, _unique(label, taken), header.name, key, seen[key], keys[key], group or None)
+            Column(header.position, names.unique(label), header.name, key, seen[key], keys[key], group or None)
         )
     return tuple(columns)
 
@@ -74,9 +76,9 @@ def date_columns(dates: Mapping[int, tuple[str, str]], taken: Collection[str]) -
         dates: position of each column -> its date and metric.
         taken: names of the other columns.
     """
-    names = set(taken)
+    names = _Names(taken)
     return tuple(
-        DateColumn(position, _unique(f"{text} {metric}".strip(), names), text, metric, header_key(metric))
+        DateColumn(position, names.unique(f"{text} {metric}".strip()), text, metric, header_key(metric))
         for position, (text, metric) in sorted(dates.items())
     )
 
@@ -91,17 +93,26 @@ def duplicate_notes(columns: Sequence[Column], line: int) -> tuple[Note, ...]:
         Note(
             "DUPLICATE_COLUMN",
             f"{len(found)} columns are named {clean_header(found[0].raw)!r}; they are read as "
-            + ", ".join(f"{column.name!r} (column {column_letters(column.position)})" for column in found),
+            + ", ".join(f"{column.name!r} (column {column_letters(column.position)})" for column in found[:_SHOWN])
+            + (f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""),
             line=line,
         )
         for found in same.values()
     )
 
 
-def _unique(name: str, taken: set[str]) -> str:
-    unique, number = name, 1
-    while unique in taken:
-        number += 1
-        unique = f"{name} ({number})"
-    taken.add(unique)
-    return unique
+class _Names:
+    """Names that are taken; counts on where it stopped, as thousands of columns may have one name."""
+
+    def __init__(self, taken: Collection[str] = ()) -> None:
+        self._taken = set(taken)
+        self._last: Counter[str] = Counter()
+
+    def unique(self, name: str) -> str:
+        """Take a name, with a number behind it if it is taken."""
+        unique = name
+        while unique in self._taken:
+            self._last[name] = max(self._last[name], 1) + 1
+            unique = f"{name} ({self._last[name]})"
+        self._taken.add(unique)
+        return unique

@@ -138,11 +138,9 @@ def _layout(sheet: Sheet, head: Head, header: tuple[int, ...], wide: WideHeader 
     if not has_value(data):
         raise _empty(head, header[-1])
     dates = wide.dates if wide else {}
-    headers = [
-        one
-        for one in _headers(head, header)
-        if one.position not in dates and (one.name is not None or has_value(data.select(pl.nth(one.position))))
-    ]
+    headers = [one for one in _headers(head, header) if one.position not in dates]
+    used = {at for at in (one.position for one in headers if one.name is None) if has_value(data.select(pl.nth(at)))}
+    headers = [one for one in headers if one.name is not None or one.position in used]
     columns = plain_columns(headers, is_wide=bool(dates))
     line = head.lines[header[-1]]
     return Layout(

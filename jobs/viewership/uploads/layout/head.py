@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from jobs.viewership.uploads.layout.texts import is_blank, is_typed, split_date
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jobs.viewership.model import Sheet
 
-__all__ = ["HEAD_ROWS", "Head", "has_value", "read_head"]
+__all__ = ["HEAD_ROWS", "KINDS", "Head", "has_value", "read_head"]
 
 HEAD_ROWS: Final = 60
 """Rows that are searched for the header; reports have 1 to 15 lines of banner."""
@@ -36,6 +40,7 @@ class Head:
     merged: frozenset[tuple[int, int]]
     ranges: tuple[tuple[int, int, int, int], ...]
     is_whole: bool
+    _counts: dict[str, list[list[int]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def filled(self, row: int) -> dict[int, str]:
         """Return the texts of a row by position."""
@@ -45,6 +50,42 @@ class Head:
         """Return the rows below a row that are not blank, as texts by position."""
         below = map(self.filled, range(row + 1, min(len(self.rows), row + 1 + _BODY_ROWS)))
         return [cells for cells in below if cells]
+
+    def count(self, kind: str, row: int) -> list[int]:
+        """Return how many cells of each column are of a kind, in the rows that :meth:`body` returns.
+
+        Each cell is looked at once, not once per row above it: a row may have thousands.
+
+        Args:
+            kind: a key of :data:`KINDS`.
+            row: the row above them.
+        """
+        if kind not in self._counts:
+            self._counts[kind] = _added(self.rows, KINDS[kind])
+        added = self._counts[kind]
+        first, last = row + 1, min(len(self.rows), row + 1 + _BODY_ROWS)
+        return [after - before for before, after in zip(added[first], added[last], strict=True)]
+
+
+KINDS: Final[dict[str, Callable[[str], bool]]] = {
+    "filled": lambda _: True,
+    "value": lambda text: not is_blank(text),
+    "typed": lambda text: not is_blank(text) and is_typed(text),
+    "dated": lambda text: not is_blank(text) and split_date(text) is not None,
+}
+"""Kinds of cells: with a text, with more than a mark for no value, with a number, date or duration, with a date."""
+
+
+def _added(rows: list[list[str | None]], is_kind: Callable[[str], bool]) -> list[list[int]]:
+    """Return the counts of each column in the rows before each row, and in all rows."""
+    known: dict[str | None, bool] = {None: False}
+    added = [[0] * len(rows[0])] if rows else [[]]
+    for record in rows:
+        for text in record:
+            if text not in known:
+                known[text] = is_kind(text)  # type: ignore[arg-type]
+        added.append([before + known[text] for before, text in zip(added[-1], record, strict=True)])
+    return added
 
 
 def read_head(sheet: Sheet) -> Head:

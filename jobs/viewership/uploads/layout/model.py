@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 
 from jobs.viewership.model import Note  # noqa: TC001 - part of the public attributes
+from jobs.viewership.uploads.layout.names import header_key
+from jobs.viewership.uploads.letters import column_letters
 
 __all__ = ["Column", "DateColumn", "Layout"]
 
@@ -76,6 +79,23 @@ class Layout:
     confidence: float = 1.0
     reasons: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    _named: dict[str, tuple[Column, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the columns by the names that mean them; formats look up hundreds."""
+        by_key: defaultdict[str, list[Column]] = defaultdict(list)
+        by_name: defaultdict[str, list[Column]] = defaultdict(list)
+        for column in self.columns:
+            by_key[column.key].append(column)
+            by_name[header_key(column.name)].append(column)
+        named = {key: tuple(columns) for key, columns in by_key.items()}
+        for others in (
+            {key: tuple(columns) for key, columns in by_name.items()},
+            {f"{key} (1)": columns[:1] for key, columns in named.items()},
+            {f"column {column_letters(one.position)}".casefold(): (one,) for one in self.columns},
+        ):
+            named = {**others, **named}
+        object.__setattr__(self, "_named", named)
 
     @property
     def is_wide(self) -> bool:
@@ -84,4 +104,8 @@ class Layout:
 
     def by_key(self, key: str) -> tuple[Column, ...]:
         """Return all columns of a name, folded by :func:`~jobs.viewership.uploads.layout.names.header_key`."""
-        return tuple(column for column in self.columns if column.key == key)
+        return tuple(column for column in self._named.get(key, ()) if column.key == key)
+
+    def called(self, name: str) -> tuple[Column, ...]:
+        """Return the columns of a name: all with this header, else the one with this unique name or these letters."""
+        return self._named.get(header_key(name), ())

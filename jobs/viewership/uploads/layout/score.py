@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.uploads.layout.names import clean_header, header_key
-from jobs.viewership.uploads.layout.texts import has_header_word, is_blank, is_typed
+from jobs.viewership.uploads.layout.texts import has_header_word, is_typed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -61,11 +61,12 @@ def score_row(head: Head, row: int, wanted: Collection[Wanted] = ()) -> Score:
         row: index of a row that is not blank.
         wanted: columns of a format, if one was chosen.
     """
-    cells, body = head.filled(row), head.body(row)
+    cells = head.filled(row)
     texts = list(cells.values())
     keys = {header_key(text) for text in texts}
-    used = {position for record in body for position in record}
-    measured = {at for at in used if is_data([record[at] for record in body if at in record])}
+    used = {position for position, count in enumerate(head.count("filled", row)) if count}
+    counts = enumerate(zip(head.count("typed", row), head.count("value", row), strict=True))
+    measured = {position for position, (typed, values) in counts if is_data(typed, values)}
     words = sum(map(has_header_word, texts)) / len(texts)
     typed = sum(map(is_typed, texts)) / len(texts)
     long = sum(len(clean_header(text)) > _LONGEST_NAME for text in texts) / len(texts)
@@ -89,7 +90,6 @@ def score_row(head: Head, row: int, wanted: Collection[Wanted] = ()) -> Score:
     return Score(total, row, tuple(reasons))
 
 
-def is_data(texts: Collection[str]) -> bool:
-    """Return whether most texts, apart from blank ones, are numbers, amounts, dates or durations."""
-    values = [text for text in texts if not is_blank(text)]
-    return bool(values) and sum(map(is_typed, values)) >= _MOST * len(values)
+def is_data(typed: int, values: int) -> bool:
+    """Return whether most values, which are not marks for no value, are numbers, amounts, dates or durations."""
+    return values > 0 and typed >= _MOST * values

@@ -46,12 +46,16 @@ def find_wide(head: Head, row: int) -> WideHeader | None:
     below = head.rows[row + 1] if row + 1 < len(head.rows) else []
     if _names_metrics(below, dates):
         return _metrics_below(head, row, dates)
-    body = [record[position] for record in head.body(row) for position in dates if position in record]
-    values = [text for text in body if not is_blank(text)]
-    dated = sum(split_date(text) is not None for text in values)
-    if not others or not is_data(values) or dated > _FEW * len(values):
+    if not others:
+        return None
+    typed, values, dated = (_total(head.count(kind, row), dates) for kind in ("typed", "value", "dated"))
+    if not is_data(typed, values) or dated > _FEW * values:
         return None
     return _metrics_above(head, row, dates) or WideHeader((row,), dates)
+
+
+def _total(counts: Sequence[int], dates: Mapping[int, object]) -> int:
+    return sum(counts[position] for position in dates)
 
 
 def _names_metrics(below: Sequence[str | None], dates: Mapping[int, object]) -> bool:

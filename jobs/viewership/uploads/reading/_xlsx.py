@@ -165,7 +165,7 @@ class Xlsx:
 
     def has_values(self, sheet: SheetEntry) -> bool:
         """Return whether a sheet has a cell with a value."""
-        # A thousand sheets may name one part: it is read once.
+        # A thousand sheets may share one part, which is read only once.
         if (known := self._filled.get(sheet.part)) is not None:
             return known
         found = False

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["DELIMITERS", "read"]
 
 DELIMITERS: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "\\t": "\t"}
-"""Names of delimiters: a shell takes most of the characters for itself."""
+"""Names of delimiters, since most of the characters are special to a shell."""
 
 _HEAD = 4096
 
@@ -115,6 +115,7 @@ def _text(data: bytes, limits: ReadLimits, encoding: str | None, delimiter: str 
         encoding=decoded.encoding,
         delimiter=dialect.delimiter,
         notes=(*decoded.notes, *records.notes),
+        empty_rows=records.empty_rows,
     )
 
 

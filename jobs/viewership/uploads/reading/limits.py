@@ -7,15 +7,17 @@ from typing import Final
 
 from jobs.viewership.errors import Refused, refuse
 
-__all__ = ["MAX_MERGED", "ReadLimits", "check_grid", "over"]
+__all__ = ["FREE_PLACES", "MAX_MERGED", "ReadLimits", "check_grid", "over"]
 
 MAX_MERGED: Final = 100_000
 """Most merged ranges of a sheet."""
 
 # A frame has a place for each column in each row, 16 bytes each: a long record among many short ones costs as much as
-# if all were long. Values take at least a tenth of the places, or there are few places.
+# if all were long, and an empty cell as much as one with a value. Values take at least a tenth of the places, or there
+# are few places: 128 MB.
 _PLACES_PER_CELL: Final = 10
-_FREE_PLACES: Final = 5_000_000
+FREE_PLACES: Final = 8_000_000
+"""Places that a table may have however few values it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +72,16 @@ def check_grid(what: str, rows: int, columns: int, cells: int) -> None:
         what: the table, with its verb: ``the sheet has``.
         rows: number of records.
         columns: cells of the longest one.
-        cells: number of cells that the file has.
+        cells: number of cells with a value, or more.
 
     Raises:
         Refused: ``LIMIT``.
     """
-    most = _FREE_PLACES + _PLACES_PER_CELL * cells
+    most = FREE_PLACES + _PLACES_PER_CELL * cells
     if rows * columns > most:
         raise over(
             what,
-            f"{rows:,} rows of up to {columns:,} columns and only {cells:,} cells",
+            f"{rows:,} rows of up to {columns:,} columns and only {cells:,} cells with a value",
             most,
-            "delete the stray cells far to the right",
+            "delete the empty rows and columns, and the stray cells far to the right",
         )

@@ -19,7 +19,7 @@ import polars as pl
 from jobs.viewership.errors import refuse
 from jobs.viewership.model import Note
 from jobs.viewership.uploads.reading.encoding import line_of
-from jobs.viewership.uploads.reading.limits import check_grid, over
+from jobs.viewership.uploads.reading.limits import FREE_PLACES, check_grid, over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,8 @@ _JOINT: Final = "\x02"
 _LINES_PER_ROW: Final = 4
 # Rows that are transposed at once: their lists and their columns are held together.
 _ROWS: Final = 50_000
+# Smaller tails without values are split like all else, and count as ragged.
+_TAIL: Final = 1 << 20
 # Text that the csv module is given lines of at once.
 _PIECE: Final = 1 << 20
 
@@ -47,11 +49,13 @@ class Records(NamedTuple):
         cells: String columns ``"0"``, ``"1"``, …; null for a cell that is absent or empty.
         lines: UInt32, the line where each record begins.
         notes: warnings.
+        empty_rows: records at the end without any value that were not split.
     """
 
     cells: pl.DataFrame
     lines: pl.Series
     notes: tuple[Note, ...]
+    empty_rows: int = 0
 
 
 class _Block(NamedTuple):
@@ -87,21 +91,39 @@ def split(text: bytes, delimiter: str, limits: ReadLimits, *, start: int = 0) ->
         Refused: ``LIMIT``; ``FORMAT`` for a quote that is never closed.
     """
     has_lf = b"\n" in text
+    text, empty_rows = _without_tail(text, delimiter, has_lf=has_lf)
     if (found := text.count(b"\n" if has_lf else b"\r")) > _LINES_PER_ROW * limits.rows:
         raise over("the file has", f"{found:,} lines", limits.rows, "split it by date, or raise the limit")
     splitter = _Splitter(text, delimiter, limits, has_lf=has_lf)
     blocks: list[_Block] = []
-    position, line, rows = start, line_of(text, start), 0
+    position, line, rows, width = start, line_of(text, start), 0, 0
     while position < len(text):
         block = splitter.block(position, line)
         blocks.append(block)
         line += block.line_count
         rows += len(block.lines)
+        width = max(width, block.cells.width)
+        splitter.check_places(rows, width)
         position = block.end
         if rows > limits.rows:
             found = rows + text.count(b"\n", position)
             raise over("the file has about", f"{found:,} records", limits.rows, "split it by date, or raise the limit")
-    return _joined(text, blocks)
+    return _joined(text, blocks)._replace(empty_rows=empty_rows)
+
+
+def _without_tail(text: bytes, delimiter: str, *, has_lf: bool) -> tuple[bytes, int]:
+    """Cut off the many records at the end that have delimiters only, as spreadsheets export rows once used.
+
+    Returns:
+        The text, and the number of records that were cut off.
+    """
+    mark = delimiter.encode()
+    if len(text) < _TAIL or text[-_TAIL:].strip(mark + b"\r\n"):
+        return text, 0
+    end = _line_end(text, len(text.rstrip(mark + b"\r\n")), has_lf=has_lf)
+    # Each record of the tail ends with a delimiter; lines without any are none.
+    records = text.count(mark + b"\n", end) + text.count(mark + b"\r", end) + text.endswith(mark)
+    return text[:end], records
 
 
 def _line_end(text: bytes, least: int, *, has_lf: bool) -> int:
@@ -112,7 +134,7 @@ def _line_end(text: bytes, least: int, *, has_lf: bool) -> int:
     return len(text) if found < 0 else found + 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Splitter:
     """Splits blocks of one text.
 
@@ -121,12 +143,14 @@ class _Splitter:
         delimiter: see there.
         limits: see there.
         has_lf: lines end with LF or CR LF; otherwise with CR.
+        value_count: see :meth:`_values`; None until it is needed.
     """
 
     text: bytes
     delimiter: str
     limits: ReadLimits
     has_lf: bool
+    value_count: int | None = None
 
     def block(self, start: int, first: int) -> _Block:
         """Read about :data:`_BLOCK` bytes, and the record that is open at their end.
@@ -142,6 +166,24 @@ class _Splitter:
             return self._by_csv(start, end, first, strict=True)
         except _Misquoted as error:
             return self._by_csv(start, end, first, strict=False)._replace(misquoted=error.line)
+
+    def check_places(self, rows: int, columns: int) -> None:
+        """Refuse the text if so many rows and columns are more than its values warrant; the rest adds no values."""
+        if rows * columns > FREE_PLACES:
+            check_grid("the file has", rows, columns, self._values())
+
+    def _values(self) -> int:
+        """Return how many values the text has; one with a space or a delimiter inside counts more than once."""
+        if self.value_count is None:
+            ends = bytearray(b"x" * 256)
+            for mark in (*b" \t\r\n\v\f\0", ord(self.delimiter)):
+                ends[mark] = ord(" ")
+            count = 0
+            for at in range(0, len(self.text), _PIECE):
+                # With the next byte: a value may end where a piece does.
+                count += self.text[at : at + _PIECE + 1].translate(bytes(ends)).count(b"x ")
+            self.value_count = count + 1
+        return self.value_count
 
     def _by_polars(self, start: int, end: int, first: int) -> _Block | None:
         """Read a block whose lines are whole records each; None if one is not, or if Polars sees other records."""
@@ -163,7 +205,7 @@ class _Splitter:
         width = _largest(widths)
         if width > self.limits.columns:
             _refuse_width(width, int(numbers[int(widths.arg_max() or 0)]), self.limits)
-        check_grid("the file has", len(lines), width, int(widths.sum()))
+        self.check_places(len(lines), width)
         cells = _parsed(body, width, self.delimiter, has_quotes=b'"' in body) if width > 1 else _column(lines)
         if cells is None or len(cells) != len(lines):
             return None
@@ -194,10 +236,11 @@ class _Splitter:
             numbers.append(line)
             widths.append(len(row))
             if len(rows) == _ROWS:
+                self.check_places(len(numbers), max(widths))
                 frames.append(_transposed(rows))
                 rows = []
+        self.check_places(len(numbers), max(widths, default=0))
         frames.append(_transposed(rows))
-        check_grid("the file has", len(numbers), max(widths, default=0), sum(widths))
         cells = pl.concat(frames, how="diagonal")
         lines = pl.Series(numbers, dtype=pl.UInt32)
         _check_cells(cells, lines, self.limits)
@@ -394,8 +437,6 @@ class _Lines:
 
 
 def _transposed(rows: list[list[str]]) -> pl.DataFrame:
-    widths = [len(row) for row in rows]
-    check_grid("the file has", len(rows), max(widths, default=0), sum(widths))
     columns = enumerate(zip_longest(*rows))
     frame = pl.DataFrame([pl.Series(str(position), column, dtype=pl.String) for position, column in columns])
     return _without_empty(frame)
@@ -411,7 +452,6 @@ def _joined(text: bytes, blocks: list[_Block]) -> Records:
     if not blocks:
         return Records(pl.DataFrame(), pl.Series("lines", [], dtype=pl.UInt32), ())
     widths = pl.concat([block.widths for block in blocks])
-    check_grid("the file has", len(widths), max(block.cells.width for block in blocks), int(widths.sum()))
     cells = pl.concat([block.cells for block in blocks], how="diagonal", rechunk=False)
     lines = pl.concat([block.lines for block in blocks]).alias("lines")
     notes = [*_ragged(widths, lines), *_nuls(text)]

@@ -39,8 +39,8 @@ _START_S: Final = 60.0
 _MAX_MESSAGE: Final = 4000
 _MAX_ANSWERS: Final = 20
 _TEXT_PER_BYTE: Final = 8
-# A quiet core reads about a million cells in 7 s. Excel stores so many in 3 MB or more, and in 1 MB if they repeat; a
-# small file that takes longer is made to.
+# An idle core reads about a million cells in 7 s. Excel stores that many in at least 3 MB, or in 1 MB if they repeat; a
+# small file that takes longer was built to.
 _FREE_S: Final = 8.0
 _S_PER_MB: Final = 20.0
 # Raised by replies that the child's own code did not write.

@@ -11,7 +11,7 @@ import polars as pl
 
 from jobs.viewership.model import FIELDS, CellKind, FieldKind, Note
 from jobs.viewership.uploads.transform.subtotals import Subtotals, named_totals, tolerance
-from jobs.viewership.uploads.values.fold import fold, is_blank
+from jobs.viewership.uploads.values.fold import MARKS, fold, is_blank
 from shared.report.terminal import counted
 from shared.text import cut
 
@@ -29,8 +29,10 @@ _LABEL: Final = (
     r"|^\s*(?:gesamt(?:summe)?|zwischensumme|teilsumme|subtotale)\s*:?\s*$"
     r"|^\s*(?:insgesamt|summe|suma|somma|totale|sum|total g[e\x{e9}]n[e\x{e9}]ral)\s*:?\s*$"
 )
-_SUBTOTAL: Final = re.compile(r"\s*(?:sub|sous|zwischen|teil)", re.IGNORECASE)
+_SUBTOTAL: Final = r"(?i)^\s*(?:sub|sous|zwischen|teil)"
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
+# The marks of fold.is_blank.
+_NO_VALUE: Final = rf"(?i)^(?:{MARKS})$"
 _HALF: Final = Decimal("0.5")
 _SHOWN: Final = 80
 # Of a million rows, each takes about 50 ms if it is not the sum of those just above it.
@@ -72,10 +74,12 @@ def find_controls(source: Source, binding: Binding, sums: Mapping[str, pl.Series
     labelled = _labelled(source, binding)
     last = source.rows - 1
     rows = pl.repeat(False, source.rows, dtype=pl.Boolean, eager=True)
-    total = next((row for row, label in reversed(labelled) if not _SUBTOTAL.match(label)), None)
-    if labelled:
-        rows = rows.scatter([row for row, _ in labelled], True)
-    labels = {row for row, _ in labelled}
+    total: int | None = None
+    if len(labelled):
+        rows = rows.scatter(labelled["row"], True)
+        totals = labelled.filter(~pl.col("label").str.contains(_SUBTOTAL))["row"]
+        total = int(totals[-1]) if len(totals) else None
+    labels = set(labelled["row"].to_list())
     candidates = [
         each
         for each in named_totals(source.sheet.cells, _labels(binding, source), labels)
@@ -93,15 +97,15 @@ def find_controls(source: Source, binding: Binding, sums: Mapping[str, pl.Series
     if named:
         rows = rows.scatter(sorted(named), True)
     if (
-        not labelled
+        not labels
         and last > 0
         and last not in named
-        and not _names(source, binding, last)
+        and not _names(source, binding, pl.Series([last]))[0]
         and _is_sum(sums, rows, last)
     ):
         rows, total = rows.scatter([last], True), last
     notes = _unsure(source, [each for each in candidates if each.row not in named])
-    notes += _wrong_subtotals(source, search, rows, [row for row, _ in labelled if row != total])
+    notes += _wrong_subtotals(source, search, rows, [row for row in sorted(labels) if row != total])
     if total is not None:
         notes += _compare(source, sums, rows, total)
     return Controls(rows, tuple(notes))
@@ -163,15 +167,19 @@ def _labels(binding: Binding, source: Source) -> list[int]:
     return [column.position for column in source.layout.columns if column.position not in read]
 
 
-def _labelled(source: Source, binding: Binding) -> list[tuple[int, str]]:
-    """Return the rows with the label of a total and no other word."""
+def _labelled(source: Source, binding: Binding) -> pl.DataFrame:
+    """Return the rows with the label of a total and no other word: ``row``, in order, and ``label``."""
     cells = source.sheet.cells
-    found: dict[int, str] = {}
+    labels = pl.repeat(None, source.rows, dtype=pl.String, eager=True)
     for position in _labels(binding, source):
         column = cells.to_series(position)
-        for row in column.str.contains(_LABEL).fill_null(value=False).arg_true().to_list():
-            found.setdefault(row, column[row])
-    return sorted((row, label) for row, label in found.items() if _names(source, binding, row) <= 1)
+        found = column.str.contains(_LABEL).fill_null(value=False) & labels.is_null()
+        if found.any():
+            labels = column.zip_with(found, labels)
+    rows = labels.is_not_null().arg_true()
+    alone = _names(source, binding, rows) <= 1
+    rows = rows.filter(alone)
+    return pl.DataFrame({"row": rows, "label": labels.gather(rows)})
 
 
 def _named(binding: Binding) -> set[int]:
@@ -183,16 +191,35 @@ def _named(binding: Binding) -> set[int]:
     }
 
 
-def _names(source: Source, binding: Binding, row: int) -> int:
-    """Return how many cells of a row hold a name: words anywhere, or any value in a column of names or dates."""
+def _names(source: Source, binding: Binding, rows: pl.Series) -> pl.Series:
+    """Return how many cells of each row hold a name: words anywhere, or any value in a column of names or dates.
+
+    Columns are read whole: a file may consist of a million totals.
+    """
     named = _named(binding)
-    count, kinds = 0, source.sheet.kinds
+    counts, kinds = pl.repeat(0, len(rows), dtype=pl.UInt32, eager=True), source.sheet.kinds
     for position in _labels(binding, source):
-        text = fold(source.sheet.cells.to_series(position)[row] or "")
-        if kinds is not None and kinds.to_series(position)[row] in _FAILED:
-            text = "#"
-        count += not is_blank(text) and (position in named or _LETTERS.search(text) is not None)
-    return count
+        texts = source.sheet.cells.to_series(position).gather(rows)
+        if kinds is not None:
+            failed = kinds.to_series(position).gather(rows).is_in(_FAILED)
+            texts = pl.repeat("#", len(rows), dtype=pl.String, eager=True).zip_with(failed, texts)
+        counts += _is_name(texts, any_value=position in named).cast(pl.UInt32)
+    return counts
+
+
+def _is_name(texts: pl.Series, *, any_value: bool) -> pl.Series:
+    """Return whether each text is a name; texts other than ASCII are folded one by one, each distinct one once."""
+    stripped = texts.str.strip_chars(" ").fill_null("")
+    names = stripped != "" if any_value else stripped.str.contains("[A-Za-z]{2}")
+    names &= ~stripped.str.contains(_NO_VALUE)
+    odd = stripped.str.contains(r"[^\x20-\x7e]")
+    if not odd.any():
+        return names
+    distinct = stripped.filter(odd).unique()
+    folded = [fold(text) for text in distinct]
+    found = [not is_blank(text) and (any_value or _LETTERS.search(text) is not None) for text in folded]
+    known = stripped.replace_strict(distinct, pl.Series(found, dtype=pl.Boolean), default=False)
+    return known.zip_with(odd, names)
 
 
 # Besides the counts that can be added, of which a total has sums: viewers, of which it has another number.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -19,13 +21,16 @@ from jobs.viewership.uploads.values.date_text import Reading
 from jobs.viewership.uploads.values.dates import parse_dates
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import date
+
     from jobs.viewership.uploads.formats.binding import Binding
     from jobs.viewership.uploads.transform.choices import Choices
     from jobs.viewership.uploads.transform.source import Source
 
 __all__ = ["Gathered", "GatheredField", "constant_rule", "gather"]
 
-# Rows in which an unread column is looked at.
+# Rows of an unread column that are searched for numbers.
 _SAMPLE: Final = 1000
 
 
@@ -126,20 +131,14 @@ def gather(source: Source, binding: Binding, choices: Choices) -> Gathered:
 
 
 def _without_totals(source: Source, binding: Binding, choices: Choices, notes: list[Note]) -> Source:
-    """Leave out the date columns of weeks and months that have columns for their days: the days would count twice."""
+    """Leave out date columns of weeks and months whose days have columns of their own and would count twice."""
     parsed = _dates(source, binding, choices)
     readings = [
         None if first is None else Reading(first, grain)
         for first, grain in zip(parsed.values, [] if parsed.detail is None else parsed.detail, strict=True)
     ]
-    totals = {
-        text
-        for text, wide in zip(source.dates, readings, strict=True)
-        if wide is not None
-        and any(
-            one is not None and one != wide and wide.first <= one.first and one.last <= wide.last for one in readings
-        )
-    }
+    covering = _covering({one for one in readings if one is not None})
+    totals = {text for text, one in zip(source.dates, readings, strict=True) if one in covering}
     for column in source.layout.dates:
         if column.date_text in totals:
             message = f"column {column.name!r} is not read: it covers days that have columns of their own"
@@ -147,8 +146,21 @@ def _without_totals(source: Source, binding: Binding, choices: Choices, notes: l
     return replace(source, dates=tuple(text for text in source.dates if text not in totals))
 
 
+def _covering(readings: Collection[Reading]) -> set[Reading]:
+    """Return the weeks and months that cover another reading; a header may have thousands of dates."""
+    by_first: defaultdict[date, list[Reading]] = defaultdict(list)
+    for one in readings:
+        by_first[one.first].append(one)
+
+    def covers(wide: Reading) -> bool:
+        days = (wide.first + timedelta(days=day) for day in range((wide.last - wide.first).days + 1))
+        return any(one != wide and one.last <= wide.last for day in days for one in by_first.get(day, ()))
+
+    return {one for one in readings if one.grain != "day" and covers(one)}
+
+
 def _unread_numbers(source: Source, binding: Binding) -> list[Note]:
-    """Warn of columns of numbers among the dates that are not read: a date that was typed wrong loses its hours."""
+    """Warn of unread columns of numbers among the dates: a mistyped date loses its hours."""
     first = min(column.position for column in source.layout.dates)
     notes = []
     for column in binding.unread:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Source"]
 
 _HAS_TEXT: Final = r"[^\s\x{0}\x{a0}\x{200b}-\x{200f}\x{2060}\x{feff}]"
-# As many as rows of a long file: a unit takes about 300 bytes, and a text of two bytes may be one.
+# The limit of rows of a long file: a unit takes about 300 bytes of memory, and may be two bytes in the file.
 _MOST_UNITS: Final = ReadLimits().rows
 _FAILED: Final = (int(CellKind.ERROR), int(CellKind.FORMULA))
 
@@ -69,6 +69,7 @@ class Source:
                 _MOST_UNITS,
                 "split it by date",
             )
+        empty += sheet.empty_rows
         return cls(replace(sheet, cells=cells, lines=lines, kinds=kinds), layout, empty, tuple(dates))
 
     @property

@@ -22,6 +22,8 @@ _WORDS: Final = ("total", "sum", "somma", "gesamt")
 _MARK: Final = (
     r"(?:(?:grand|overall) )?(?:sub|sous)?[ -]?total[es]?|(?:zwischen|teil|gesamt)?summe|(?:ins)?gesamt|suma|somma|sum"
 )
+# A file may consist of a million titles such as "Total Recall"; each candidate takes up to a millisecond.
+_MOST: Final = 10_000
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 _JOINT: Final = r"(?: ?[:\-\u2013\u2014] ?| )"
 _BEFORE: Final = re.compile(rf"(?:{_MARK}){_JOINT}((?:(?:of|for|von|f\xfcr|de|du|pour|di|por) )?)(.+)")
@@ -79,7 +81,7 @@ def named_totals(cells: pl.DataFrame, places: Sequence[int], skip: Collection[in
         texts = column.filter(hits).unique()
         names = {text: named for text in texts.to_list() if (named := _names(text))}
         if names:
-            for row in column.is_in(list(names)).fill_null(value=False).arg_true().to_list():
+            for row in column.is_in(list(names)).fill_null(value=False).arg_true().head(_MOST).to_list():
                 if row not in skip:
                     found.setdefault(row, Candidate(row, place, column[row], names[column[row]]))
     return [found[row] for row in sorted(found)]

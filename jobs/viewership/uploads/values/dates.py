@@ -25,7 +25,7 @@ __all__ = ["parse_dates"]
 
 _MONTHS: Final = 12
 _FIRST_REPORTS: Final = 10
-"""Year of the century from which platforms report: 25-07-01 is hardly a day of 2001."""
+"""Two-digit year of the earliest reports: 25-07-01 is hardly a day in 2001."""
 
 
 def parse_dates(
@@ -244,8 +244,8 @@ class _Column:
     def refuse_swapped(self, orders: dict[str, DateOrder]) -> None:
         """Ask about a column whose dates a spreadsheet may have read with day and month swapped.
 
-        One that expects 7/13/2025 keeps 13/07/2025 as text and makes 7 January of 01/07/2025: then every text has a
-        day beyond 12, and no date has.
+        A spreadsheet that expects 7/13/2025 keeps 13/07/2025 as text and turns 01/07/2025 into 7 January. Then every
+        text has a day after the 12th, and no date has one.
         """
         texts = [text for text in self._texts if text is not None and text.numbers is not None and text.numbers[2]]
         dates = [
@@ -303,8 +303,8 @@ class _Column:
 def _possible(group: Sequence[tuple[int, DateText]]) -> list[DateOrder]:
     """Return the orders to consider; year first only if years of two digits look like days, and first numbers do not.
 
-    31/07/25 and 25/07/31 are told apart by their spread: a file's years differ by one at most. The spread of one day is
-    none: then a last number from 2000 to 2009, or of a year that has not come, may be the day.
+    31/07/25 and 25/07/31 are told apart by their spread: a file's years differ by one at most. Dates of one
+    day have no spread: their last number may be the day if, as a year, it is before 2010 or after next year.
     """
     short = [text.numbers for _, text in group if text.short_year and text.numbers is not None]
     firsts, lasts = {numbers[0] for numbers in short}, {numbers[2] or 0 for numbers in short}

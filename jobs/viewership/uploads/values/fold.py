@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["MIXED", "fold", "is_blank"]
+__all__ = ["MARKS", "MIXED", "fold", "is_blank"]
 
 MIXED: Final = "\N{REPLACEMENT CHARACTER}"
 """Replaces a number that mixes ASCII digits with those of another script, as only a forgery does."""
@@ -63,7 +63,9 @@ def fold(text: str) -> str:
     return text.translate(_TABLE).strip()
 
 
-_BLANK: Final = re.compile(r"-*|n/?a|n\.a\.|null|none|nan|nil|\(null\)|\(none\)|\(blank\)|not available", re.IGNORECASE)
+MARKS: Final = r"-*|n/?a|n\.a\.|null|none|nan|nil|\(null\)|\(none\)|\(blank\)|not available"
+"""Expression for the marks of :func:`is_blank`, without regard to case."""
+_BLANK: Final = re.compile(MARKS, re.IGNORECASE)
 
 
 def is_blank(folded: str) -> bool:

@@ -228,7 +228,7 @@ def _keys() -> None:
             pipeline_run_id text NOT NULL,
             matched_at timestamptz NOT NULL DEFAULT now()
     """
-    # No foreign key to the keys, which are never deleted: it takes a third of the time of writing matches.
+    # No foreign key to the keys, which are never deleted: checking it takes a third of the time of writing matches.
     op.execute(f"""
         CREATE TABLE viewership.matches (
             key_id bigint PRIMARY KEY,
@@ -325,8 +325,8 @@ def _rows() -> None:
             PRIMARY KEY (id)
         )
     """)
-    # Rows are copied in the order of their keys, in which an index of the keys takes a fifth of the time. An index of
-    # upload, line and position would then take as long as all others; `verify` looks for lines that are there twice.
+    # Rows are copied in key order, in which the index on keys takes a fifth of the time. A unique index on upload, line
+    # and position would then take as long as all others together; `verify` looks for duplicate units instead.
     op.execute("CREATE INDEX platform_viewership_upload ON viewership.platform_viewership (upload_id)")
     op.execute("CREATE INDEX platform_viewership_key ON viewership.platform_viewership (key_id)")
     op.execute("CREATE INDEX platform_viewership_scope ON viewership.platform_viewership (scope_id)")
@@ -479,7 +479,7 @@ def _final() -> None:
             PRIMARY KEY (viewership_id, label)
         )
     """)
-    # None of keys or scopes, which would double the time of a load: their rows are found through platform_viewership.
+    # No index on keys or scopes, which would double the time of a load: platform_viewership leads to their rows.
     op.execute("CREATE INDEX episode_details_upload_id ON viewership.episode_details (upload_id)")
     op.execute("""
         CREATE TABLE viewership.replaced_details (LIKE viewership.episode_details,
@@ -538,8 +538,8 @@ def _fates() -> None:
         LEFT JOIN viewership.matches m USING (key_id)
         WHERE u.status IN ('read', 'normalized', 'matched', 'loaded', 'partial')
     """)
-    # The gate stands in a CASE, since the planner expects one row in 200 to pass `IS NULL`, and half to pass a CASE: it
-    # would hash the rows rather than the matches, and insert them in random order, which takes twice as long.
+    # The gate is in a CASE because the planner expects one row in 200 to pass `IS NULL`, but half to pass a CASE. With
+    # `IS NULL` alone, it hashes the rows instead of the matches and inserts in random order, which takes twice as long.
     # Rows are due from their load on: a decision between match and load must not let in a replacement row by row. An
     # upload that is matched again, after a bucket failed, keeps its rows.
     op.execute("""
@@ -978,12 +978,12 @@ _SEES_COMMITTED = """
 """
 
 
-# A console waits for a load or an import only so long; the caller's own limit stays as it is.
+# The longest that a console waits for a load or an import; the caller's own limit does not change.
 _LIMIT = "SET lock_timeout = '10s'"
 _WAITED = """
         EXCEPTION WHEN lock_not_available THEN
-            RAISE EXCEPTION 'another transaction, such as a load or an import, holds rows of these keys for more than'
-                ' %; nothing was changed; try again when it has ended', current_setting('lock_timeout')
+            RAISE EXCEPTION 'another transaction, such as a load or an import, has held rows of these keys for more'
+                ' than %; nothing was changed; try again when it has ended', current_setting('lock_timeout')
                 USING ERRCODE = 'TC008';
 """
 

@@ -133,7 +133,7 @@ class Written(Settings, pipeline="written"):
         ("--mark", "x", "--mark x is not valid; expected one of '.', ','"),
     ],
 )
-def test_a_text_that_is_too_short_or_long_and_a_mark_are_named_in_words(flag, value, said):
+def test_limits_of_length_and_punctuation_are_described_in_words(flag, value, said):
     with pytest.raises(UsageError) as caught:
         parse(Written, "telecine written", "", [flag, value])
     assert caught.value.message == f"telecine written: {said}"

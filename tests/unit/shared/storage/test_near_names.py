@@ -40,7 +40,7 @@ def test_a_folder_leads_to_the_command_for_its_files(folder: Path) -> None:
     assert said("empty") == "'empty' is a folder; expected a report; it has none"
 
 
-def test_a_misspelt_name_leads_to_the_nearest(folder: Path) -> None:
+def test_a_misspelled_name_leads_to_the_nearest(folder: Path) -> None:
     begins = "does not exist; expected a report"
     assert said("./my reports/philo-juli.csv") == (
         f"'./my reports/philo-juli.csv' {begins}; did you mean './my reports/philo-july.csv'?"

@@ -28,7 +28,7 @@ def test_a_file_and_a_link_to_one_are_opened(tmp_path: Path):
             assert file.read() == b"content"
 
 
-def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_pipes_sockets_devices_and_folders_are_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)  # the name of a socket has at most 107 bytes
     os.mkfifo("pipe")
     before = descriptors()

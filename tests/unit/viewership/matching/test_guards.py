@@ -48,7 +48,7 @@ def test_typing_errors_are_one_title(typed: str, title: str):
         # The catalogue has "brother" and "sister", so these are other words too.
         ("My Brothers Lied", "My Mothers Lied"),
         ("My Misters Secret", "My Sisters Secret"),
-        # Words for a family are never typing errors of each other, whatever the catalogue has.
+        # Words for relatives are never typing errors of each other, whatever the catalogue has.
         ("My Stepfather Lied", "My Stepmother Lied"),
         ("My Grandmother's Secret", "My Grandfather's Secret"),
         ("Her Father's Secret", "Her Mother's Secret"),

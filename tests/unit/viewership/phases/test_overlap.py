@@ -1,4 +1,4 @@
-"""Uploads with the same rows or days, as they are stored and told."""
+"""Uploads with the same rows or days, as they are stored and described."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ def test_of_many_uploads_copies_and_the_largest_are_stored():
     assert len(json.dumps(listed)) < 64 << 10
 
 
-def test_what_is_told_counts_all():
+def test_the_description_counts_all():
     assert told([other(number) for number in range(1, 101)]).endswith("and 95 more uploads (950 rows, 142.5 hours)")

@@ -318,7 +318,7 @@ def test_a_wrong_delimiter_is_named_and_not_the_formats(tmp_path):
 
 
 @pytest.mark.parametrize("header", ["ref_id,series,season,episode,title", "platform,deal_parent,internal_channel"])
-def test_a_file_of_the_catalogue_is_no_report(tmp_path, header):
+def test_a_catalogue_file_is_not_a_report(tmp_path, header):
     file = tmp_path / "a.csv"
     file.write_text(f"{header}\n{','.join('abcde'[: header.count(',') + 1])}\n")
     with pytest.raises(Refused, match=r"has the columns of the catalogue; .*; run `telecine viewership catalog import"):

@@ -275,7 +275,7 @@ def test_a_column_for_a_month_whose_days_have_no_columns_is_read() -> None:
     assert found.file == Sums(3, D(14))
 
 
-def test_a_column_of_numbers_among_the_dates_that_is_no_date_is_named() -> None:
+def test_a_column_of_numbers_among_the_dates_with_an_unknown_header_is_named() -> None:
     head = "Title,2025-07-01 Hours,2025-07-02 Hours,2025-07-O3 Hours,Total,Rating,Note,2025-07-04 Hours\n"
     found = units(head + "A,1.5,2,3.5,7,PG,x,1\nB,1,,1,2,,,1\n")
     assert [(note.code, note.column) for note in found.notes] == [("UNREAD_MEASURE", "2025-07-O3 Hours")]

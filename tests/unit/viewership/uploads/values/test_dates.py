@@ -383,7 +383,7 @@ def test_years_of_two_digits_that_come_last_are_read(texts: tuple[str, ...]):
     assert read(*texts)[0] == f"20{year}-{month}-{day}"
 
 
-def test_a_year_of_two_digits_that_has_not_come_may_be_a_day(monkeypatch: pytest.MonkeyPatch):
+def test_a_two_digit_year_in_the_future_may_be_a_day(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(dates, "_this_year", lambda: 2026)
     with pytest.raises(NeedsChoice, match="ymd"):
         read("25/07/31")

@@ -1,0 +1,30 @@
+"""Commands of trakt. Importing this module is cheap; a command's own imports happen when it runs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.step.contract import Tool
+
+__all__ = ["HELP", "STEPS"]
+
+HELP: Final = "Turn Trakt comments and ratings into tables."
+
+_SETTINGS: Final = "jobs.trakt.settings"
+
+STEPS: Final = (
+    Tool(
+        "trakt",
+        "replayer",
+        "Serve a seeded site that answers like the Trakt API, faults included.",
+        settings=f"{_SETTINGS}:ReplayerSettings",
+        call="jobs.trakt.steps.replayer:serve",
+    ),
+    Tool(
+        "trakt",
+        "schema",
+        "Print the JSON Schema of an answer of the API, or of all.",
+        settings=f"{_SETTINGS}:SchemaSettings",
+        call="jobs.trakt.steps.schema:show",
+    ),
+)

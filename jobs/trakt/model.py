@@ -1,0 +1,34 @@
+"""Names that settings and rooms share: the scenarios of the replayer."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["SCENARIOS"]
+
+SCENARIOS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "calm": "no faults; the site lives on slowly, as the real one does",
+        "storm": "15 % of answers are 429 (every form of Retry-After), 5xx, 52x or a closed connection",
+        "html": "12 % of answers are HTML: under 200, 404 and 429, or as an error page of the edge",
+        "cuts": "12 % of answers are cut off, empty, late beyond any patience, or never begin",
+        "drift": "10 % of comments break the contract or have new fields; feeds change between wrapped and bare",
+        "lies": "counts in headers are wrong, or the headers are missing",
+        "moves": "comments change title, slugs change, titles merge: an event every 3 s",
+        "deletes": "comments vanish and return, one title is away for two days and one for good: an event every 2 s",
+        "poisoned": "one comment makes every page that holds it answer 500",
+        "dead-key": "the API answers 403: it does not accept the key",
+        "unauthorized": "the API answers 401",
+        "over-limit": "the API answers 420: the account's limit is reached",
+        "locked": "the API answers 423: the account is locked",
+        "vip-only": "the API answers 426: the account is not a VIP's",
+        "edge": "the edge bans the client for 300 s after every 40 requests: first 429, then 403, both HTML",
+        "down": "the API is overloaded for the first hour: 503, 504, 521, 522",
+        "big": "1,000,000 comments, computed when they are asked for; no faults",
+    }
+)
+"""Scenario of the replayer -> what happens in it."""

@@ -1,0 +1,8 @@
+"""Parameters of the trakt commands: flags, variables and docs are derived from these fields."""
+
+from __future__ import annotations
+
+from jobs.trakt.settings.replayer import ReplayerSettings
+from jobs.trakt.settings.schema import SchemaSettings
+
+__all__ = ["ReplayerSettings", "SchemaSettings"]

@@ -1,0 +1,1 @@
+"""The commands of the trakt pipeline, one module per command."""
