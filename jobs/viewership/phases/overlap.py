@@ -121,7 +121,7 @@ def find_others(
 
 
 def span_months(platform: str, units: pl.DataFrame) -> set[Month]:
-    """Return all months that units cover, to lock: of two concurrent files, the second must see the rows of the first."""
+    """Return the months that units cover, to lock: of two concurrent files, the second must see the first's rows."""
     import polars as pl
 
     spans = _spans(units.select(pl.lit(0).alias("scope_id"), "topline", *_DAYS))
