@@ -142,7 +142,7 @@ def _wrong_subtotals(source: Source, search: Subtotals, rows: pl.Series, subtota
     """Warn of totals without a name, except the last one, that add up neither the rows above nor all of them."""
     kept = (~rows).arg_true()
 
-    def groups(row: int) -> Iterator[Sequence[int]]:
+    def groups(row: int) -> Iterator[list[int]]:
         yield search.block(row)
         yield kept.filter(kept < row).to_list()
         yield kept.to_list()

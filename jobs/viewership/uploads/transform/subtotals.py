@@ -212,7 +212,7 @@ class Subtotals:
         text = fold(self._cells.to_series(place)[row] or "")
         return not is_blank(text) and (place in self._named or _LETTERS.search(text) is not None)
 
-    def fits(self, row: int, group: Sequence[int]) -> bool:
+    def fits(self, row: int, group: list[int]) -> bool:
         """Return whether the values of a row are the sums of other rows, and not all 0."""
         is_any = False
         for column in self._sums.values() if group else ():
