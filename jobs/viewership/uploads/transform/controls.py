@@ -142,15 +142,17 @@ def _wrong_subtotals(source: Source, search: Subtotals, rows: pl.Series, subtota
     """Warn of totals without a name, except the last one, that add up neither the rows above nor all of them."""
     kept = (~rows).arg_true()
 
-    def groups(row: int) -> Iterator[list[int]]:
+    def groups(row: int) -> Iterator[list[int] | pl.Series]:
         yield search.block(row)
-        yield kept.filter(kept < row).to_list()
-        yield kept.to_list()
+        yield kept.filter(kept < row)
+        yield kept
 
     wrong = [
         row
         for row in subtotals[:_CHECKED]
-        if not search.is_empty(row) and not any(search.fits(row, group) for group in groups(row))
+        if not search.is_empty(row)
+        and not any(search.fits(row, group) for group in groups(row))
+        and not search.exhausted
     ]
     if not wrong:
         return []

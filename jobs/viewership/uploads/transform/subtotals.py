@@ -24,6 +24,8 @@ _MARK: Final = (
 )
 # A file may consist of a million titles such as "Total Recall"; each candidate takes up to a millisecond.
 _MOST: Final = 10_000
+# Values added to find groups: a million takes about 50 ms.
+_WORK: Final = 60_000_000
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 _JOINT: Final = r"(?: ?[:\-\u2013\u2014] ?| )"
 _BEFORE: Final = re.compile(rf"(?:{_MARK}){_JOINT}((?:(?:of|for|von|f\xfcr|de|du|pour|di|por) )?)(.+)")
@@ -110,6 +112,7 @@ class Subtotals:
         candidates: Sequence[Candidate],
     ) -> None:
         self._cells = cells
+        self._work = 0
         self._named = named
         self._sums = sums
         self._totals = set(totals)
@@ -212,10 +215,18 @@ class Subtotals:
         text = fold(self._cells.to_series(place)[row] or "")
         return not is_blank(text) and (place in self._named or _LETTERS.search(text) is not None)
 
-    def fits(self, row: int, group: list[int]) -> bool:
+    @property
+    def exhausted(self) -> bool:
+        """Return whether so much was added that no further row fits: thousands of totals of a million rows."""
+        return self._work > _WORK
+
+    def fits(self, row: int, group: list[int] | pl.Series) -> bool:
         """Return whether the values of a row are the sums of other rows, and not all 0."""
         is_any = False
-        for column in self._sums.values() if group else ():
+        self._work += len(group)
+        if self.exhausted:
+            return False
+        for column in self._sums.values() if len(group) else ():
             value = column[row]
             if value is None:
                 continue
