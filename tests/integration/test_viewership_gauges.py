@@ -9,6 +9,7 @@ import pytest
 
 from jobs.viewership.settings.audit import VerifySettings
 from jobs.viewership.steps import verify as step
+from shared.errors import UsageError
 from tests.fakes.ledger import MemoryStageRun
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.viewership_store import ROWS, Store
@@ -110,10 +111,17 @@ def test_verify_of_a_run_covers_what_it_processed_and_measures_everything(store:
     damaged = verified(store, of_run="run-1")
     assert (damaged.exit_code, damaged.counts["uploads"]) == (65, 1)
     # A poll that found nothing.
+    with store.database.connect() as connection:
+        connection.execute(
+            "INSERT INTO pipeline.runs (run_id, pipeline, status) VALUES ('run-3', 'viewership', 'running')"
+        )
     nothing = verified(store, of_run="run-3")
     assert (nothing.exit_code, nothing.counts["uploads"]) == (0, 0)
     assert fates(nothing)["final"] == 4
-    assert verified(store, of_run="run-1", platform="philo").counts["uploads"] == 0
+    with pytest.raises(UsageError, match="platform 'philo' has no uploads"):
+        verified(store, of_run="run-1", platform="philo")
+    with pytest.raises(UsageError, match="run 'run-4' does not exist"):
+        verified(store, of_run="run-4")
 
 
 def test_every_gauge_of_the_template_is_a_count_of_verify(store: Store) -> None:

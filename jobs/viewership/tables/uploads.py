@@ -278,7 +278,7 @@ def hold(session: DatabaseSession, upload_id: int, *, months: Iterable[Month] = 
 
 
 def hold_related(session: DatabaseSession, upload_id: int) -> Upload:
-    """Like :func:`hold`, and lock the uploads that change along with it: whoever loads or retracts it updates them.
+    """Lock an upload, as :func:`hold` does, and the uploads that a load or a retraction of it updates.
 
     These are the active ones that it replaces, and those that re-read it or one of these.
 
