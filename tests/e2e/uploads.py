@@ -139,7 +139,7 @@ class Later:
 
 @dataclass
 class Uploads:
-    """The Workflows, submitted together.
+    """The Workflows, one after the other: each run also takes on the phases and notices of uploads that wait meanwhile.
 
     Attributes:
         event: an event announces a report; nothing is listed.
@@ -174,21 +174,24 @@ def send(installation: Installation) -> Uploads:
     mixed = {"arrival": "poll", "prefix": "uploads/mixed/"}
     asked = {"arrival": "poll", "prefix": "uploads/asked/"}
 
+    def in_turn(parameters: dict[str, Any]) -> Run:
+        run = submit("viewership", parameters)
+        run.ended()
+        return run
+
     def later() -> Later:
-        made.mixed.ended()
-        made.asked.ended()
         key = "uploads/large/large.csv"
         installation.node.s3.put_object(Bucket=BUCKET, Key=key, Body=_large())
+        again = (in_turn(mixed), in_turn(asked))
         # 1 MB is the smallest limit.
         large = {"files": f"s3://{BUCKET}/{key}", "format": "canonical", "one-pod-mb": 1}
-        return Later(submit("viewership", mixed), submit("viewership", asked), submit("viewership", large))
+        return Later(*again, submit("viewership", large))
 
-    made = Uploads(
-        event=submit("viewership", {"arrival": "events", "outbox-table": _OUTBOX}),
+    return Uploads(
+        event=in_turn({"arrival": "events", "outbox-table": _OUTBOX}),
         announced=announced,
-        mixed=submit("viewership", mixed),
-        asked=submit("viewership", asked),
+        mixed=in_turn(mixed),
+        asked=in_turn(asked),
         misspelt=submit("viewership", {"prefx": "uploads/"}),
         _submit_later=later,
     )
-    return made
