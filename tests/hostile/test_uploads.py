@@ -166,8 +166,9 @@ WORKBOOKS: dict[str, tuple[Callable[[], bytes], str, str]] = {
 }  # fmt: skip
 TEXTS: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "ten million columns": (lambda: b"a," * 10_000_000, "LIMIT", "10,000,001 cells"),
-    "line ends": (lambda: b"a\n" + b"\n" * 20_000_000, "LIMIT", "20,000,001 lines"),
-    "old line ends": (lambda: b"a\r" + b"\r" * 20_000_000, "LIMIT", "20,000,001 lines"),
+    # At the end of a file, they are cut off.
+    "line ends": (lambda: b"a\n" + b"\n" * 20_000_000 + b"b\n", "LIMIT", "20,000,002 lines"),
+    "old line ends": (lambda: b"a\r" + b"\r" * 20_000_000 + b"b\r", "LIMIT", "20,000,002 lines"),
     "one wide record among short ones": (
         lambda: b"a\n" * 1_000_000 + b"x" + b",x" * 4_000 + b"\n" + b"a\n" * 1_000_000, "LIMIT", "columns and only",
     ),
