@@ -9,6 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
+import polars as pl
 import pytest
 
 from jobs.viewership.phases import load as load_phase
@@ -24,8 +25,10 @@ from jobs.viewership.settings.review import ReviewUndoSettings
 from jobs.viewership.settings.uploads import UploadSettings
 from jobs.viewership.steps import review as review_step
 from jobs.viewership.tables import locks
+from jobs.viewership.tables.keys import KEY_FIELDS, distinct_keys, key_ids
+from shared.database.session import transaction
 from shared.errors import TransientError, UsageError
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import database, postgres, until  # noqa: F401
 from tests.viewership_place import viewership  # noqa: F401
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
@@ -203,3 +206,27 @@ def test_a_reading_of_another_month_is_loaded_while_the_first_one_is_retracted(v
     assert viewership.statuses()[0][2] == {"load": "replaced", "retract": "retracted"}[first]
     assert viewership.final() == (1, Decimal("1.5"))
     assert viewership.is_due()
+
+
+def test_two_uploads_number_the_same_new_keys_once(viewership):
+    units = pl.DataFrame({name: pl.Series([f"{name} 1"], dtype=pl.String) for name in KEY_FIELDS})
+    settings = viewership.database.settings()
+    started = threading.Event()
+
+    def second() -> int:
+        with ThreadPoolExecutor(1) as pool, transaction(settings) as session:
+            started.set()
+            keys = key_ids(session, distinct_keys("canonical", units), pool)
+            assert keys.new is None
+            return keys.numbers["key_id"][0]
+
+    waiting = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with ThreadPoolExecutor(2) as pool:
+        with transaction(settings) as session:
+            keys = key_ids(session, distinct_keys("canonical", units), pool)
+            other = pool.submit(second)
+            started.wait()
+            until(lambda: viewership.rows(waiting))
+            keys.write(session)
+        assert other.result() == keys.numbers["key_id"][0]
+    assert viewership.rows("SELECT count(*)::int FROM viewership.keys") == [(1,)]

@@ -54,6 +54,7 @@ from tests.viewership_rows import DETAILS, reconciled
 from tests.viewership_store import Store, report
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.postgres_server import Database
@@ -475,19 +476,25 @@ def empty(database: Database) -> None:
     database.rows(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
 
 
+def new_histories(database: Database, folder: Path) -> Iterator[History]:
+    """Yield a history of each seed, over an empty database and bucket."""
+    first = int(os.environ.get("TELECINE_TEST_SEED", "0"))
+    for seed in range(first, first + EXAMPLES):
+        empty(database)
+        shutil.rmtree(folder / "bucket", ignore_errors=True)
+        history = History(Store(database, folder), random.Random(seed), Model())
+        history.trail.append(str(seed))
+        start(history)
+        yield history
+
+
 def test_a_history_leaves_what_its_inputs_determine(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("jobs.viewership.phases.reprocess._MANY", 1.0)  # the search itself is tested
     outcomes: Counter[str] = Counter()
 
-    first = int(os.environ.get("TELECINE_TEST_SEED", "0"))
-    for seed in range(first, first + EXAMPLES):
-        empty(database)
-        shutil.rmtree(tmp_path / "bucket", ignore_errors=True)
-        history = History(Store(database, tmp_path), random.Random(seed), Model())
-        history.trail.append(str(seed))
-        start(history)
+    for history in new_histories(database, tmp_path):
         upload(history)
         for _ in range(STEPS):
             operation = history.rng.choice(OPERATIONS)
@@ -526,13 +533,7 @@ def test_concurrent_histories_leave_final_rows_that_are_due(
     monkeypatch.setattr("jobs.viewership.phases.reprocess._MANY", 1.0)
     outcomes: Counter[str] = Counter()
     catalogue = threading.Lock()  # the model has no transactions
-    first = int(os.environ.get("TELECINE_TEST_SEED", "0"))
-    for seed in range(first, first + EXAMPLES):
-        empty(database)
-        shutil.rmtree(tmp_path / "bucket", ignore_errors=True)
-        history = History(Store(database, tmp_path), random.Random(seed), Model())
-        history.trail.append(str(seed))
-        start(history)
+    for history in new_histories(database, tmp_path):
         for _ in range(3):
             upload(history)
         for _ in range(3):

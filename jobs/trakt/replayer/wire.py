@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
             _LOG.exception("A request failed")
             self._send(Answer(500, b"", "text/plain", close=True), "GET")
         if self._ended or self._paused or self._stream is not None:
-            # What a client sends meanwhile is left to TCP, up to what was read already.
+            # Until then, TCP holds back further requests once the buffer is full.
             self._hold(len(self._buffer) > MAX_HEAD + MAX_BODY)
         else:
             self._hold(False)

@@ -13,6 +13,7 @@ from jobs.viewership.uploads.formats.binding import bind
 from jobs.viewership.uploads.formats.library import shipped_formats
 from jobs.viewership.uploads.layout.find import find_layout
 from jobs.viewership.uploads.reading import read
+from jobs.viewership.uploads.transform import subtotals
 from jobs.viewership.uploads.transform.choices import Choices
 from jobs.viewership.uploads.transform.transform import transform
 from jobs.viewership.uploads.values.period import Period
@@ -154,3 +155,13 @@ def test_a_total_of_viewers_who_are_not_added_up_is_a_total() -> None:
 def test_words_that_only_contain_that_of_a_total_name_none() -> None:
     found = units(["A,1,1", "Summer,1,1", "Totally Spies,2,2", "Sumo,2,2", "Sum,6,6"], "Title,Hours,Views")
     assert (controls(found), codes(found)) == ([4], [])
+
+
+def test_totals_beyond_the_limit_of_work_count_and_are_not_called_wrong(monkeypatch) -> None:
+    lines = [*HARBOUR, ",,,Harbour Lights Total,3.75,5", *RIVER, "Subtotal,,,,4.5,12"]
+    assert controls(units(lines)) == [2, 5]
+    monkeypatch.setattr(subtotals, "_WORK", 1)
+    found = units(lines)
+    assert controls(found) == [5]
+    assert "TOTAL_MISMATCH" not in codes(found)
+    assert "NAMED_TOTAL" in codes(found)
