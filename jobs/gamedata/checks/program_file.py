@@ -134,7 +134,9 @@ def rewrite(body: bytes) -> bytes:
     rewritten = io.BytesIO()
     with zipfile.ZipFile(rewritten, "w", zipfile.ZIP_STORED) as archive:
         for path, content in taken.items():
-            archive.writestr(f"program/{path}", content)
+            # A ZipInfo of its own has the date 1980-01-01. writestr() with a name takes the time of day, and the same
+            # program would then have other bytes two seconds later.
+            archive.writestr(zipfile.ZipInfo(f"program/{path}"), content)
     return rewritten.getvalue()
 
 

@@ -280,6 +280,11 @@ def test_a_plain_program_is_the_same_after_rewriting(net, body):
     assert program_file.rewrite(program_file.rewrite(body)) == program_file.rewrite(body)
 
 
+def test_the_rewritten_file_does_not_depend_on_the_time_of_day(body):
+    with zipfile.ZipFile(io.BytesIO(program_file.rewrite(body))) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
 def test_the_rewritten_file_has_no_pickle(body):
     with zipfile.ZipFile(io.BytesIO(program_file.rewrite(body))) as archive:
         names = {name.removeprefix("program/") for name in archive.namelist()}
