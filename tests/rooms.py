@@ -29,7 +29,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("tables", "keys"),
         *("commands", "settings", "errors", "model"),
     ),
-    "jobs/trakt": ("steps", "replayer", "contract", "commands", "settings", "errors", "model"),
+    "jobs/trakt": (
+        *("steps", "slo", "gold", "modelling", "ingest", "bronze", "api", "metrics", "replayer", "contract"),
+        *("commands", "settings", "errors", "model"),
+    ),
     "jobs/media": ("steps", "commands", "settings"),
     "shared": (
         *("step", "notify", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database", "samples"),

@@ -1,14 +1,38 @@
-"""Names that settings and rooms share: the scenarios of the replayer."""
+"""Names that settings and rooms share: titles, kinds of bronze rows, and the scenarios of the replayer."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SCENARIOS"]
+__all__ = ["RESOURCE_KINDS", "SCENARIOS", "TitleKind", "TitleRef"]
+
+TitleKind = Literal["movie", "show"]
+
+RESOURCE_KINDS: Final = ("comment", "comment_gone", "rating", "title", "title_gone", "tmdb", "page")
+"""Kinds of bronze rows: a comment, a 404 of a comment, ratings, a title, a 404 of a title, TMDb metadata, a page."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TitleRef:
+    """A title by its Trakt id: never by a slug, which changes, and may be another title's id.
+
+    Attributes:
+        kind: movie or show.
+        trakt_id: its id, unique within the kind.
+    """
+
+    kind: TitleKind
+    trakt_id: int
+
+    def __str__(self) -> str:
+        """Return it as in messages and keys, such as ``movie-1234``."""
+        return f"{self.kind}-{self.trakt_id}"
+
 
 SCENARIOS: Final[Mapping[str, str]] = MappingProxyType(
     {
