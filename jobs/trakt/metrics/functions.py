@@ -60,7 +60,7 @@ def functions(parameters: Parameters | None = None) -> dict[str, Function]:
         # Takes the age in days.
         "trakt_age_band": Function(use.age_band, ("DOUBLE",), "VARCHAR"),
         # Takes the name of a metric; returns its parameters in one line.
-        "trakt_parameters": Function(lambda metric: use.beside(metric) if metric else None, ("VARCHAR",), "VARCHAR"),
+        "trakt_parameters": Function(lambda metric: use.printed(metric) if metric else None, ("VARCHAR",), "VARCHAR"),
         # Of the titles of a group: commenters, comments, sums of squares of each commenter's comments minus one.
         "trakt_peers": _of(Peers, ("BIGINT[]", "BIGINT[]", "DOUBLE[]"), lambda *given: peers(*given, parameters=use)),
         # Takes commenters.

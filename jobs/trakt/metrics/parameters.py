@@ -28,7 +28,7 @@ class Parameters:
         ValueError: a parameter is out of its range.
 
     Example:
-        >>> Parameters().beside("retention")
+        >>> Parameters().printed("retention")
         'probability 0.95, replies off, n_min 20, retention_d 90'
         >>> Parameters(n_min=0)
         Traceback (most recent call last):
@@ -99,8 +99,8 @@ class Parameters:
         """Return name, value as text, and reason of each parameter."""
         return [(choice.name, self._text(choice.name), choice.metadata["reason"]) for choice in fields(self)]
 
-    def beside(self, metric: str) -> str:
-        """Return the parameters of a metric in one line, to print beside its figures.
+    def printed(self, metric: str) -> str:
+        """Return the parameters of a metric in one line, to print next to its figures.
 
         Raises:
             KeyError: the metric is not in :data:`METRICS`.

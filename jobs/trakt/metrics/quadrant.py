@@ -24,7 +24,7 @@ QUADRANTS: Final[dict[str, str]] = {
     "borderline": "a side of a median is less probable than side_probability",
     "insufficient": "fewer than n_min comments, or fewer than peers_min peers",
 }
-"""Quadrant -> meaning; the last two are no side of the medians."""
+"""Quadrant -> meaning; the last two say that the side is not known."""
 
 _BY_SIDES: Final = {
     (True, True): "phenomenon",

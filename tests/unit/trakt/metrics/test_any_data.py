@@ -1,4 +1,4 @@
-"""Whatever the data, a metric returns an ordered interval or a reason, and never raises."""
+"""A metric returns an ordered interval or a reason, and never raises, for any data."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def test_lists_of_times_are_read(sql):
 def test_parameters_of_every_metric_can_be_asked_for(sql):
     for metric in METRICS:
         (line,) = sql.execute("SELECT trakt_parameters(?)", [metric]).fetchone()
-        assert line == Parameters(n_min=10).beside(metric)
+        assert line == Parameters(n_min=10).printed(metric)
 
 
 def test_nothing_outside_the_standard_library_is_imported():

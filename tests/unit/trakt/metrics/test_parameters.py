@@ -1,4 +1,4 @@
-"""Parameters have reasons, refuse nonsense, and are printed beside the figures of their metric."""
+"""Parameters have reasons, refuse nonsense, and are printed next to the figures of their metric."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def test_every_parameter_has_a_reason_and_a_metric():
 
 def test_what_is_printed_beside_a_figure():
     use = Parameters(n_min=25, replies=True, horizons_d=(30.0, 90.0))
-    assert use.beside("horizon") == "probability 0.95, replies on, n_min 25, horizons_d 30/90, shares 0.5/0.8"
-    assert use.beside("half_life") == "probability 0.95, replies on, half_life_n_min 30, power_law_offset_d 1"
+    assert use.printed("horizon") == "probability 0.95, replies on, n_min 25, horizons_d 30/90, shares 0.5/0.8"
+    assert use.printed("half_life") == "probability 0.95, replies on, half_life_n_min 30, power_law_offset_d 1"
     with pytest.raises(KeyError):
-        use.beside("mood")
+        use.printed("mood")
 
 
 @pytest.mark.parametrize(
