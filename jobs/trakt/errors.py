@@ -67,7 +67,8 @@ PAGE_CODES: Final[dict[str, str]] = {
     "TIMEOUT": "no complete answer came in time",
     "UNREACHABLE": "no connection, or it ended before the answer",
     "RATE_LIMITED": "the API answered 429 to every attempt",
-    "EDGE_ANSWER": "the edge answered 4xx in place of the API",
+    "EDGE_LIMIT": "the edge answered 403 or 429 to this request three times, but not to others",
+    "EDGE_ANSWER": "the edge answered another 4xx in place of the API",
     "REDIRECTED": "the API redirected the request, which is not followed",
     "REQUEST_REFUSED": "the API refused the request with another 4xx",
 }
