@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from jobs.trakt.settings.api import ApiSettings
 from jobs.trakt.settings.replayer import ReplayerSettings
 from jobs.trakt.settings.schema import SchemaSettings
 
-__all__ = ["ReplayerSettings", "SchemaSettings"]
+__all__ = ["ApiSettings", "ReplayerSettings", "SchemaSettings"]
