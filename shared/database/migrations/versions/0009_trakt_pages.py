@@ -45,8 +45,6 @@ def _titles() -> None:
             released date,
             state text NOT NULL DEFAULT 'tracked' CHECK (state IN ('tracked', 'gone', 'dropped')),
             not_found_days date[] NOT NULL DEFAULT '{{}}',
-            tracked_since timestamptz NOT NULL DEFAULT now(),
-            state_since timestamptz NOT NULL DEFAULT now(),
             resolved_at timestamptz NOT NULL DEFAULT now(),
             next_sweep_at timestamptz NOT NULL DEFAULT now(),
             PRIMARY KEY (kind, trakt_id)
@@ -126,8 +124,6 @@ def _pages() -> None:
             bytes bigint,
             ms integer,
             attempts integer NOT NULL DEFAULT 0,
-            throttled integer NOT NULL DEFAULT 0,
-            ended_at timestamptz,
             http_status integer,
             observed_at timestamptz,
             page_key text,

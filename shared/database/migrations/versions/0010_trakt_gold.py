@@ -38,12 +38,27 @@ _FIGURES = ("breadth", "intensity", "half_life_days", "t50_days", "t80_days", "h
 def upgrade() -> None:
     refuse_foreign(op.get_bind(), "trakt", TABLES)
     op.execute("CREATE SCHEMA IF NOT EXISTS trakt")
+    _ledger()
     _titles()
     _daily()
     _metrics()
     _versions()
     _service_levels()
     _burn()
+
+
+def _ledger() -> None:
+    # Service levels need the time of an outcome, not only of its plan, and since when a title has been tracked.
+    op.execute("""
+        ALTER TABLE trakt.titles
+            ADD COLUMN IF NOT EXISTS tracked_since timestamptz NOT NULL DEFAULT now(),
+            ADD COLUMN IF NOT EXISTS state_since timestamptz NOT NULL DEFAULT now()
+    """)
+    op.execute("""
+        ALTER TABLE trakt.pages
+            ADD COLUMN IF NOT EXISTS ended_at timestamptz,
+            ADD COLUMN IF NOT EXISTS throttled integer NOT NULL DEFAULT 0
+    """)
 
 
 def _titles() -> None:
