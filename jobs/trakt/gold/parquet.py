@@ -101,7 +101,9 @@ def _csv(batch: pa.RecordBatch, columns: Mapping[str, str]) -> bytes:
     arrays = [_text(batch.column(name), kind) for name, kind in columns.items()]
     out = io.BytesIO()
     pyarrow.csv.write_csv(
-        pa.table(arrays, names=list(columns)), out, pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
+        pa.table(arrays, names=list(columns)),
+        out,
+        pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed"),
     )
     return out.getvalue()
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from jobs.trakt.settings.lineage import LineageFields
+from shared.lineage.settings import LineageSettings
 from shared.settings import StepSettings, setting
 from shared.settings.base import HOW_IT_RUNS, WHERE, Group
 from shared.storage import Bucket, default_bucket
@@ -16,7 +16,7 @@ __all__ = ["PublishSettings"]
 _CHOSEN: Final = Group("What is published", 20)
 
 
-class PublishSettings(LineageFields, StepSettings, pipeline="trakt"):
+class PublishSettings(LineageSettings, StepSettings, pipeline="trakt"):
     """Settings of `publish`, which copies a build of gold to PostgreSQL."""
 
     bucket: Bucket = setting(

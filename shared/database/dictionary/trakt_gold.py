@@ -246,7 +246,7 @@ _LEVELS: Final[Mapping[str, Relation]] = {
             "opened_on": f"{_DAY} on which its condition first held",
             "ended_on": "first day on which it no longer held; NULL while it is open",
             "message": "text of the notification",
-            "unsent": "channels that have not sent it yet",
+            "sent": "channels that have sent it",
             "run_id": PIPELINE_RUN,
         },
     ),

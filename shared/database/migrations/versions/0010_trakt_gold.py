@@ -254,7 +254,7 @@ def _service_levels() -> None:
             opened_on date NOT NULL,
             ended_on date CHECK (ended_on >= opened_on),
             message text NOT NULL,
-            unsent text[] NOT NULL,
+            sent text[] NOT NULL DEFAULT '{}',
             run_id text NOT NULL,
             PRIMARY KEY (alert, opened_on)
         )
