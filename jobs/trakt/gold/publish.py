@@ -136,8 +136,8 @@ def _refuse_older(build: Build, last: Any, *, replace_newer: bool) -> None:
         return
     raise UsageError(
         f"build {build.build_id} is of bronze version {build.bronze_version}, and build {last.build_id} of version"
-        f" {last.bronze_version} is published; expected the same or a newer version; pass --replace-newer to publish the"
-        " older one",
+        f" {last.bronze_version} is published; expected the same or a newer version; pass --replace-newer to publish"
+        " the older one",
         code="GOLD_OLDER",
     )
 

@@ -212,7 +212,8 @@ def missing_pages(session: DatabaseSession, first: Day, last: Day, limit: int) -
         limit: the most pages.
     """
     rows = session.rows(
-        f"SELECT p.*, COALESCE(t.title, t.slug) AS name FROM ({_PAGES}) p LEFT JOIN trakt.titles t USING (kind, trakt_id)"  # noqa: S608
+        f"SELECT p.*, COALESCE(t.title, t.slug) AS name FROM ({_PAGES}) p"  # noqa: S608
+        " LEFT JOIN trakt.titles t USING (kind, trakt_id)"
         " WHERE NOT landed ORDER BY day DESC, kind, trakt_id, resource, page LIMIT :limit",
         first=first.date,
         last=last.date,

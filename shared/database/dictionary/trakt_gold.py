@@ -114,7 +114,7 @@ _TABLES: Final[Mapping[str, Relation]] = {
             **_figure("t80_days", "days until 80 % of the comments of the horizon were written"),
             **_figure("hold_up", "mean rating of later comments minus that of the first, as first seen"),
             **_figure("retention", "comments of days 91 to 180 over those of days 1 to 180"),
-            "half_life_aic_gain": "AIC of a power law minus AIC of the exponential: above 0, the exponential fits better",
+            "half_life_aic_gain": "AIC of a power law minus that of the exponential: above 0, the exponential fits",
             "hold_up_n_before": "ratings of the first part",
             "hold_up_n_after": "ratings of the later part",
             "hold_up_first_seen_by_backfill": "a rating was first seen by a backfill, and may have changed before",
@@ -202,7 +202,7 @@ _LEVELS: Final[Mapping[str, Relation]] = {
             "reason": "`FEED_MISSING`, `FEED_GAP`, `FEED_LATE`, `NOT_READ`, `RATING_MISSING`, `READ_LATE`,"
             " `NEVER_SWEPT`, `SWEEP_OLD` or `SWEEP_LATE`; NULL if it was fresh",
             "fresh_at": "when it became fresh; NULL if it did not on that day",
-            "minutes_late": "minutes from the deadline to `fresh_at`; NULL if it was fresh by the deadline, or not at all",
+            "minutes_late": "minutes from the deadline to `fresh_at`; NULL if it was fresh in time, or not at all",
             "feed_at": "end of the read of the feed that counts; NULL without one",
             "read_at": "when its comments and ratings were read after the feed had named it; NULL if it was not named",
             "sweep_at": "end of the complete sweep that counts; NULL without one",

@@ -287,7 +287,8 @@ def _burn() -> None:
     op.execute("""
         CREATE VIEW gold.trakt_slo_pages AS
         SELECT day, title_kind, title_id_trakt, pages_planned, pages_landed,
-            pages_landed::double precision / pages_planned AS share, pages_landed * 100 >= pages_planned * 99 AS is_complete
+            pages_landed::double precision / pages_planned AS share,
+            pages_landed * 100 >= pages_planned * 99 AS is_complete
         FROM gold.trakt_slo_titles WHERE pages_planned > 0
     """)
     op.execute("COMMENT ON VIEW gold.trakt_slo_pages IS 'Pages landed and planned of each title and day'")
