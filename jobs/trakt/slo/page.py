@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jobs.trakt.slo.days import ZONE
 from jobs.trakt.slo.freshness import REASONS
+from jobs.trakt.slo.levels import is_met
 from jobs.trakt.slo.store import burn
 from shared.report import Table, Text, Trend
 
@@ -86,7 +87,7 @@ def _levels(measured: DayLevels, window: Window) -> Table:
     state = "" if measured.is_final else ", so far"
     return Table(
         LEVELS,
-        ["level", "value", "of", "share", "objective", "met"],
+        ["level", "value", "of", "share", "objective", "state"],
         [
             [
                 "fresh title-days, 28 days (the objective)",
@@ -94,7 +95,7 @@ def _levels(measured: DayLevels, window: Window) -> Table:
                 window.title_days,
                 percent(window.fresh, window.title_days),
                 "99 %",
-                window.is_met,
+                _met(window.is_met if window.days else None),
             ],
             ["good days, 28 days", window.good_days, window.days, percent(window.good_days, window.days), None, None],
             [
@@ -103,7 +104,7 @@ def _levels(measured: DayLevels, window: Window) -> Table:
                 len(measured.titles),
                 percent(measured.fresh_titles, len(measured.titles)),
                 "99 % for a good day",
-                measured.is_good,
+                _met(measured.is_good),
             ],
             [
                 f"pages of {measured.day}{state}",
@@ -111,7 +112,7 @@ def _levels(measured: DayLevels, window: Window) -> Table:
                 planned,
                 percent(landed, planned),
                 "99 %",
-                None if not planned else landed * 100 >= planned * 99,
+                _met(is_met(landed, planned) if planned else None),
             ],
             [
                 f"titles with their pages on {measured.day}{state}",
@@ -119,11 +120,16 @@ def _levels(measured: DayLevels, window: Window) -> Table:
                 len(complete),
                 percent(sum(complete), len(complete)),
                 "99 % of the pages of each",
-                None if not complete else all(complete),
+                _met(all(complete) if complete else None),
             ],
         ],
         note="One missed day of 28 leaves 96.43 % good days, so 99 % of days allows none. Title-days can meet it.",
     )
+
+
+def _met(met: bool | None) -> Any:
+    """Return the cell of an objective: a missed one is a label, which stands out."""
+    return None if met is None else "met" if met else ("missed",)
 
 
 def _trends(days: Sequence[StoredDay]) -> list[Section]:

@@ -173,5 +173,6 @@ def show(report: Report, console: Console) -> None:
     for title, right in ((page.LEVELS, {"value", "of", "share"}), (page.ALERTS, set()), (page.NOT_FRESH, set())):
         table = find_table(report, title)
         if table is not None and table.rows:
-            print_table(console, table.columns, table.rows, right=right)
+            rows = [[", ".join(cell) if isinstance(cell, tuple) else cell for cell in row] for row in table.rows]
+            print_table(console, table.columns, rows, right=right)
     print_line(console, report.headline)

@@ -279,7 +279,8 @@ def test_a_place_that_is_away_costs_one_warning_and_never_the_run(caplog, place)
 
 def test_events_of_steps_at_once_do_not_mix(tmp_path):
     place = tmp_path / "events.jsonl"
-    wide = event(outputs=[Dataset("x", {f"column_{number}": "text" for number in range(400)})])
+    # Longer than what one write to a pipe takes as a whole.
+    wide = event(outputs=[Dataset("x", {"column" * 10_000: "text"})])
     threads = [
         threading.Thread(target=lambda: [send(wide, str(place), LineageSettings()) for _ in range(20)])
         for _ in range(4)
