@@ -14,6 +14,7 @@ __all__ = ["TRAKT"]
 _KIND: Final = "`movie` or `show`; NULL if the row is about no title"
 _TITLE: Final = "Trakt id of the title, unique within `kind`"
 _RUN: Final = "`run_id` in `pipeline.runs` of the run that reads it; of an interrupted one, the run that resumed it"
+_OWNER: Final = "the process that reads it; it holds an advisory lock of this name as long as it lives"
 _LIMIT: Final = "items per page, as the API's headers state"
 _DAY: Final = "day in America/Chicago"
 _CODE: Final = "code that explains it; NULL without a reason"
@@ -31,6 +32,7 @@ TRAKT: Final[Mapping[str, Relation]] = {
             "title": "name",
             "year": "year",
             "released": "date of release; of a show, of its first episode",
+            "comments": "number of comments that the API stated for it",
             "state": "`tracked`, `gone` (404 on three days) or `dropped` (no longer in the watch list)",
             "not_found_days": "days (UTC) since the last success on which the title itself answered 404",
             "resolved_at": "when its names were last resolved to its id",
@@ -42,7 +44,8 @@ TRAKT: Final[Mapping[str, Relation]] = {
         {
             "load_id": "id of the load; the commit is marked with it",
             "run_id": _RUN,
-            "started_at": "when its first page was read",
+            "owner": _OWNER,
+            "started_at": "when its first page was planned",
             "committed_at": "when the commit was known to be there; NULL until then",
             "version": "version of the Delta table that contains it; NULL until committed",
             "pages": "number of page objects",
@@ -55,21 +58,22 @@ TRAKT: Final[Mapping[str, Relation]] = {
         {
             "sweep_id": "number of the sweep",
             "run_id": _RUN,
-            "resource": "`comments` of a title, `replies` to a comment, or the feed `updates`",
+            "owner": _OWNER,
+            "resource": "`comments` of a title, `replies` to a comment, or a `feed`",
             "kind": _KIND,
             "trakt_id": f"{_TITLE}; NULL for the feed",
             "comment_id": "the comment that was replied to; NULL unless `resource` is `replies`",
             "sort": "sort order of the listing",
             "since": "older comments were not asked for; of the feed, the watermark that it was read back to",
-            "until": "later comments were not asked for",
             "page_limit": _LIMIT,
             "started_at": "when it started",
             "ended_at": "when it ended; NULL while it runs, and if it was interrupted",
             "pages_expected": "largest number of pages that any answer stated",
-            "complete": "every expected page was read, and no border between pages moved; of the feed, no gap",
-            "verified": "complete, and every page of the listing was stated by the API's headers: a comment that is"
-            " absent may be deleted",
-            "borders": "the borders between pages were compared, and fit",
+            "complete": "every page was read, `verified` and `borders` are true, and `since` left nothing out: a comment"
+            " that is absent was deleted or moved; of a feed, it was read back to `since` without a gap",
+            "verified": "the API's headers stated the number of pages",
+            "borders": "no comment can have passed between two pages unseen: no count of items fell, or the page before"
+            " was read again",
             "reason": _CODE,
             "notes": "codes of oddities, such as `ITEM_COUNT_MISMATCH`",
         },
@@ -81,7 +85,7 @@ TRAKT: Final[Mapping[str, Relation]] = {
             "day": f"{_DAY} on which it was planned, or the day of `--as-of`",
             "run_id": _RUN,
             "sweep_id": "the sweep; NULL for a single document",
-            "resource": "`comments`, `replies`, `updates`, `rating`, `title` or `comment`",
+            "resource": "`comments`, `replies`, `feed`, `rating`, `title` or `comment`",
             "kind": _KIND,
             "trakt_id": f"{_TITLE}; NULL if it is about no title",
             "comment_id": "the comment, of `comment` and `replies`",
@@ -101,7 +105,7 @@ TRAKT: Final[Mapping[str, Relation]] = {
             "http_status": "status of the last answer",
             "observed_at": "when the server saw this state: `Date` minus `Age`",
             "page_key": "key of the page object in the bucket",
-            "load_id": "the load that adds it to the bronze table",
+            "load_id": "the load that adds it to the bronze table; the page is in the table once it is committed",
             "first_id": "id of the first comment",
             "last_id": "id of the last comment",
             "ids": "ids of the comments, in order",
