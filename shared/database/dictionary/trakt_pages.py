@@ -1,4 +1,4 @@
-"""Tables of schema trakt."""
+"""Tables of schema trakt: titles, sweeps, pages and loads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.database.dictionary.relation import Relation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["TRAKT"]
+__all__ = ["TRAKT_PAGES"]
 
 _KIND: Final = "`movie` or `show`; NULL if the row is about no title"
 _TITLE: Final = "Trakt id of the title, unique within `kind`"
@@ -19,7 +19,7 @@ _LIMIT: Final = "items per page, as the API's headers state"
 _DAY: Final = "day in America/Chicago"
 _CODE: Final = "code that explains it; NULL without a reason"
 
-TRAKT: Final[Mapping[str, Relation]] = {
+TRAKT_PAGES: Final[Mapping[str, Relation]] = {
     "trakt.titles": Relation(
         "a title that is or was in a watch list",
         {
