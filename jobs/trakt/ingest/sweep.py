@@ -189,7 +189,8 @@ class Sweep:
     @property
     def open_pages(self) -> range:
         """The pages that are expected and were not asked for yet."""
-        return range(self._cursor, self._bound() + 1) if self.stated and not self._reached_since else range(0)
+        # Of a window, it is not known how far it reaches.
+        return range(self._cursor, self._bound() + 1) if self.stated and self._since is None else range(0)
 
     # What came
 
@@ -284,7 +285,7 @@ class Sweep:
 
     def _close_borders(self) -> None:
         """At the end, read again the pages whose border could not be compared."""
-        if self._since is not None or self.failures:
+        if self.failures:
             return  # the sweep is not complete in any case
         for number in self._read_pages()[:-1]:
             if number not in self._safe:
@@ -385,13 +386,17 @@ class Sweep:
     @property
     def reason(self) -> str | None:
         """Why the sweep is not complete; None if it is."""
+        found = self.uncovered
+        return "PARTIAL_WINDOW" if found is None and self._reached_since else found
+
+    @property
+    def uncovered(self) -> str | None:
+        """Why something that was asked for may be missing, back to ``since`` if that is set; None if nothing is."""
         if self.stopped is not None:
             return self.stopped
         if self.failures:
             return next(iter(self.failures.values()))
-        if self._since is not None:
-            return "PARTIAL_WINDOW"
-        if not self.stated:
+        if not self.stated and not self._reached_since:
             return "PAGE_HEADERS_MISSING"
         if self._gave_up:
             return "EMPTY_RUN"
