@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.errors import ConfigurationError, TransientError
+from shared.errors import ConfigurationError, ItemError, TransientError, UsageError
 
 __all__ = [
     "ANSWER_CODES",
     "ITEM_CODES",
     "NOTE_CODES",
     "PAGE_CODES",
+    "SWEEP_CODES",
     "AccountLimit",
     "AccountLocked",
+    "AmbiguousTitle",
     "ApiDown",
     "EdgeBlocked",
     "KeyRefused",
     "PageFailed",
     "RateLimited",
+    "TitleUnknown",
     "Unauthorized",
     "VipOnly",
 ]
@@ -67,7 +70,8 @@ PAGE_CODES: Final[dict[str, str]] = {
     "TIMEOUT": "no complete answer came in time",
     "UNREACHABLE": "no connection, or it ended before the answer",
     "RATE_LIMITED": "the API answered 429 to every attempt",
-    "EDGE_ANSWER": "the edge answered 4xx in place of the API",
+    "EDGE_LIMIT": "the edge answered 403 or 429 to this request three times, but not to others",
+    "EDGE_ANSWER": "the edge answered another 4xx in place of the API",
     "REDIRECTED": "the API redirected the request, which is not followed",
     "REQUEST_REFUSED": "the API refused the request with another 4xx",
 }
@@ -129,3 +133,37 @@ class VipOnly(ConfigurationError):
     """The resource requires a VIP account: 426 (data: ``status``, ``cf_ray``)."""
 
     default_code = "VIP_ONLY"
+
+
+class AmbiguousTitle(UsageError):
+    """A number of a watch list is the id of one title and the slug of another (data: ``name``, ``ids``)."""
+
+    default_code = "AMBIGUOUS_TITLE"
+
+
+class TitleUnknown(ItemError):
+    """The API knows no title with this name now (data: ``name``)."""
+
+    default_code = "TITLE_UNKNOWN"
+    default_retryable = True
+
+
+SWEEP_CODES: Final[dict[str, str]] = {
+    "PAGE_HEADERS_MISSING": "no answer stated the number of pages",
+    "EMPTY_RUN": "20 empty pages in a row, or too many failed pages: the stated number of pages is not plausible",
+    "BORDER_UNREAD": "comments may have passed between two pages unseen",
+    "BORDER_CHANGED": "the listing changed before the page at which an interrupted sweep resumed",
+    "LIMIT_CHANGED": "the API changed the number of comments per page during the sweep",
+    "WRONG_PAGE": "the API answered with another page than the one that was asked for",
+    "PARTIAL_WINDOW": "only comments since a time were asked for",
+    "INTERRUPTED": "the run ended before the page",
+    "ABANDONED": "the run was killed, and its sweep was not resumed",
+    "NOT_NEEDED": "the page was beyond the end",
+    "NOT_FOUND": "the API answered 404",
+    "TITLE_GONE": "the title itself answered 404 on three days",
+    "BUSY": "another ingest reads the title",
+    "SLICED": "the page failed, and was read in smaller parts",
+    "FEED_BARE": "the feed did not say which titles its comments are about",
+    "FEED_TOO_LONG": "the feed has more changes since the watermark than a sweep of all titles would cost",
+}
+"""Code of a sweep, page or title that is not complete -> meaning."""

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from jobs.trakt.settings.api import ApiSettings
 from jobs.trakt.settings.bronze import BronzeSettings, EraseSettings, TraktVacuumSettings
+from jobs.trakt.settings.ingest import BackfillSettings, IngestSettings
 from jobs.trakt.settings.replayer import ReplayerSettings
 from jobs.trakt.settings.schema import SchemaSettings
 
-__all__ = ["BronzeSettings", "EraseSettings", "ReplayerSettings", "SchemaSettings", "TraktVacuumSettings"]
+__all__ = [
+    "ApiSettings",
+    "BackfillSettings",
+    "BronzeSettings",
+    "EraseSettings",
+    "IngestSettings",
+    "ReplayerSettings",
+    "SchemaSettings",
+    "TraktVacuumSettings",
+]

@@ -14,6 +14,7 @@ from shared.database.dictionary.ledger import LEDGER
 from shared.database.dictionary.relation import Relation
 from shared.database.dictionary.screenalytics import CAST_PERSONS, PERSONS, SCREENALYTICS
 from shared.database.dictionary.trakt_pages import TRAKT_PAGES
+from shared.database.dictionary.trakt import TRAKT
 from shared.database.dictionary.viewership import VIEWERSHIP
 
 if TYPE_CHECKING:
@@ -29,5 +30,6 @@ DICTIONARY: Final[Mapping[str, Relation]] = {
     **CATALOG,
     **SCREENALYTICS,
     **TRAKT_PAGES,
+    **TRAKT,
     **LEDGER,
 }
