@@ -45,6 +45,8 @@ class Target:
         comment_id: the comment that was replied to.
         sort: sort order; of a feed, its name.
         since: older comments are not asked for.
+        first_page: only the first page is asked for.
+        most: at most this many pages are asked for; None for all.
     """
 
     resource: str
@@ -52,6 +54,8 @@ class Target:
     comment_id: int | None = None
     sort: str = "oldest"
     since: datetime | None = None
+    first_page: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +158,25 @@ class Ledger:
 
     # Sweeps
 
-    def open_sweep(self, target: Target, limit: int, load_id: str) -> OpenSweep:
+    def open_sweep(self, target: Target, limit: int, load_id: str, *, resumes: bool = True) -> OpenSweep:
         """Start a sweep, or resume the one that an ended process left; plan the first page.
+
+        Args:
+            target: the listing.
+            limit: comments per page.
+            load_id: the open load.
+            resumes: whether to resume; if not, what an ended process left is abandoned.
 
         Raises:
             Busy: another process reads the listing now.
         """
         with transaction(self._settings) as session:
-            found = self._claim(session, target, limit)
+            found = self._claim(session, target, limit, resumes=resumes)
             first = len(found.known) + 1
             self._plan(session, found.sweep_id, target, [first], limit, load_id)
         return found
 
-    def _claim(self, session: DatabaseSession, target: Target, limit: int) -> OpenSweep:
+    def _claim(self, session: DatabaseSession, target: Target, limit: int, *, resumes: bool) -> OpenSweep:
         values = {**_title(target.ref), "resource": target.resource, "comment_id": target.comment_id}
         while True:
             made = session.rows(
@@ -203,7 +213,7 @@ class Ledger:
             if not is_dead(session, left[0].owner):
                 raise Busy
             same = (left[0].sort, left[0].since, left[0].page_limit) == (target.sort, target.since, limit)
-            if target.resource == "comments" and same and left[0].is_young:
+            if resumes and target.resource == "comments" and same and left[0].is_young:
                 return self._adopt(session, left[0].sweep_id, target)
             self._abandon(session, [left[0].sweep_id], "ABANDONED")
 
@@ -259,9 +269,31 @@ class Ledger:
         borders: bool,
         reason: str | None,
         notes: Iterable[str],
+        sliced: Sequence[int] = (),
     ) -> None:
-        """End a sweep; pages that it did not come to are skipped for its reason."""
+        """End a sweep; pages that it did not come to are skipped for its reason.
+
+        Args:
+            sweep_id: the sweep.
+            expected: number of pages that the API stated.
+            limit: comments per page that it stated.
+            complete: whether nothing is missing.
+            verified: whether the number of pages was stated.
+            borders: whether all borders between pages were compared.
+            reason: why it is not complete.
+            notes: codes of oddities.
+            sliced: pages that failed, and were then read in parts.
+        """
         with transaction(self._settings) as session:
+            if sliced:
+                session.run(
+                    """
+                    UPDATE trakt.pages SET status = 'good', reason = 'SLICED'
+                    WHERE sweep_id = :sweep_id AND NOT slice AND page = ANY (:pages) AND status = 'failed'
+                    """,
+                    sweep_id=sweep_id,
+                    pages=list(sliced),
+                )
             session.run(
                 """
                 UPDATE trakt.sweeps SET ended_at = clock_timestamp(), pages_expected = :expected, page_limit = :limit,

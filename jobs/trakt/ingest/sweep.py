@@ -111,6 +111,7 @@ class Sweep:
         hint: number of the last page with comments in the sweep before; pages up to it are read even if the headers
             state fewer.
         since: with the order ``newest``, stop at comments written before this time, as the API writes it.
+        most: read at most this many pages; more are ``TOO_LONG``.
         known: pages that an interrupted sweep has read.
         started: time of the first answer, as the API writes it; comments written later are new.
     """
@@ -122,6 +123,7 @@ class Sweep:
         sort: str = "oldest",
         hint: int = 0,
         since: str | None = None,
+        most: int | None = None,
         known: Iterable[Known] = (),
         started: str | None = None,
     ) -> None:
@@ -132,11 +134,13 @@ class Sweep:
         self.stated = False
         self.stopped: str | None = None
         self.notes: set[str] = set()
+        self.sliced: set[int] = set()
         self.duplicates = 0
         self.ids: set[int] = set()
         self._asked = limit
         self._hint = hint
         self._since = since
+        self._most = most
         self._reached_since = False
         self._pages: dict[int, _Page] = {}
         self._extra: deque[Want] = deque()
@@ -163,6 +167,9 @@ class Sweep:
         while self._cursor in self._pages and self._pages[self._cursor].reads:
             self._cursor += 1
         if self._goes_on():
+            if self._most is not None and self._cursor > self._most:
+                self.stopped = "TOO_LONG"
+                return None
             return Want(self._cursor, self._asked)
         self._close_borders()
         return self._extra[0] if self._extra else None
@@ -347,7 +354,7 @@ class Sweep:
             if self._failed >= _FAILED_RUN * self.limit:
                 self._extra.clear()
                 self._gave_up = True
-        self._settle(page)
+        self._settle(number, page)
 
     def _take_slice(self, want: Want, facts: Facts) -> int:
         number = (want.page - 1) * want.limit // self.limit + 1
@@ -363,12 +370,13 @@ class Sweep:
         self.ids.update(facts.ids)
         page.ids.update(facts.ids)
         page.slices -= 1
-        self._settle(page)
+        self._settle(number, page)
         return len(repeated)
 
-    def _settle(self, page: _Page) -> None:
+    def _settle(self, number: int, page: _Page) -> None:
         if page.slices == 0 and page.lost == 0 and page.failure is not None:
             page.failure = None
+            self.sliced.add(number)
             self.notes.add("SLICED")
 
     # The result
