@@ -15,6 +15,22 @@ _SETTINGS: Final = "jobs.trakt.settings"
 STEPS: Final = (
     Step(
         "trakt",
+        "ingest",
+        "Read what has changed on Trakt, and commit it to the bronze table.",
+        settings=f"{_SETTINGS}:IngestSettings",
+        run="jobs.trakt.steps.ingest:run",
+        stage=("ingest", 5),
+    ),
+    Step(
+        "trakt",
+        "backfill",
+        "Read all comments of titles, resuming where it was interrupted.",
+        settings=f"{_SETTINGS}:BackfillSettings",
+        run="jobs.trakt.steps.ingest:run",
+        stage=("backfill", 5),
+    ),
+    Step(
+        "trakt",
         "erase",
         "Erase a user's comments, and keep them from coming back.",
         settings=f"{_SETTINGS}:EraseSettings",

@@ -98,9 +98,7 @@ async def read_feed(
                 found.named.setdefault(each.ref, set()).add(each.id)
         found.unreadable |= _unreadable(answer).intersection(tracked)
 
-    target = Target(
-        "feed", None, sort=FEED, since=threshold, first_page=threshold is None, most=max(_FEWEST, most)
-    )
+    target = Target("feed", None, sort=FEED, since=threshold, first_page=threshold is None, most=max(_FEWEST, most))
     query = {"include_replies": "true"} if replies else None
     swept = await reader.listing(feed_path(FEED), target, query=query, seen=seen)
     found.reason = swept.reason
@@ -162,9 +160,7 @@ def _last(settings: DatabaseSettings) -> _Last:
     return _Last(rows[0].watermark, rows[0].gap, frozenset(rows[0].ids))
 
 
-def _store(
-    settings: DatabaseSettings, found: FeedRead, sweep_id: int, day: date, watermark: datetime | None
-) -> None:
+def _store(settings: DatabaseSettings, found: FeedRead, sweep_id: int, day: date, watermark: datetime | None) -> None:
     with transaction(settings) as session:
         for ref, ids in sorted(found.named.items()):
             session.run(

@@ -7,6 +7,7 @@ were skipped; it can tell a killed run from one that is still reading by the adv
 from __future__ import annotations
 
 import json
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["Busy", "Ledger", "OpenSweep", "Outcome", "Planned", "Single", "Target", "is_dead"]
+__all__ = ["Busy", "Ledger", "OpenSweep", "Outcome", "Planned", "Single", "Target", "is_dead", "page_counts"]
 
 _LOCK: Final = "telecine trakt ingest "
 # A sweep that was interrupted longer ago is started again: most of its pages would be read again before the next one.
@@ -125,9 +126,7 @@ class Outcome:
 
 def is_dead(session: DatabaseSession, owner: str) -> bool:
     """Return whether the process with this name has ended: its lock is free."""
-    free = session.rows(
-        "SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0)) AS free", name=f"{_LOCK}{owner}"
-    )
+    free = session.rows("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0)) AS free", name=f"{_LOCK}{owner}")
     return bool(free[0].free)
 
 
@@ -146,6 +145,7 @@ class Ledger:
         self.owner = owner
         self.day = day
         self._settings = settings
+        self._planned_at: datetime | None = None
 
     @contextmanager
     def alive(self) -> Iterator[None]:
@@ -155,6 +155,11 @@ class Ledger:
             session.run("SET LOCAL idle_in_transaction_session_timeout = 0")
             session.lock(f"{_LOCK}{self.owner}")
             yield
+
+    def planning(self) -> None:
+        """Remember the time: titles that another process reads completely from now on are not read again."""
+        with transaction(self._settings) as session:
+            self._planned_at = session.rows("SELECT clock_timestamp() AS now")[0].now
 
     # Sweeps
 
@@ -168,7 +173,7 @@ class Ledger:
             resumes: whether to resume; if not, what an ended process left is abandoned.
 
         Raises:
-            Busy: another process reads the listing now.
+            Busy: another process reads the listing now, or has read it since this one planned to.
         """
         with transaction(self._settings) as session:
             found = self._claim(session, target, limit, resumes=resumes)
@@ -178,6 +183,16 @@ class Ledger:
 
     def _claim(self, session: DatabaseSession, target: Target, limit: int, *, resumes: bool) -> OpenSweep:
         values = {**_title(target.ref), "resource": target.resource, "comment_id": target.comment_id}
+        if target.resource == "comments" and session.rows(
+            """
+            SELECT 1 FROM trakt.sweeps WHERE resource = 'comments' AND kind = :kind AND trakt_id = :trakt_id
+                AND complete AND ended_at > :planned_at AND owner <> :owner LIMIT 1
+            """,
+            **_title(target.ref),
+            planned_at=self._planned_at,
+            owner=self.owner,
+        ):
+            raise Busy
         while True:
             made = session.rows(
                 """
@@ -366,7 +381,7 @@ class Ledger:
         with transaction(self._settings) as session:
             return self._plan(session, sweep_id, target, pages, limit, load_id, part=part)
 
-    def _plan(
+    def _plan(  # noqa: PLR0917 - as plan_pages, in a transaction
         self,
         session: DatabaseSession,
         sweep_id: int,
@@ -466,9 +481,11 @@ class Ledger:
                 """
                 UPDATE trakt.pages SET status = 'skipped', reason = :reason
                 WHERE status = 'planned' AND load_id IN (SELECT load_id FROM trakt.loads WHERE owner = :owner)
+                    AND run_id = :run_id
                 """,
                 reason=reason,
                 owner=self.owner,
+                run_id=self.run_id,
             )
 
     # Loads
@@ -531,6 +548,17 @@ class Ledger:
             )
             for row in rows
         ]
+
+    def skip_singles(self, loads: Sequence[str]) -> None:
+        """Mark documents of some loads that were planned, but not read; pages of a sweep wait for its resumption."""
+        with transaction(self._settings) as session:
+            session.run(
+                """
+                UPDATE trakt.pages SET status = 'skipped', reason = 'INTERRUPTED'
+                WHERE status = 'planned' AND sweep_id IS NULL AND load_id = ANY (:loads)
+                """,
+                loads=list(loads),
+            )
 
     def letters(self, letters: Sequence[DeadLetter]) -> None:
         """Store dead letters, and count them on their pages; the same ones again change nothing."""
@@ -596,3 +624,16 @@ class Ledger:
 
 def _title(ref: TitleRef | None) -> dict[str, Any]:
     return {"kind": ref.kind if ref else None, "trakt_id": ref.trakt_id if ref else None}
+
+
+def page_counts(settings: DatabaseSettings, run_id: str) -> Counter[tuple[str, str, str]]:
+    """Return the pages of a run by resource, status and reason; an empty reason stands for none."""
+    with transaction(settings) as session:
+        rows = session.rows(
+            """
+            SELECT resource, status, coalesce(reason, '') AS reason, count(*) AS pages FROM trakt.pages
+            WHERE run_id = :run_id GROUP BY 1, 2, 3
+            """,
+            run_id=run_id,
+        )
+    return Counter({(row.resource, row.status, row.reason): row.pages for row in rows})

@@ -91,6 +91,10 @@ class Loads:
         if len(self._waiting) >= _TOGETHER or now - self._written_at > _AT_LEAST_EVERY_S:
             await self.flush()
 
+    def waiting(self) -> list[Outcome]:
+        """Return the outcomes that wait; for a process that is about to end."""
+        return list(self._waiting)
+
     async def flush(self) -> None:
         """Write the outcomes that wait."""
         async with self._writing:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlencode
 
+from jobs.trakt.api.answer import Answer
 from jobs.trakt.bronze.pages import Page, PageRequest
 from jobs.trakt.contract.parse import Unreadable
 from jobs.trakt.errors import PageFailed
@@ -18,7 +19,6 @@ from jobs.trakt.ingest.sweep import LIMIT, Sweep, Want
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from jobs.trakt.api.answer import Answer
     from jobs.trakt.api.client import TraktClient
     from jobs.trakt.bronze.pages import PageResource
     from jobs.trakt.ingest.ledger import Ledger, OpenSweep, Target
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jobs.trakt.ingest.loads import Loads
     from jobs.trakt.settings.ingest import ReadSettings
 
-__all__ = ["NOT_FOUND", "OK", "Read", "Reader", "Swept", "iso"]
+__all__ = ["NOT_FOUND", "OK", "Read", "Reader", "Swept", "iso", "outcome_of"]
 
 OK: Final = 200
 NOT_FOUND: Final = 404
@@ -106,9 +106,7 @@ class Reader:
         run_id: the run.
     """
 
-    def __init__(
-        self, client: TraktClient, ledger: Ledger, loads: Loads, settings: ReadSettings, run_id: str
-    ) -> None:
+    def __init__(self, client: TraktClient, ledger: Ledger, loads: Loads, settings: ReadSettings, run_id: str) -> None:
         self.client = client
         self.ledger = ledger
         self.loads = loads
@@ -126,6 +124,10 @@ class Reader:
         request = _Request(single.resource, single.ref, comment_id=single.comment_id)
         return await self._read(path, dict(query or {}), request, page_id)
 
+    async def skip(self, page_id: int, reason: str) -> None:
+        """Note that a planned document is not asked for."""
+        await self.loads.add(Outcome(page_id, "skipped", await self.loads.current(), reason=reason))
+
     async def store(self, path: str, single: Single, answer: Answer) -> None:
         """Store a document that was asked for before it could be planned, because its id was not known."""
         (page_id,) = await self.plan([single])
@@ -133,15 +135,20 @@ class Reader:
         await self._keep(path, request, page_id, answer, None)
 
     async def listing(
-        self, path: str, target: Target, *, query: Mapping[str, str] | None = None, seen: Callable[[Listing, Answer], None]
+        self,
+        path: str,
+        target: Target,
+        *,
+        query: Mapping[str, str] | None = None,
+        seen: Callable[[Listing, Answer], None],
     ) -> Swept:
         """Read all pages of a listing, resuming what an ended process left.
 
         Args:
             path: of the API.
             target: the listing.
-            query: parameters besides page and limit.
             seen: receives each page that came, in the order of reading.
+            query: parameters besides page and limit.
 
         Raises:
             Busy: another process reads it.
@@ -383,6 +390,28 @@ def _landing(sweep: Sweep, want: Want, target: Target) -> Callable[[Read], int]:
     return land
 
 
+def outcome_of(page_id: int, page: Page) -> Outcome:
+    """Return the outcome of a page whose object was put before its row could be written.
+
+    Args:
+        page_id: number of the row.
+        page: the page object.
+    """
+    answer = Answer(
+        page.status,
+        page.headers,
+        page.body,
+        page.requested_at,
+        page.observed_at,
+        page.attempt,
+        (page.fetched_at - page.requested_at).total_seconds(),
+    )
+    request = _Request(page.request.resource, page=page.request.page)
+    outcome = _outcome(page_id, page.request.load_id, _judged(request, answer), answer, 0)
+    outcome.page_key = page.key
+    return outcome
+
+
 def _judged(request: _Request, answer: Answer) -> Read:
     if answer.status != OK:
         return Read(answer, code="NOT_FOUND", is_gone=request.resource in ("title", "comment"))
@@ -423,5 +452,3 @@ def _outcome(page_id: int, load: str, read: Read, answer: Answer, repeated: int)
     elif status == "good":
         outcome.rows = 0 if read.is_missing else 1
     return outcome
-
-

@@ -82,17 +82,24 @@ class TitleReader:
             Busy: another process sweeps the title.
         """
         found = TitleRead(work.ref)
+        # The listing comes first: that another process reads the title is known before anything is asked for.
+        is_there = await self._sweep(found) if work.sweep else True
         if work.sweep:
-            exists = await self._summary(found, planned["title", work.ref])
-            if not exists:
-                return found
-            await self._sweep(found)
-        if work.rating:
+            is_there = await self._summary(found, planned["title", work.ref], is_there=is_there)
+        if work.rating and is_there:
             await self._rating(found, planned["rating", work.ref])
+        elif work.rating:
+            await self._reader.skip(planned["rating", work.ref], "NOT_FOUND")
         return found
 
-    async def _summary(self, found: TitleRead, page_id: int) -> bool:
-        """Read the title itself; return whether its comments can be asked for."""
+    async def _summary(self, found: TitleRead, page_id: int, *, is_there: bool) -> bool:
+        """Read the title itself, which decides whether it exists; return that.
+
+        Args:
+            found: takes the result.
+            page_id: number of the row of the ledger.
+            is_there: whether its listing was found.
+        """
         ref = found.ref
         read = await self._reader.single(summary(ref), Single("title", ref), page_id, _FULL)
         if read.is_missing and read.answer is not None:
@@ -100,7 +107,9 @@ class TitleReader:
             return False
         if read.code is not None or read.answer is None:
             found.fails(read.code or "NOT_JSON", f"{ref}: the title could not be read ({read.code})")
-            return True
+            return is_there
+        if not is_there:
+            found.fails("NOT_FOUND", f"{ref}: its comments answer 404, but the title does not; the next run asks again")
         facts = _facts(ref, read.answer)
         if facts is not None and facts.ref == ref:
             await asyncio.to_thread(self._store, facts)
@@ -128,12 +137,15 @@ class TitleReader:
         with transaction(self._settings) as session:
             titles.store(session, facts)
 
-    async def _sweep(self, found: TitleRead) -> None:
+    async def _sweep(self, found: TitleRead) -> bool:
+        """Read all comments; return whether the listing was found."""
         ref = found.ref
         sort = "oldest" if self._since is None else "newest"
         target = Target("comments", ref, sort=sort, since=self._since)
         swept = await self._reader.listing(title_comments(ref, sort), target, seen=lambda *_: None)
         sweep = swept.sweep
+        if swept.is_missing:
+            return False
         found.counts.update(
             {"swept": 1, "comments": len(sweep.ids), "duplicates": sweep.duplicates, "complete": sweep.complete}
         )
@@ -151,6 +163,7 @@ class TitleReader:
         if self._reader.settings.replies:
             for number in swept.replied:
                 await self._replies(found, number)
+        return True
 
     async def _absent(self, found: TitleRead, swept: Swept) -> None:
         """Ask for the comments that a complete sweep did not show: a 404 is a deletion, 200 one that has moved."""

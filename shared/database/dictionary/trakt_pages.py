@@ -69,8 +69,8 @@ TRAKT_PAGES: Final[Mapping[str, Relation]] = {
             "started_at": "when it started",
             "ended_at": "when it ended; NULL while it runs, and if it was interrupted",
             "pages_expected": "largest number of pages that any answer stated",
-            "complete": "every page was read, `verified` and `borders` are true, and `since` left nothing out: a comment"
-            " that is absent was deleted or moved; of a feed, it was read back to `since` without a gap",
+            "complete": "every page was read, `verified` and `borders` are true, and `since` left nothing out: an"
+            " absent comment was deleted or moved; of a feed, it was read back to `since` without a gap",
             "verified": "the API's headers stated the number of pages",
             "borders": "no comment can have passed between two pages unseen: no count of items fell, or the page before"
             " was read again",
