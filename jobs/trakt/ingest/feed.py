@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jobs.trakt.model import TitleRef
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["FEED", "FeedRead", "read_feed"]
+__all__ = ["FEED", "FeedRead", "has_watermark", "read_feed"]
 
 FEED: Final = "updates"
 # An edit may reach the feed a little later than its own time says. Items of these minutes are read again; those that
@@ -93,7 +93,10 @@ async def read_feed(
         found.pages += 1
         newest.extend(each.updated for each in listing.entries if each.updated)
         for each in listing.entries:
-            is_new = last.watermark is None or _after(each.updated, last.watermark) or each.id not in last.ids
+            # The first read only sets the watermark: no title was swept before it, or all are due.
+            is_new = last.watermark is not None and (
+                _after(each.updated, last.watermark) or each.id not in last.ids
+            )
             if is_new and each.about in ("movie", "show") and each.ref in tracked and each.ref is not None:
                 found.named.setdefault(each.ref, set()).add(each.id)
         found.unreadable |= _unreadable(answer).intersection(tracked)
@@ -111,6 +114,11 @@ async def read_feed(
     moves = found.reason is None or found.everything_due
     await asyncio.to_thread(_store, settings, found, swept.sweep_id, day, watermark if moves else last.watermark)
     return found
+
+
+def has_watermark(settings: DatabaseSettings) -> bool:
+    """Return whether the feed was read before."""
+    return _last(settings).watermark is not None
 
 
 def _after(text: str, moment: datetime) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from jobs.trakt.ingest.sweep import LIMIT
 from jobs.trakt.model import TitleRef
@@ -17,27 +17,30 @@ if TYPE_CHECKING:
 
 __all__ = ["Work", "estimate", "fresh", "pages_of", "unrated", "works"]
 
-# A title that is not swept costs its ratings; a sweep, the title and its ratings besides the pages.
-_BESIDES: Final = 2
-
-
 @dataclass(frozen=True, slots=True)
 class Work:
     """What is asked for about one title.
 
     Attributes:
         ref: the title.
-        sweep: whether all its comments are read, and its summary.
+        sweep: whether all its comments are read.
         rating: whether its ratings are read.
+        summary: whether the title itself is read.
     """
 
     ref: TitleRef
     sweep: bool
     rating: bool
+    summary: bool
 
 
 def works(
-    titles: Iterable[Title], *, due: Collection[TitleRef], rated: Collection[TitleRef], all_ratings: bool = False
+    titles: Iterable[Title],
+    *,
+    due: Collection[TitleRef],
+    rated: Collection[TitleRef] = (),
+    all_ratings: bool = False,
+    resolved: Collection[TitleRef] = (),
 ) -> list[Work]:
     """Return what is asked for, sweeps first: they take longest, and other connections read the rest meanwhile.
 
@@ -46,13 +49,14 @@ def works(
         due: titles to be swept besides those whose time has come.
         rated: titles whose ratings are read besides those that are swept.
         all_ratings: whether all ratings are read.
+        resolved: titles that this run has read already, to resolve their names.
     """
     found = {}
     for title in titles:
         sweep = title.is_due or title.ref in due
         rating = sweep or ((all_ratings or title.ref in rated) and title.state != "gone")
         if sweep or rating:
-            found[title.ref] = Work(title.ref, sweep, rating)
+            found[title.ref] = Work(title.ref, sweep, rating, sweep and title.ref not in resolved)
     sizes = {title.ref: pages_of(title) for title in titles}
     return sorted(found.values(), key=lambda each: (not each.sweep, -sizes[each.ref], each.ref))
 
@@ -66,7 +70,7 @@ def pages_of(title: Title) -> int:
 def estimate(titles: Iterable[Title], plan: Iterable[Work]) -> int:
     """Return the requests that a plan is expected to need, without retries."""
     sizes = {title.ref: pages_of(title) for title in titles}
-    return sum((sizes[each.ref] + _BESIDES - 1 if each.sweep else 0) + each.rating for each in plan)
+    return sum((sizes[each.ref] if each.sweep else 0) + each.rating + each.summary for each in plan)
 
 
 def unrated(session: DatabaseSession) -> set[TitleRef]:

@@ -15,7 +15,7 @@ from jobs.trakt.api.client import TraktClient
 from jobs.trakt.bronze.place import BronzePlace
 from jobs.trakt.errors import AmbiguousTitle, PageFailed, TitleUnknown
 from jobs.trakt.ingest import plan, titles, watch_list
-from jobs.trakt.ingest.feed import read_feed
+from jobs.trakt.ingest.feed import has_watermark, read_feed
 from jobs.trakt.ingest.ledger import Busy, Ledger, Single
 from jobs.trakt.ingest.loads import Loads
 from jobs.trakt.ingest.reading import Reader
@@ -27,7 +27,7 @@ from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import TelecineError, UsageError
 from shared.failure import Failure
-from shared.ledger import new_run_id
+from shared.ledger.run import new_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -216,15 +216,21 @@ def _unrated(settings: ReadSettings) -> set[TitleRef]:
 
 
 def _plan(
-    settings: ReadSettings, known: Sequence[Title], resumable: Collection[TitleRef], *, rated: Collection[TitleRef]
+    settings: ReadSettings,
+    known: Sequence[Title],
+    resumable: Collection[TitleRef],
+    *,
+    rated: Collection[TitleRef],
+    resolved: Collection[TitleRef] = (),
 ) -> list[Work]:
+    is_all = settings.ratings == "all"
     if isinstance(settings, BackfillSettings):
         with transaction(settings) as session:
             fresh = plan.fresh(session, settings.skip_hours, _since(settings))
         wanted = [title.ref for title in known if title.ref not in fresh or title.ref in resumable]
         chosen = [title for title in known if title.ref in wanted]
-        return plan.works(chosen, due=wanted, rated=(), all_ratings=settings.ratings == "all")
-    return plan.works(known, due=resumable, rated=rated, all_ratings=settings.ratings == "all")
+        return plan.works(chosen, due=wanted, all_ratings=is_all, resolved=resolved)
+    return plan.works(known, due=resumable, rated=rated, all_ratings=is_all, resolved=resolved)
 
 
 class _Driver:
@@ -232,6 +238,7 @@ class _Driver:
 
     def __init__(self, settings: ReadSettings, stage_run: StageRun, ledger: Ledger) -> None:
         self.done = Run()
+        self._resolved_now: set[TitleRef] = set()
         self._settings = settings
         self._stage_run = stage_run
         self._ledger = ledger
@@ -264,11 +271,14 @@ class _Driver:
         done.titles = len(known)
         resumable = await asyncio.to_thread(self._ledger.resumable)
         await asyncio.to_thread(self._ledger.abandon, [title.ref for title in known])
-        if isinstance(settings, IngestSettings):
+        # A backfill sets the first watermark: the next ingest then need not sweep what the backfill has read.
+        if isinstance(settings, IngestSettings) or not await asyncio.to_thread(has_watermark, settings):
             known = await self._feed(reader, known)
         await asyncio.to_thread(self._ledger.planning)
         rated = await asyncio.to_thread(_unrated, settings)
-        works = await asyncio.to_thread(lambda: _plan(settings, known, resumable, rated=rated))
+        works = await asyncio.to_thread(
+            lambda: _plan(settings, known, resumable, rated=rated, resolved=self._resolved_now)
+        )
         done.planned = len(works)
         await self._titles(reader, works)
 
@@ -291,6 +301,7 @@ class _Driver:
                 return
             await reader.store(f"/{facts.ref.kind}s/{facts.ref.trakt_id}", Single("title", facts.ref), answer)
             await asyncio.to_thread(self._name, facts, entry.key)
+            self._resolved_now.add(facts.ref)
 
         await _each(unresolved, resolve, settings.connections)
         if ambiguous:
@@ -343,7 +354,7 @@ class _Driver:
         settings, done = self._settings, self.done
         sweep_days = settings.sweep_days if isinstance(settings, IngestSettings) else _SWEEP_DAYS
         title_reader = TitleReader(reader, settings, sweep_days=sweep_days, since=_since(settings))
-        singles = [Single("title", each.ref) for each in works if each.sweep]
+        singles = [Single("title", each.ref) for each in works if each.summary]
         singles += [Single("rating", each.ref) for each in works if each.rating]
         numbers = await reader.plan(singles)
         planned = {

@@ -84,8 +84,9 @@ class TitleReader:
         found = TitleRead(work.ref)
         # The listing comes first: that another process reads the title is known before anything is asked for.
         is_there = await self._sweep(found) if work.sweep else True
-        if work.sweep:
-            is_there = await self._summary(found, planned["title", work.ref], is_there=is_there)
+        if work.summary or not is_there:
+            page_id = planned.get(("title", work.ref)) or (await self._reader.plan([Single("title", work.ref)]))[0]
+            is_there = await self._summary(found, page_id, is_there=is_there)
         if work.rating and is_there:
             await self._rating(found, planned["rating", work.ref])
         elif work.rating:
