@@ -23,7 +23,10 @@ Rows = dict[str, list[dict[str, Any]]]
 
 AS_OF = date(2026, 11, 29)
 OBSERVED = datetime(2026, 11, 29, 11, 5, 6, 789_000, tzinfo=UTC)
-FIGURES = ("breadth", "intensity", "half_life_days", "t50_days", "t80_days", "hold_up", "retention")
+FIGURES = (
+    *("breadth", "intensity", "half_life_days", "t50_days", "t80_days", "t50_year_days", "t80_year_days"),
+    *("hold_up", "retention"),
+)
 PERIODS = ("7d", "28d", "90d", "all")
 
 
@@ -47,7 +50,7 @@ def rows(titles: int = 3, days: int = 2, as_of: date = AS_OF) -> Rows:
             {
                 **key,
                 **dict.fromkeys(("imdb_id", "certification", "language", "country", "gone_on", "tmdb_popularity")),
-                **dict.fromkeys(("tmdb_vote_average", "tmdb_vote_count")),
+                **dict.fromkeys(("tmdb_vote_average", "tmdb_vote_count", "comments_without_day", "deleted_comments")),
                 "slug": f"title-{number}",
                 "title": f"Title {number}",
                 "year": 2024,
@@ -79,6 +82,8 @@ def rows(titles: int = 3, days: int = 2, as_of: date = AS_OF) -> Rows:
                     "rating_sum": 8.0,
                     "edited": 0,
                     "late_arrivals": 0,
+                    "likes_added": 2,
+                    "likes_net_change": -1,
                 }
             )
             found["trakt_engagement_daily"] += [
@@ -99,6 +104,7 @@ def rows(titles: int = 3, days: int = 2, as_of: date = AS_OF) -> Rows:
                     **key,
                     "as_of": day,
                     "age_days": 900,
+                    "age_band": "2 to 5 years",
                     "anchor": "release",
                     "comments": 40,
                     "replies_counted": False,

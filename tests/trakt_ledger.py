@@ -49,8 +49,8 @@ class Ledger:
     def feed(self, day: date, clock: str = "05:00", *, minutes: float = 5, complete: bool = True) -> int:
         began = at(day, clock)
         rows = self.database.rows(
-            "INSERT INTO trakt.sweeps (run_id, resource, sort, page_limit, started_at, ended_at, complete)"
-            " VALUES ('r', 'updates', 'updates', 250, %s, %s, %s) RETURNING sweep_id",
+            "INSERT INTO trakt.sweeps (run_id, owner, resource, sort, page_limit, started_at, ended_at, complete,"
+            " verified, borders) VALUES ('r', 'o', 'feed', 'updates', 250, %s, %s, %s, true, true) RETURNING sweep_id",
             began,
             began + timedelta(minutes=minutes),
             complete,
@@ -69,8 +69,8 @@ class Ledger:
     def sweep(self, number: int, day: date, clock: str = "05:10", *, minutes: float = 5, complete: bool = True) -> None:
         began = at(day, clock)
         self.database.rows(
-            "INSERT INTO trakt.sweeps (run_id, resource, kind, trakt_id, sort, page_limit, started_at, ended_at, complete)"
-            " VALUES ('r', 'comments', 'movie', %s, 'oldest', 250, %s, %s, %s)",
+            "INSERT INTO trakt.sweeps (run_id, owner, resource, kind, trakt_id, sort, page_limit, started_at, ended_at,"
+            " complete, verified, borders) VALUES ('r', 'o', 'comments', 'movie', %s, 'oldest', 250, %s, %s, %s, true, true)",
             number,
             began,
             began + timedelta(minutes=minutes),
@@ -79,8 +79,9 @@ class Ledger:
 
     def sweep_all(self, day: date, clock: str = "05:10") -> None:
         self.database.rows(
-            "INSERT INTO trakt.sweeps (run_id, resource, kind, trakt_id, sort, page_limit, started_at, ended_at, complete)"
-            " SELECT 'r', 'comments', kind, trakt_id, 'oldest', 250, %s, %s, true FROM trakt.titles",
+            "INSERT INTO trakt.sweeps (run_id, owner, resource, kind, trakt_id, sort, page_limit, started_at, ended_at,"
+            " complete, verified, borders)"
+            " SELECT 'r', 'o', 'comments', kind, trakt_id, 'oldest', 250, %s, %s, true, true, true FROM trakt.titles",
             at(day, clock),
             at(day, clock) + timedelta(minutes=5),
         )
@@ -100,9 +101,12 @@ class Ledger:
         is_slice: bool = False,
     ) -> None:
         self.database.rows(
-            "INSERT INTO trakt.pages (day, run_id, resource, kind, trakt_id, sort, page, page_limit, slice, planned_at,"
-            " ended_at, status, reason, attempts, throttled) VALUES (%s, 'r', %s, %s, %s, 'oldest', %s, %s, %s, %s, %s, %s,"
-            " %s, %s, %s)",
+            "INSERT INTO trakt.loads (load_id, run_id, owner) VALUES ('pages', 'r', 'o') ON CONFLICT DO NOTHING"
+        )
+        self.database.rows(
+            "INSERT INTO trakt.pages (load_id, day, run_id, resource, kind, trakt_id, sort, page, page_limit, slice,"
+            " planned_at, ended_at, status, reason, attempts, throttled) VALUES ('pages', %s, 'r', %s, %s, %s, 'oldest', %s,"
+            " %s, %s, %s, %s, %s, %s, %s, %s)",
             day,
             resource,
             None if number is None else "movie",
@@ -123,7 +127,7 @@ class Ledger:
 
     def load(self, day: date, clock: str = "05:30", **counts: int) -> None:
         self.database.rows(
-            "INSERT INTO trakt.loads (load_id, run_id, committed_at, counts) VALUES (%s, 'r', %s, %s)",
+            "INSERT INTO trakt.loads (load_id, run_id, owner, committed_at, counts) VALUES (%s, 'r', 'o', %s, %s)",
             f"load-{next(self._numbers)}",
             at(day, clock),
             json.dumps(counts),

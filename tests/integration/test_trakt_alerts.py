@@ -67,7 +67,7 @@ def open_alerts(report: Report) -> set[str]:
 def unread(ledger: Ledger, number: int, days: int = 0) -> None:
     """Let some titles be named on a day, and not be read until later that day."""
     (feed,) = ledger.database.rows(
-        "SELECT sweep_id FROM trakt.sweeps WHERE resource = 'updates' AND started_at = %s",
+        "SELECT sweep_id FROM trakt.sweeps WHERE resource = 'feed' AND started_at = %s",
         at(TODAY + timedelta(days=days)),
     )
     for title in range(1, number + 1):
@@ -132,7 +132,7 @@ def test_missing_pages_are_a_breach_of_that_day(ledger: Ledger, hook: WebhookSin
 def test_a_missed_cron_is_sent_once_and_ends_with_the_next_ingest(ledger: Ledger, hook: WebhookSink) -> None:
     for days in (0, 1):
         ledger.database.rows(
-            "DELETE FROM trakt.sweeps WHERE resource = 'updates' AND started_at = %s", at(TODAY + timedelta(days=days))
+            "DELETE FROM trakt.sweeps WHERE resource = 'feed' AND started_at = %s", at(TODAY + timedelta(days=days))
         )
     assert open_alerts(measured(ledger)) == {"missed", "breach"}
     measured(ledger, 1)
@@ -141,7 +141,7 @@ def test_a_missed_cron_is_sent_once_and_ends_with_the_next_ingest(ledger: Ledger
     assert open_alerts(measured(ledger, 2)) == {"breach"}
     # A later one is a new alert.
     ledger.database.rows(
-        "DELETE FROM trakt.sweeps WHERE resource = 'updates' AND started_at = %s", at(TODAY + timedelta(days=3))
+        "DELETE FROM trakt.sweeps WHERE resource = 'feed' AND started_at = %s", at(TODAY + timedelta(days=3))
     )
     assert open_alerts(measured(ledger, 3)) == {"missed", "breach"}
     assert [message["code"] for message in hook.got].count("INGEST_MISSED") == 2

@@ -153,7 +153,7 @@ def test_the_window_has_28_days(ledger: Ledger) -> None:
     day = TODAY - timedelta(days=5)
     feed = ledger.feed(day, "05:30")
     ledger.database.rows(
-        "DELETE FROM trakt.sweeps WHERE resource = 'updates' AND started_at < %s AND started_at > %s",
+        "DELETE FROM trakt.sweeps WHERE resource = 'feed' AND started_at < %s AND started_at > %s",
         at(day, "05:10"),
         at(day, "04:00"),
     )
@@ -179,14 +179,14 @@ def test_pages_are_counted_once_however_often_they_were_asked_for(ledger: Ledger
     ledger.page(1, TODAY, page=2, status="failed", reason="SERVER_ERROR", attempts=5)
     ledger.page(1, TODAY, "05:40", page=1, is_slice=True)
     ledger.page(2, TODAY, status="good_empty")
-    ledger.page(None, TODAY, resource="updates", status="planned")
+    ledger.page(None, TODAY, resource="feed", status="planned")
     report = measured(ledger)
     assert (report.counts["pages_planned"], report.counts["pages_landed"]) == (4, 2)
     rows = ledger.database.rows("SELECT title_id_trakt, pages_planned, share, is_complete FROM gold.trakt_slo_pages")
     assert sorted(rows) == [(1, 2, 0.5, False), (2, 1, 1.0, True)], "no page was planned for title 3: it has no row"
     page = {table.title: table for table in report.sections if hasattr(table, "rows")}
     missing = [tuple(row[1:5]) for row in page["Missing pages, and why"].rows]
-    assert missing == [("Title 1", "comments", 2, "SERVER_ERROR"), ("the feed", "updates", 1, "PLANNED")]
+    assert missing == [("Title 1", "comments", 2, "SERVER_ERROR"), ("the feed", "feed", 1, "PLANNED")]
     assert (report.counts["requests"], report.counts["retried"], report.counts["retried_landed"]) == (14, 2, 0)
 
 
@@ -227,8 +227,8 @@ def test_nine_is_nine_on_the_days_when_the_clock_changes(ledger: Ledger, day: da
     ledger.sweep_all(day - timedelta(days=7), "09:01")
     for clock, reason in ((late, "FEED_LATE"), (fresh, None)):
         ledger.database.rows(
-            "INSERT INTO trakt.sweeps (run_id, resource, sort, page_limit, started_at, ended_at, complete)"
-            " VALUES ('r', 'updates', 'updates', 250, %s, %s, true)",
+            "INSERT INTO trakt.sweeps (run_id, owner, resource, sort, page_limit, started_at, ended_at, complete, verified,"
+            " borders) VALUES ('r', 'o', 'feed', 'updates', 250, %s, %s, true, true, true)",
             f"{day} 12:00Z",
             f"{day} {clock}Z",
         )
