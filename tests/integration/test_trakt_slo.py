@@ -112,6 +112,18 @@ def test_a_day_that_is_measured_again_has_the_same_rows(ledger: Ledger) -> None:
     assert {row[-2] for row in snapshot(ledger)[0]} == {"run-09:00", "run-09:30"}
 
 
+def test_titles_that_were_added_after_nine_count_from_the_next_day_and_their_pages_at_once(ledger: Ledger) -> None:
+    ledger.titles(2, TODAY)
+    ledger.database.rows("UPDATE trakt.titles SET tracked_since = %s", at(TODAY, "14:00"))
+    ledger.page(1, TODAY, "14:01")
+    report = measured(ledger, "14:10")
+    assert "no title counts on 2026-05-20" in report.headline
+    assert ledger.database.rows("SELECT titles, is_good, pages_landed FROM gold.trakt_slo_days") == [(0, None, 1)]
+    assert ledger.database.rows("SELECT title_days, spent_share FROM gold.trakt_slo_burn") == [(0, None)]
+    assert report.sections
+    assert measured(ledger, "09:00", TODAY + timedelta(days=1)).counts["titles"] == 2
+
+
 def test_two_runs_at_once_write_the_day_once(ledger: Ledger) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
@@ -126,7 +138,7 @@ def test_before_nine_the_row_of_today_does_not_count(ledger: Ledger) -> None:
     ledger.titles(2, TODAY)
     early = measured(ledger, "07:30")
     assert early.counts["window_title_days"] == 0
-    assert "so far; no day has reached its deadline" in early.headline
+    assert "so far; no title-day has reached its deadline" in early.headline
     assert ledger.database.rows("SELECT is_final FROM gold.trakt_slo_days") == [(False,)]
     assert ledger.database.rows("SELECT * FROM gold.trakt_slo_burn") == []
     assert measured(ledger, "09:00").counts["window_title_days"] == 2

@@ -91,7 +91,8 @@ def _measure(session: DatabaseSession, day: Day, now: datetime) -> list[DayLevel
         return []
     ledger = read_ledger(session, wanted)
     measured = [levels(each, ledger, traffic(session, each), now) for each in wanted]
-    return [each for each in measured if each.titles]
+    # Titles that were added after the deadline count from the next day; their pages count at once.
+    return [each for each in measured if each.titles or each.pages[0]]
 
 
 def _window(days: list[StoredDay]) -> Window:
@@ -152,10 +153,12 @@ def _headline(last: DayLevels | None, total: Window, of_day: StoredDay | None) -
     if last is None:
         return "no title is tracked yet, so there is nothing to measure"
     fresh = f"{last.fresh_titles:,} of {len(last.titles):,} titles are fresh on {last.day}"
-    if not last.is_final:
+    if not last.titles:
+        fresh = f"no title counts on {last.day}: a title counts from its first 09:00 in America/Chicago"
+    elif not last.is_final:
         fresh += " so far"
-    if of_day is None:
-        return f"{fresh}; no day has reached its deadline yet"
+    if of_day is None or not total.days:
+        return f"{fresh}; no title-day has reached its deadline yet"
     state = "met" if total.is_met else "missed"
     return (
         f"{fresh}; {page.percent(total.fresh, total.title_days)} of {total.title_days:,} title-days over {total.days}"
