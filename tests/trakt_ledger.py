@@ -60,7 +60,8 @@ class Ledger:
     def name(self, feed: int, number: int, *, action: str = "stored") -> None:
         self.database.rows(
             "INSERT INTO trakt.named_titles (sweep_id, kind, trakt_id, day, named_at, comment_ids, action)"
-            " SELECT sweep_id, 'movie', %s, started_at::date, started_at, '{1}', %s FROM trakt.sweeps WHERE sweep_id = %s",
+            " SELECT sweep_id, 'movie', %s, started_at::date, started_at, '{1}', %s FROM trakt.sweeps"
+            " WHERE sweep_id = %s",
             number,
             action,
             feed,
@@ -70,7 +71,8 @@ class Ledger:
         began = at(day, clock)
         self.database.rows(
             "INSERT INTO trakt.sweeps (run_id, owner, resource, kind, trakt_id, sort, page_limit, started_at, ended_at,"
-            " complete, verified, borders) VALUES ('r', 'o', 'comments', 'movie', %s, 'oldest', 250, %s, %s, %s, true, true)",
+            " complete, verified, borders)"
+            " VALUES ('r', 'o', 'comments', 'movie', %s, 'oldest', 250, %s, %s, %s, true, true)",
             number,
             began,
             began + timedelta(minutes=minutes),
@@ -105,8 +107,8 @@ class Ledger:
         )
         self.database.rows(
             "INSERT INTO trakt.pages (load_id, day, run_id, resource, kind, trakt_id, sort, page, page_limit, slice,"
-            " planned_at, ended_at, status, reason, attempts, throttled) VALUES ('pages', %s, 'r', %s, %s, %s, 'oldest', %s,"
-            " %s, %s, %s, %s, %s, %s, %s, %s)",
+            " planned_at, ended_at, status, reason, attempts, throttled)"
+            " VALUES ('pages', %s, 'r', %s, %s, %s, 'oldest', %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             day,
             resource,
             None if number is None else "movie",

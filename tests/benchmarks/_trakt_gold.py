@@ -62,7 +62,10 @@ def gold(*, quick: bool = False) -> None:
                 session.run("ANALYZE")
             draw = random.Random(_SEED)
             ways = {
-                "one title, 30 days": (_ONE_TITLE, lambda: {"title": draw.randint(1, titles), "last": _day(draw, days)}),
+                "one title, 30 days": (
+                    _ONE_TITLE,
+                    lambda: {"last": _day(draw, days), "title": draw.randint(1, titles)},
+                ),
                 "quadrants of a day": (
                     _QUADRANTS,
                     lambda: {"last": _day(draw, days), "period": draw.choice(("7d", "28d", "90d", "all"))},
@@ -118,16 +121,17 @@ def _fill(session: DatabaseSession, titles: int, days: int) -> int:
     )
     figures = ", ".join(name for each in FIGURES for name in (f"{each}_n", each, f"{each}_low", f"{each}_high"))
     values = ", ".join("40, 60.5, 41.25, 99.75" for _ in FIGURES)
-    for statement in (
-        "INSERT INTO gold.trakt_comments_daily SELECT 'movie', n, day, 5, 1, 4, 1, 1, 9, 2, 3, 24.5, 1, 0, 2, 1 " + series,
-        "INSERT INTO gold.trakt_engagement_daily SELECT 'movie', n, day, period, 50, 10, 30, 5, 5, 90, 20, 30, 7.5 "
-        f"{series} CROSS JOIN {_PERIODS}",
-        "INSERT INTO gold.trakt_metrics_daily (title_kind, title_id_trakt, as_of, age_days, anchor, comments,"
-        f" replies_counted, n_min, {figures}) SELECT 'movie', n, day, 900, 'release', 50, false, 20, {values} {series}",
-        "INSERT INTO gold.trakt_quadrants_daily SELECT 'movie', n, day, period, '2 to 5 years', 'cult', NULL, n, 20, 400,"
-        f" 0.5, 0.5, 0.9, 0.5, 0.4, 0.6, 0.5, 0.9 {series} CROSS JOIN {_PERIODS}",
-    ):
-        session.run(statement)
+    periods = f"{series} CROSS JOIN {_PERIODS}"
+    added = {
+        "comments_daily": f"'movie', n, day, 5, 1, 4, 1, 1, 9, 2, 3, 24.5, 1, 0, 2, 1 {series}",
+        "engagement_daily": f"'movie', n, day, period, 50, 10, 30, 5, 5, 90, 20, 30, 7.5 {periods}",
+        "metrics_daily (title_kind, title_id_trakt, as_of, age_days, anchor, comments, replies_counted, n_min,"
+        f" {figures})": f"'movie', n, day, 900, 'release', 50, false, 20, {values} {series}",
+        "quadrants_daily": "'movie', n, day, period, '2 to 5 years', 'cult', NULL, n, 20, 400, 0.5, 0.5, 0.9, 0.5, 0.4,"
+        f" 0.6, 0.5, 0.9 {periods}",
+    }
+    for table, selected in added.items():
+        session.run(f"INSERT INTO gold.trakt_{table} SELECT {selected}")
     tables = ("titles", "comments_daily", "engagement_daily", "metrics_daily", "quadrants_daily")
     return sum(int(session.rows(f"SELECT count(*) AS n FROM gold.trakt_{table}")[0].n) for table in tables)
 

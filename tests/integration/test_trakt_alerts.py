@@ -13,8 +13,6 @@ from jobs.trakt.slo import alerts as module
 from jobs.trakt.slo.alerts import ALERTS
 from jobs.trakt.steps import slo as step
 from shared.errors import TransientError
-from shared.notify.message import Notification
-from shared.notify.settings import NotifySettings
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.sinks import MailSink, WebhookSink, mail_sink, webhook_sink
 from tests.postgres_server import database, postgres  # noqa: F401
@@ -23,6 +21,8 @@ from tests.trakt_ledger import Ledger, at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from shared.notify.message import Notification
+    from shared.notify.settings import NotifySettings
     from shared.report import Report
     from tests.postgres_server import Database
 

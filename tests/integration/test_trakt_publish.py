@@ -21,10 +21,11 @@ from shared.database.migrate import READER, upgrade
 from shared.errors import ConfigurationError, DataError, UsageError
 from tests.fakes.ledger import MemoryStageRun
 from tests.postgres_server import Database, database, empty_database, postgres  # noqa: F401
-from tests.trakt_gold import AS_OF, OBSERVED, build, rows
+from tests.trakt_gold import AS_OF, OBSERVED, Rows, build, rows
 from tests.trakt_ledger import Ledger, at
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from shared.report import Report
@@ -109,7 +110,7 @@ def test_days_that_a_file_does_not_contain_stay(database: Database, bucket: Path
     publish(database, bucket)
     tomorrow = AS_OF + timedelta(days=1)
     content = rows(titles=2, days=1, as_of=tomorrow)
-    content["trakt_metrics_daily"] += [row for row in rows(titles=2, days=1)["trakt_metrics_daily"]]
+    content["trakt_metrics_daily"] += rows(titles=2, days=1)["trakt_metrics_daily"]
     build(bucket, content, version=2, as_of=tomorrow)
     publish(database, bucket)
     kept = dict(database.rows("SELECT as_of, count(*) FROM gold.trakt_metrics_daily GROUP BY as_of"))
@@ -164,35 +165,36 @@ def test_further_columns_are_left_out_with_a_warning(
     assert "gold.trakt_titles lacks columns of its file, which are left out: mood" in caplog.text
 
 
-def _broken(kind: str, bucket: Path) -> str:
-    content = rows(titles=4)
-    last = content["trakt_quadrants_daily"]
-    if kind == "a key twice":
-        last.append(last[0])
-    elif kind == "a missing column":
-        for row in last:
-            del row["peers"]
-    elif kind == "an unknown quadrant":
-        last[-1]["quadrant"] = "phenomenal"
-    elif kind == "a value without a reason":
-        content["trakt_metrics_daily"][-1]["half_life_days"] = None
-    elif kind == "a null in a column that allows none":
-        last[-1]["n"] = None
-    elif kind == "a type that does not fit":
-        for row in last:
-            row["n"] = "many"
-    elif kind == "a number that does not fit":
-        last[-1]["peers"] = 2**40
-    name = build(bucket, content, version=2)
-    file = bucket / "gold" / name / "trakt_quadrants_daily.parquet"
+def _without_peers(content: Rows) -> None:
+    for row in content["trakt_quadrants_daily"]:
+        del row["peers"]
+
+
+def _of_text(content: Rows) -> None:
+    for row in content["trakt_quadrants_daily"]:
+        row["n"] = "many"
+
+
+BROKEN: dict[str, Callable[[Rows], object]] = {
+    "a key twice": lambda content: content["trakt_quadrants_daily"].append(content["trakt_quadrants_daily"][0]),
+    "a missing column": _without_peers,
+    "an unknown quadrant": lambda content: content["trakt_quadrants_daily"][-1].update(quadrant="phenomenal"),
+    "a missing value without a reason": lambda content: content["trakt_metrics_daily"][-1].update(half_life_days=None),
+    "a null in a column that allows none": lambda content: content["trakt_quadrants_daily"][-1].update(n=None),
+    "a type that does not fit": _of_text,
+    "a number that does not fit": lambda content: content["trakt_quadrants_daily"][-1].update(peers=2**40),
+}
+
+
+def _damage(kind: str, bucket: Path, name: str) -> None:
+    folder = bucket / "gold" / name
     if kind == "a damaged file":
+        file = folder / "trakt_quadrants_daily.parquet"
         file.write_bytes(file.read_bytes()[:-1] + b"!")
     elif kind == "other rows than the manifest states":
-        manifest = bucket / "gold" / name / "manifest.json"
-        document = json.loads(manifest.read_text())
-        document["tables"]["trakt_quadrants_daily"]["rows"] += 1
-        manifest.write_text(json.dumps(document))
-    return name
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["tables"]["trakt_quadrants_daily"]["rows"] += 1
+        (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ def _broken(kind: str, bucket: Path) -> str:
         ("a key twice", "does not fit gold.trakt_quadrants_daily: could not create unique index"),
         ("a missing column", "it lacks peers"),
         ("an unknown quadrant", "violates check constraint"),
-        ("a value without a reason", 'violates check constraint "half_life_days_or_reason"'),
+        ("a missing value without a reason", 'violates check constraint "half_life_days_or_reason"'),
         ("a null in a column that allows none", "violates not-null constraint"),
         ("a type that does not fit", "the file of trakt_quadrants_daily is not valid"),
         ("a number that does not fit", "the file of trakt_quadrants_daily is not valid"),
@@ -213,7 +215,9 @@ def test_a_file_that_is_wrong_publishes_nothing(database: Database, bucket: Path
     build(bucket, rows())
     publish(database, bucket)
     before = dump(database)
-    _broken(kind, bucket)
+    content = rows(titles=4)
+    BROKEN.get(kind, lambda _: None)(content)
+    _damage(kind, bucket, build(bucket, content, version=2))
     with pytest.raises(DataError, match=message) as caught:
         publish(database, bucket)
     assert caught.value.code in {"GOLD_INVALID", "GOLD_CHANGED"}
@@ -225,7 +229,7 @@ def test_an_older_version_is_refused_unless_it_is_asked_for(database: Database, 
     old = build(bucket, rows(titles=1), version=3)
     build(bucket, rows(), version=4)
     publish(database, bucket)
-    with pytest.raises(UsageError, match="is of bronze version 3, .* version 4 is published; .*--replace-newer"):
+    with pytest.raises(UsageError, match=r"is of bronze version 3, .* version 4 is published; .*--replace-newer"):
         publish(database, bucket, build=old)
     publish(database, bucket, build=old, replace_newer=True)
     assert [version[0] for version in versions(database)] == [4, 3]

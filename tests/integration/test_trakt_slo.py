@@ -239,8 +239,8 @@ def test_nine_is_nine_on_the_days_when_the_clock_changes(ledger: Ledger, day: da
     ledger.sweep_all(day - timedelta(days=7), "09:01")
     for clock, reason in ((late, "FEED_LATE"), (fresh, None)):
         ledger.database.rows(
-            "INSERT INTO trakt.sweeps (run_id, owner, resource, sort, page_limit, started_at, ended_at, complete, verified,"
-            " borders) VALUES ('r', 'o', 'feed', 'updates', 250, %s, %s, true, true, true)",
+            "INSERT INTO trakt.sweeps (run_id, owner, resource, sort, page_limit, started_at, ended_at, complete,"
+            " verified, borders) VALUES ('r', 'o', 'feed', 'updates', 250, %s, %s, true, true, true)",
             f"{day} 12:00Z",
             f"{day} {clock}Z",
         )

@@ -73,7 +73,8 @@ def test_titles_that_no_sweep_has_read_are_missing_after_a_week(trakt: Any) -> N
         watch_list = place.watch_list(0, 1)
         place.ingest(watch_list=watch_list)
         place.rows(
-            "UPDATE trakt.sweeps SET started_at = started_at - interval '9 days', ended_at = ended_at - interval '9 days'"
+            "UPDATE trakt.sweeps SET started_at = started_at - interval '9 days',"
+            " ended_at = ended_at - interval '9 days'"
         )
         place.rows("UPDATE trakt.pages SET planned_at = planned_at - interval '9 days', day = day - 9")
         measured(place)

@@ -268,7 +268,7 @@ def test_a_server_that_refuses_costs_one_warning(hook, caplog, status):
     assert len(hook.answers) == 8, "it is not asked again"
 
 
-@pytest.mark.parametrize("place", ["http://127.0.0.1:9/x", "/proc/telecine/x", "/dev/full", "/tmp"])  # noqa: S108
+@pytest.mark.parametrize("place", ["http://127.0.0.1:9/x", "/proc/telecine/x", "/dev/full", "/tmp"])
 def test_a_place_that_is_away_costs_one_warning_and_never_the_run(caplog, place):
     with trace(settings(place), JOB, MemoryStageRun()):
         pass
