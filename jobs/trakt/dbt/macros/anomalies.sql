@@ -22,16 +22,16 @@
 {# The newest row is older than the newest load by so many days. #}
 {% test freshness_anomaly(model, time) %}
     {{ config(severity='warn', tags=['anomaly']) }}
-    select newest.at, loads.at as load_at
-    from (select max({{ time }}) as at from {{ model }}) as newest,
-        (select max(last_observed_at) as at from {{ ref('stg_trakt__load') }}) as loads
-    where newest.at < loads.at - interval ({{ var('freshness_days') }}) day
+    select newest.newest_at, loads.load_at
+    from (select max({{ time }}) as newest_at from {{ model }}) as newest,
+        (select max(last_observed_at) as load_at from {{ ref('stg_trakt__load') }}) as loads
+    where newest.newest_at < loads.load_at - interval ({{ var('freshness_days') }}) day
 {% endtest %}
 
 {# Rows of which a field had a text that became NULL. #}
 {% test null_after_parse(model, column_name) %}
     {{ config(severity='warn', tags=['anomaly']) }}
-    select unnest({{ column_name }}) as field, count(*) as n from {{ model }} group by 1
+    select field, count(*) as n from (select unnest({{ column_name }}) as field from {{ model }}) group by field
 {% endtest %}
 
 {# No two rows have the same key, and no part of a key is NULL. #}

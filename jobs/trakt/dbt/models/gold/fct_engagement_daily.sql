@@ -32,7 +32,7 @@ spans as (
     from commenter_days
 ),
 steps as (
-    select title_kind, title_id_trakt, period, day as at, comments, replies, counted, reviews, spoilers, likes, rated,
+    select title_kind, title_id_trakt, period, day as step_day, comments, replies, counted, reviews, spoilers, likes, rated,
         rating_sum, 0 as commenters
     from daily, {{ periods() }}
     union all
@@ -49,12 +49,12 @@ steps as (
 ),
 -- All that happened before the first day happened on it.
 summed as (
-    select title_kind, title_id_trakt, period, greatest(at, (select day from first_day)) as day,
+    select title_kind, title_id_trakt, period, greatest(step_day, (select day from first_day)) as day,
         sum(comments) as comments, sum(replies) as replies, sum(counted) as counted, sum(reviews) as reviews,
         sum(spoilers) as spoilers, sum(likes) as likes, sum(rated) as rated, sum(rating_sum) as rating_sum,
         sum(commenters) as commenters
     from steps
-    where at <= (select as_of from as_of)
+    where step_day <= (select as_of from as_of)
     group by all
 ),
 grid as (

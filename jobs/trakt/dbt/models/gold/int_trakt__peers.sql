@@ -1,3 +1,4 @@
+{{ config(schema='silver') }}
 -- One row per kind, age band and period: the prior and the medians of the titles in it.
 with found as (
     select title_kind, age_band, period,

@@ -1,3 +1,4 @@
+{{ config(schema='silver') }}
 -- One row per title and period that ends on as_of: what breadth, intensity and quadrants are made of.
 with as_of as (select as_of from {{ ref('int_trakt__as_of') }}),
 counted as (

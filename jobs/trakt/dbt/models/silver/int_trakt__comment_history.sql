@@ -44,10 +44,10 @@ titled as (
 changes as (
     select *
     from titled
+    window ordered as (partition by comment_id order by observed_at)
     qualify row_number() over ordered = 1
         or payload_sha is distinct from lag(payload_sha) over ordered
         or title is distinct from lag(title) over ordered
-    window ordered as (partition by comment_id order by observed_at)
 ),
 described as (
     select comment_id, observed_at, changes.payload_sha, title, body, is_spoiler, is_review, likes, replies, user_rating,
