@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.step.contract import Tool
+from shared.step.contract import Step, Tool
 
 __all__ = ["HELP", "STEPS"]
 
@@ -13,6 +13,13 @@ HELP: Final = "Turn Trakt comments and ratings into tables."
 _SETTINGS: Final = "jobs.trakt.settings"
 
 STEPS: Final = (
+    Step(
+        "trakt",
+        "erase",
+        "Erase a user's comments, and keep them from coming back.",
+        settings=f"{_SETTINGS}:EraseSettings",
+        run="jobs.trakt.steps.erase:run",
+    ),
     Tool(
         "trakt",
         "replayer",
@@ -26,5 +33,12 @@ STEPS: Final = (
         "Print the JSON Schema of an answer of the API, or of all.",
         settings=f"{_SETTINGS}:SchemaSettings",
         call="jobs.trakt.steps.schema:show",
+    ),
+    Step(
+        "trakt",
+        "vacuum",
+        "Compact the bronze table, and delete files that it no longer needs.",
+        settings=f"{_SETTINGS}:TraktVacuumSettings",
+        run="jobs.trakt.steps.vacuum:run",
     ),
 )

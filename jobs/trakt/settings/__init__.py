@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from jobs.trakt.settings.bronze import BronzeSettings, EraseSettings, TraktVacuumSettings
 from jobs.trakt.settings.replayer import ReplayerSettings
 from jobs.trakt.settings.schema import SchemaSettings
 
-__all__ = ["ReplayerSettings", "SchemaSettings"]
+__all__ = ["BronzeSettings", "EraseSettings", "ReplayerSettings", "SchemaSettings", "TraktVacuumSettings"]
