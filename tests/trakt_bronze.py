@@ -1,4 +1,4 @@
-"""Bronze tables for the models: Parquet files by kind and load, made as commits make them, without a Delta log."""
+"""Bronze tables for the models, made of loads as commits make them, without page objects and without a lock."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+from deltalake import write_deltalake
 
 from jobs.trakt.bronze.schema import PARTITION, SCHEMA
 from jobs.trakt.model import RESOURCE_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["FILE_SCHEMA", "START", "Bronze", "Load", "comment", "moment"]
+__all__ = ["START", "Bronze", "Load", "comment", "moment"]
 
-FILE_SCHEMA = pa.schema([part for part in SCHEMA if part.name != PARTITION])
 START = datetime(2026, 5, 2, 12, tzinfo=UTC)
 
 
@@ -32,7 +30,8 @@ def comment(number: int, **changes: Any) -> dict[str, Any]:
     """Return a comment as Trakt answers it; a change of ``user`` is its name."""
     name = changes.pop("user", f"user_{number:03}")
     value = {
-        "id": number, "parent_id": 0, "created_at": "2026-05-02T18:04:11.000Z", "updated_at": "2026-05-02T18:04:11.000Z",
+        "id": number, "parent_id": 0,
+        "created_at": "2026-05-02T18:04:11.000Z", "updated_at": "2026-05-02T18:04:11.000Z",
         "comment": "one two three four five", "spoiler": False, "review": False, "replies": 0, "likes": 0,
         "language": "en", "user_rating": 8, "user_stats": {"rating": 8, "play_count": 1, "completed_count": 1},
         "user": {"username": name, "private": False, "deleted": False, "ids": {"slug": name}},
@@ -91,29 +90,24 @@ class Load:
 
 
 class Bronze:
-    """A folder with one folder per kind.
+    """A Delta table as commits of loads make it.
 
     Args:
-        folder: where the files are written.
+        bucket: a folder.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, bucket: Path) -> None:
+        self.table = bucket / "bronze" / "trakt"
         self._last: dict[int, tuple[datetime, str]] = {}
-        for kind in RESOURCE_KINDS:
-            (folder / kind).mkdir(parents=True, exist_ok=True)
-            pq.write_table(FILE_SCHEMA.empty_table(), folder / kind / "empty.parquet")
 
-    def commit(self, loads: Sequence[Load]) -> None:
-        """Write loads, in this order: a payload equal to the last stored one of its comment is not stored again."""
+    def commit(self, *loads: Load) -> None:
+        """Commit loads, in this order: a payload equal to the last stored one of its comment is not stored again."""
         for load in loads:
             rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in RESOURCE_KINDS}
             for seen in sorted(load.observations, key=lambda one: one.at):
                 self._rows(load.name, seen, rows)
-            for kind, found in rows.items():
-                if found:
-                    table = pa.Table.from_pylist(found, FILE_SCHEMA)
-                    pq.write_table(table, self.folder / kind / f"{load.name}.parquet")
+            found = [{PARTITION: kind, **row} for kind, group in rows.items() for row in group]
+            write_deltalake(self.table, pa.Table.from_pylist(found, SCHEMA), mode="append", partition_by=[PARTITION])
 
     def _rows(self, load: str, seen: Observation, rows: dict[str, list[dict[str, Any]]]) -> None:
         for number, value, title in seen.page:
@@ -121,9 +115,7 @@ class Bronze:
             known = self._last.get(number)
             if known is None or known[1] != digest:
                 about = _title(title) if title else seen.title
-                rows["comment"].append(
-                    _row(load, seen, about, payload=text, payload_sha256=digest, comment_id=number)
-                )
+                rows["comment"].append(_row(load, seen, about, payload=text, payload_sha256=digest, comment_id=number))
                 if known is None or known[0] <= seen.at:
                     self._last[number] = (seen.at, digest)
         if seen.kind == "page":

@@ -20,6 +20,15 @@ STEPS: Final = (
         settings=f"{_SETTINGS}:EraseSettings",
         run="jobs.trakt.steps.erase:run",
     ),
+    Step(
+        "trakt",
+        "model",
+        "Build silver and gold from bronze with dbt.",
+        settings=f"{_SETTINGS}:ModelSettings",
+        run="jobs.trakt.steps.model:run",
+        stage=("model", 5),
+        view="jobs.trakt.steps.model:show",
+    ),
     Tool(
         "trakt",
         "replayer",

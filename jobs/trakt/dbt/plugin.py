@@ -1,15 +1,17 @@
 """Plugin of dbt-duckdb: the salt of user keys as a variable of DuckDB, and the metrics as scalar functions.
 
-It runs in dbt's environment, which has nothing of telecine's: ``jobs.trakt.metrics`` is loaded by its path, and needs the
-standard library only.
+It runs in dbt's environment, which has nothing of telecine's: ``jobs.trakt.metrics`` is loaded by its path, and needs
+only the standard library.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.util
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,15 +20,18 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 
 _SALT = "TELECINE_DBT_USER_SALT"
 _PARAMETERS = "TELECINE_DBT_PARAMETERS"
+_PARENT = "TELECINE_DBT_PARENT"
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # This file is jobs/trakt/dbt/plugin.py.
 _JOBS = Path(__file__).resolve().parents[2]
 
 
-class Plugin(BasePlugin):
+class Plugin(BasePlugin):  # type: ignore[misc]
     """Prepares every connection to the DuckDB file."""
 
-    def initialize(self, config: dict[str, Any]) -> None:
-        """Read the salt and the parameters of the metrics; the salt leaves the environment."""
+    def initialize(self, plugin_config: dict[str, Any]) -> None:  # noqa: ARG002 - the interface
+        """Read the salt and the parameters of the metrics."""
+        _end_with_parent()
         self._salt = os.environ.get(_SALT, "")
         # `mf` parses the project without building anything, and has no salt.
         self._functions = _metrics().functions(_parameters(os.environ.get(_PARAMETERS) or "{}"))
@@ -42,6 +47,15 @@ class Plugin(BasePlugin):
     def configure_cursor(self, cursor: Any) -> None:
         """Set the salt: variables belong to one cursor. It is a parameter, so no statement contains it."""
         cursor.execute("SET VARIABLE user_salt = ?", [self._salt or None])
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when the runner is killed."""
+    parent = os.environ.get(_PARENT)
+    if parent:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != int(parent):
+            os._exit(1)
 
 
 def _metrics() -> Any:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from jobs.trakt.settings.bronze import BronzeSettings, EraseSettings, TraktVacuumSettings
+from jobs.trakt.settings.model import ModelSettings
 from jobs.trakt.settings.replayer import ReplayerSettings
 from jobs.trakt.settings.schema import SchemaSettings
 
-__all__ = ["BronzeSettings", "EraseSettings", "ReplayerSettings", "SchemaSettings", "TraktVacuumSettings"]
+__all__ = [
+    "BronzeSettings",
+    "EraseSettings",
+    "ModelSettings",
+    "ReplayerSettings",
+    "SchemaSettings",
+    "TraktVacuumSettings",
+]

@@ -1,4 +1,4 @@
-{# Tables of gold -> the name under which they are published. #}
+{# Tables of gold -> the name under which they are published, and their key. #}
 {% macro gold_tables() %}
     {{ return({
         'dim_title': ('trakt_titles', 'title_kind, title_id_trakt'),
@@ -9,20 +9,26 @@
     }) }}
 {% endmacro %}
 
-{# Write each table of gold as Parquet, sorted, so that equal rows are equal files. #}
+{# Write each table of gold as Parquet, sorted, so that equal rows are equal files; then the number of rows of every model. #}
 {% macro export_gold() %}
-    {% set folder = env_var('TELECINE_DBT_EXPORT', '') %}
+    {% set folder = env_var('TELECINE_DBT_EXPORT', '') | replace("'", "''") %}
     {% if folder %}
+        {% set counts = [] %}
         {% for model, (table, keys) in gold_tables().items() %}
             {% do run_query(
-                "copy (select * from gold." ~ model ~ " order by " ~ keys ~ ") to '" ~ (folder | replace("'", "''"))
-                ~ "/" ~ table ~ ".parquet' (format parquet, compression zstd)"
+                "copy (select * from gold." ~ model ~ " order by " ~ keys ~ ") to '" ~ folder ~ "/" ~ table
+                ~ ".parquet' (format parquet, compression zstd)"
             ) %}
+            {% do counts.append("select '" ~ table ~ "' as model, count(*) as n from gold." ~ model) %}
         {% endfor %}
+        {% for node in graph.nodes.values() if node.resource_type == 'model' %}
+            {% do counts.append("select '" ~ node.name ~ "', count(*) from " ~ node.schema ~ "." ~ node.name) %}
+        {% endfor %}
+        {% do run_query("copy (" ~ counts | join(' union all ') ~ ") to '" ~ folder ~ "/rows.json' (format json)") %}
         {% do run_query(
             "copy (select as_of, (select string_agg(distinct source_system) from silver.stg_trakt__load) as source_system"
             ~ ", (select count(*) from silver.loads_new) as loads from silver.int_trakt__as_of) to '"
-            ~ (folder | replace("'", "''")) ~ "/build.json' (format json)"
+            ~ folder ~ "/build.json' (format json)"
         ) %}
     {% endif %}
 {% endmacro %}
