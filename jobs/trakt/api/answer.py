@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "http_time", "observed"]
 
 _COUNT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
-# A longer Age than a year is not one.
+# An Age of more than a year is nonsense. The oldest Date that can be read is of the year 100.
 _OLDEST_S: Final = 31_536_000
 
 
@@ -102,9 +102,4 @@ def observed(headers: Mapping[str, str], arrived: datetime) -> datetime:
         return arrived
     text = headers.get("age", "").strip()
     age = int(text) if _COUNT.fullmatch(text) else 0
-    if age > _OLDEST_S:
-        return made
-    try:
-        return made - timedelta(seconds=age)
-    except OverflowError:
-        return made
+    return made - timedelta(seconds=age if age <= _OLDEST_S else 0)
