@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-__all__ = ["Forecast", "Run", "forecast", "read_titles"]
+__all__ = ["Forecast", "Run", "check_titles", "forecast", "read_titles"]
 
 _LOG: Final = logging.getLogger(__name__)
 # A feed of a day is two or three pages.
@@ -143,6 +143,18 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
     if driver.done.stopped is not None:
         raise driver.done.stopped
     return driver.done
+
+
+def check_titles(settings: ReadSettings) -> None:
+    """Check the watch list and the database, and ask nothing.
+
+    Raises:
+        UsageError: the watch list is wrong, or no title is named or tracked.
+        DatabaseNotMigrated: run ``telecine db upgrade``.
+    """
+    entries = _entries(settings)
+    ready(settings)
+    _known(settings, entries)
 
 
 def forecast(settings: ReadSettings) -> Forecast:
