@@ -30,7 +30,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("commands", "settings", "errors", "model"),
     ),
     "jobs/trakt": (
-        *("steps", "slo", "gold", "modelling", "ingest", "bronze", "api", "metrics", "replayer", "contract"),
+        *("steps", "audit", "slo", "gold", "modelling", "ingest", "bronze", "api", "metrics", "replayer", "contract"),
         *("commands", "settings", "datasets", "errors", "model"),
     ),
     "jobs/media": ("steps", "commands", "settings"),
