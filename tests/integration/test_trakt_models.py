@@ -308,7 +308,8 @@ def test_likes_fall_whatever_the_order_of_commits(world: World):
     (row,) = world.query("SELECT likes FROM silver.stg_trakt__comment_event WHERE comment_id = 30")
     assert row["likes"] == right["silver_likes"]
     (day,) = world.query(
-        "SELECT likes_added, likes_net_change FROM gold.fct_comment_daily WHERE title_id_trakt = 9 AND day = '2026-05-04'"
+        "SELECT likes_added, likes_net_change FROM gold.fct_comment_daily"
+        " WHERE title_id_trakt = 9 AND day = '2026-05-04'"
     )
     assert (day["likes_added"], day["likes_net_change"]) == (0, -2)
     # The later sweep was committed first: the first build has 12 already.
@@ -519,7 +520,9 @@ def test_a_model_that_fails_is_named_and_the_old_build_stays(world: World, tmp_p
     broken = Load("broken").rating(moment(1), MOVIE, '{"rating": ')
     Bronze(bucket).commit(Load("good").page(moment(0), MOVIE, comment(1)), broken)
     settings = settings_of(tmp_path)
-    with pytest.raises(ModelFailed, match="stg_trakt__rating_dist failed: .*; nothing was replaced") as caught:
+    with pytest.raises(
+        ModelFailed, match=r"stg_trakt__rating_dist failed: .*Malformed JSON.*; nothing was replaced"
+    ) as caught:
         model(settings)
     assert caught.value.data["model"] == "stg_trakt__rating_dist"
     assert ModelCache(settings).current() is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.errors import ConfigurationError, DataError, TransientError
 
-__all__ = ["DbtEnded", "DbtMissing", "DbtTimeout", "ModelFailed", "SaltMissing", "ModelTestFailed"]
+__all__ = ["DbtEnded", "DbtMissing", "DbtTimeout", "ModelFailed", "ModelTestFailed", "SaltMissing"]
 
 
 class SaltMissing(ConfigurationError):

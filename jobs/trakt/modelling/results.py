@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jobs.trakt.modelling.environment import Workplace
 
-__all__ = ["ModelResult", "Results", "ModelTest", "check_results", "read_results"]
+__all__ = ["ModelResult", "ModelTest", "Results", "check_results", "read_results"]
 
 _SAID: Final = 600
 _TAIL: Final = 4_096
@@ -111,8 +111,8 @@ def check_results(status: int, results: Results | None, work: Workplace) -> Resu
         work: has the output.
 
     Raises:
-        DbtEnded: it ended without results.
-        ModelFailed: a model could not be built.
+        DbtEnded: it was killed.
+        ModelFailed: a model could not be built, or the project not be read.
         ModelTestFailed: rows violate a test.
         StorageFull: the disk is full.
         ConfigurationError: DuckDB's memory was not enough.
@@ -129,7 +129,12 @@ def check_results(status: int, results: Results | None, work: Workplace) -> Resu
                 model=test.model,
                 rows=test.rows,
             )
-    if status != 0 or results is None:
+    if status > 0:
+        raise ModelFailed(
+            f"dbt exited with {status} before it built a model: {_last_message(work.output)}; nothing was replaced",
+            status=status,
+        )
+    if status < 0 or results is None:
         raise DbtEnded(
             f"dbt {describe_status(status)} without a result: {_last_message(work.output)}; try again", status=status
         )
