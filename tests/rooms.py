@@ -30,7 +30,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("commands", "settings", "errors", "model"),
     ),
     "jobs/trakt": (
-        *("steps", "slo", "gold", "modelling", "ingest", "bronze", "api", "metrics", "replayer", "contract"),
+        *("steps", "slo", "gold", "modelling", "dbt", "ingest", "bronze", "api", "metrics", "replayer", "contract"),
         *("commands", "settings", "errors", "model"),
     ),
     "jobs/media": ("steps", "commands", "settings"),

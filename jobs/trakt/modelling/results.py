@@ -1,4 +1,4 @@
-"""What dbt's run_results.json says: times and rows of models, outcomes of tests, and the first failure as an error."""
+"""Read dbt's run_results.json: times of models, outcomes of tests, and the first failure as an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a build needs and refuses, what a cache is continued with, and how dbt's results are read."""
+"""Requirements of a build, the cache that it continues, and reading dbt's results."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_build_is_continued_only_if_bronze_lost_nothing_and_the_project_is_the
     assert not continues(None, key="k", table="file:///t", snapshot=now)
     assert not continues(cached(), key="other", table="file:///t", snapshot=now)
     assert not continues(cached(), key="k", table="file:///other", snapshot=now)
-    assert not continues(cached(version=6), key="k", table="file:///t", snapshot=now), "the table was made anew"
+    assert not continues(cached(version=6), key="k", table="file:///t", snapshot=now), "the table was created again"
     erased = replace(now, erasures=1)
     assert not continues(cached(), key="k", table="file:///t", snapshot=erased), "erased users would stay"
 
@@ -197,9 +197,9 @@ def test_dbt_that_could_not_start_says_what_it_printed(tmp_path: Path):
 
 def test_a_wheel_contains_the_whole_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    patterns = project["tool"]["setuptools"]["package-data"]["jobs.trakt"]
-    files = [path.relative_to(PROJECT.parent).as_posix() for path in PROJECT.rglob("*") if path.is_file()]
-    files = [name for name in files if "__pycache__" not in name]
+    patterns = project["tool"]["setuptools"]["package-data"]["jobs.trakt.dbt"]
+    files = [path.relative_to(PROJECT).as_posix() for path in PROJECT.rglob("*") if path.is_file()]
+    files = [name for name in files if not name.endswith((".py", ".pyc"))]
     assert len(files) > 30
     # setuptools' ** matches any number of folders.
     plain = [pattern.replace("**/", "*") for pattern in patterns]
