@@ -1,12 +1,13 @@
-"""trakt in parts: answers checked against the contract."""
+"""trakt in parts: answers checked against the contract, and the metrics of titles."""
 
 from __future__ import annotations
 
 from tests.benchmarks._trakt_contract import contract
+from tests.benchmarks._trakt_metrics import metrics
 
 __all__ = ["main"]
 
-_PARTS = {"contract": contract}
+_PARTS = {"contract": contract, "metrics": metrics}
 
 
 def main(part: str = "", *, quick: bool = False) -> None:
