@@ -51,7 +51,7 @@ class Observation:
 
 @dataclass
 class Load:
-    """What one load read; the rows depend on what is in the table when it is committed."""
+    """The observations of one load; its rows depend on what is in the table when it is committed."""
 
     name: str
     observations: list[Observation] = field(default_factory=list)

@@ -115,8 +115,8 @@ def read_pages(
 ) -> Iterator[tuple[str, list[PageRows | None]]]:
     """Yield each load of the table with the contents of its pages, in the order in which the table took the loads.
 
-    A page that cannot be read is None, and a finding. Each page is compared with its row of the ledger on the way. Pages
-    of loads that wait are compared last, and not yielded.
+    A page that cannot be read is None, and a finding. Each page is compared with its row of the ledger on the way.
+    Pages of loads that wait are compared last, and not yielded.
 
     Args:
         place: the bucket.
