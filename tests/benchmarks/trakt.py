@@ -1,13 +1,14 @@
-"""trakt in parts: answers checked against the contract, queries of gold."""
+"""trakt in parts: answers checked against the contract, the metrics of titles, and queries of gold."""
 
 from __future__ import annotations
 
 from tests.benchmarks._trakt_contract import contract
 from tests.benchmarks._trakt_gold import gold
+from tests.benchmarks._trakt_metrics import metrics
 
 __all__ = ["main"]
 
-_PARTS = {"contract": contract, "gold": gold}
+_PARTS = {"contract": contract, "metrics": metrics, "gold": gold}
 
 
 def main(part: str = "", *, quick: bool = False) -> None:
