@@ -114,6 +114,7 @@ class Outcome:
     bytes: int = 0
     ms: int = 0
     attempts: int = 0
+    throttled: int = 0
     http_status: int | None = None
     observed_at: str | None = None
     page_key: str | None = None
@@ -461,13 +462,14 @@ class Ledger:
                 UPDATE trakt.pages p SET status = r.status, load_id = r.load_id, reason = r.reason, rows = r.rows,
                     bad = r.bad, duplicates = coalesce(p.duplicates, 0) + r.duplicates,
                     bytes = coalesce(p.bytes, 0) + r.bytes, ms = coalesce(p.ms, 0) + r.ms,
-                    attempts = p.attempts + r.attempts, http_status = r.http_status, observed_at = r.observed_at,
+                    attempts = p.attempts + r.attempts, throttled = p.throttled + r.throttled,
+                    http_status = r.http_status, observed_at = r.observed_at,
                     page_key = r.page_key, first_id = r.first_id, last_id = r.last_id, ids = r.ids,
                     page_count = r.page_count, item_count = r.item_count, run_id = :run_id
                 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (page_id bigint, status text, load_id text,
                     reason text, rows integer, bad integer, duplicates integer, bytes bigint, ms integer,
-                    attempts integer, http_status integer, observed_at timestamptz, page_key text, first_id bigint,
-                    last_id bigint, ids bigint[], page_count integer, item_count bigint)
+                    attempts integer, throttled integer, http_status integer, observed_at timestamptz, page_key text,
+                    first_id bigint, last_id bigint, ids bigint[], page_count integer, item_count bigint)
                 WHERE p.page_id = r.page_id
                 """,
                 rows=json.dumps([asdict(each) for each in outcomes]),
