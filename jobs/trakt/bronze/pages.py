@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
     from shared.storage import ObjectStore
 
-__all__ = ["FOLDER", "WHOLE_ANSWER", "ErasedItem", "Page", "PageObjects", "PageRequest", "PageResource", "check_load_id"]
+__all__ = [
+    "FOLDER",
+    "WHOLE_ANSWER",
+    "ErasedItem",
+    "Page",
+    "PageObjects",
+    "PageRequest",
+    "PageResource",
+    "check_load_id",
+]
 
 PageResource = Literal["comments", "replies", "feed", "comment", "rating", "title", "tmdb"]
 """``comments`` of a title, ``replies`` to a comment and a ``feed`` are lists; the others are one object."""
