@@ -175,7 +175,9 @@ def test_a_site_that_is_down_leaves_no_page_without_its_reason(trakt):
             place.ingest(watch_list=place.watch_list(*FEW))
         assert place.rows("SELECT count(*) FROM trakt.pages WHERE status = 'planned'") == [(0,)]
         missing = dict(
-            place.rows("SELECT reason, count(*) FROM trakt.pages WHERE run_id = 'run-2' AND status <> 'good' GROUP BY 1")
+            place.rows(
+                "SELECT reason, count(*) FROM trakt.pages WHERE run_id = 'run-2' AND status <> 'good' GROUP BY 1"
+            )
         )
         # The titles' pages were planned, whether or not they were asked for before the run gave up.
         assert missing["API_DOWN"] >= 1
@@ -249,7 +251,7 @@ def test_a_dry_run_asks_nothing_and_states_the_requests(trakt):
         assert place.site.journal.requests == 0
         place.ingest(watch_list=watch_list)
         asked = place.site.journal.requests
-        place.rows("UPDATE trakt.titles SET next_sweep_at = now()")
+        place.rows("UPDATE trakt.titles SET next_sweep_at = now(), resolved_at = now() - interval '1 day'")
         report = place.ingest(watch_list=watch_list, dry_run=True)
         # All are swept again: their pages are known, and three are reckoned for the feed in place of one.
         assert report.counts["requests"] == asked + 2
@@ -269,7 +271,9 @@ def test_a_backfill_reads_what_no_backfill_has_read_yet(trakt):
 def test_a_backfill_since_a_day_reads_the_newest_comments_only(trakt):
     with trakt("calm") as place:
         report = place.backfill(titles=("movie:the-hollow-2015",), since="2026-03-01")
-        truth = [each for each in place.site.truth().comments() if each.get("movie", {}).get("ids", {}).get("trakt") == 1001]
+        truth = [
+            each for each in place.site.truth().comments() if each.get("movie", {}).get("ids", {}).get("trakt") == 1001
+        ]
         wanted = {each["comment"]["id"] for each in truth if each["comment"]["created_at"] >= "2026-03-01"}
         seen = place.bronze()["movie", 1001]
         assert wanted <= seen

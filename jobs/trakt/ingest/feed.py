@@ -94,9 +94,7 @@ async def read_feed(
         newest.extend(each.updated for each in listing.entries if each.updated)
         for each in listing.entries:
             # The first read only sets the watermark: no title was swept before it, or all are due.
-            is_new = last.watermark is not None and (
-                _after(each.updated, last.watermark) or each.id not in last.ids
-            )
+            is_new = last.watermark is not None and (_after(each.updated, last.watermark) or each.id not in last.ids)
             if is_new and each.about in ("movie", "show") and each.ref in tracked and each.ref is not None:
                 found.named.setdefault(each.ref, set()).add(each.id)
         found.unreadable |= _unreadable(answer).intersection(tracked)

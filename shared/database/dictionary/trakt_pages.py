@@ -108,9 +108,9 @@ TRAKT_PAGES: Final[Mapping[str, Relation]] = {
             "load_id": "the load that adds it to the bronze table; the page is in the table once it is committed",
             "first_id": "id of the first comment",
             "last_id": "id of the last comment",
-            "ids": "ids of the comments, in order",
+            "ids": "ids of the comments, in order; before them, those that only an earlier read of the page had",
             "page_count": "number of pages that the answer stated",
-            "item_count": "number of items that the answer stated",
+            "item_count": "number of items that the answer stated, the first time that the page was read",
         },
     ),
     "trakt.named_titles": Relation(
