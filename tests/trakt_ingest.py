@@ -90,7 +90,12 @@ class TraktPlace:
         """Let days pass on the site, and in the times that decide what is due."""
         for _ in range(days if site else 0):
             self.site.world.advance_to(self.site.clock.advance(86_400_000))
-        self.rows("UPDATE trakt.titles SET next_sweep_at = next_sweep_at - make_interval(days => %s)", days)
+        self.rows(
+            "UPDATE trakt.titles SET next_sweep_at = next_sweep_at - make_interval(days => %s),"
+            " resolved_at = resolved_at - make_interval(days => %s)",
+            days,
+            days,
+        )
         self.rows(
             "UPDATE trakt.sweeps SET started_at = started_at - make_interval(days => %s),"
             " ended_at = ended_at - make_interval(days => %s)",
@@ -135,7 +140,7 @@ class TraktPlace:
 
 
 @pytest.fixture
-def trakt(database: Database, tmp_path: Path) -> Iterator[Any]:
+def trakt(database: Database, tmp_path: Path) -> Any:
     """A function that serves a scenario, and returns the place."""
 
     @contextmanager
@@ -143,4 +148,4 @@ def trakt(database: Database, tmp_path: Path) -> Iterator[Any]:
         with running(scenario, seed, quota=0, **options) as served:
             yield TraktPlace(database, tmp_path, served)
 
-    yield serve
+    return serve

@@ -160,7 +160,6 @@ SWEEP_CODES: Final[dict[str, str]] = {
     "PARTIAL_WINDOW": "only comments since a time were asked for",
     "INTERRUPTED": "the run ended before the page",
     "ABANDONED": "the run was killed, and its sweep was not resumed",
-    "NOT_NEEDED": "the page was beyond the end",
     "NOT_FOUND": "the API answered 404",
     "TITLE_GONE": "the title itself answered 404 on three days",
     "BUSY": "another ingest reads the title",

@@ -251,7 +251,7 @@ def test_a_dry_run_asks_nothing_and_states_the_requests(trakt):
         assert place.site.journal.requests == 0
         place.ingest(watch_list=watch_list)
         asked = place.site.journal.requests
-        place.rows("UPDATE trakt.titles SET next_sweep_at = now()")
+        place.rows("UPDATE trakt.titles SET next_sweep_at = now(), resolved_at = now() - interval '1 day'")
         report = place.ingest(watch_list=watch_list, dry_run=True)
         # All are swept again: their pages are known, and three are reckoned for the feed in place of one.
         assert report.counts["requests"] == asked + 2

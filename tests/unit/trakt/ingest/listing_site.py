@@ -105,5 +105,7 @@ def drive(
             continue
         sweep.landed(want, found)
         if want.purpose != "slice" and sweep.stopped is None:
-            known[want.page] = Known(want.page, found.ids, found.page_count, found.item_count)
+            last = known.get(want.page, Known(want.page, (), None, found.item_count))
+            earlier = tuple(each for each in last.ids if each not in found.ids)
+            known[want.page] = Known(want.page, earlier + found.ids, found.page_count, last.item_count)
     return list(known.values())
