@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 # Output folder of the demo. A value without a slash would be the name of a bucket.
 DEMO ?= ./.telecine/demo
 
-.PHONY: help demo demo-screenalytics demo-viewership test e2e e2e-faults lint types format bench docs lock sbom images base-digest cluster-up cluster-down clean kind-up
+.PHONY: help demo demo-screenalytics demo-viewership test e2e e2e-faults lint types format bench dbt-compile docs lock sbom images base-digest cluster-up cluster-down clean kind-up
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -40,6 +40,16 @@ $(BIN)/python:
 	@echo "==> locked requirements (requirements/trakt.txt)"
 	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt -r requirements/trakt.txt
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# dbt and DuckDB: their pins exclude ours, so they have an environment of their own, with nothing of ours in it. One package
+# (halo) has no wheel: it is built with the locked setuptools.
+.venv-dbt/.ready: requirements/dbt.txt requirements/build.txt
+	@command -v $(PYTHON) >/dev/null || { echo "'$(PYTHON)' not found; expected Python 3.11. Install it, or set its path: make PYTHON=/path/to/python3.11 ..."; exit 78; }
+	@echo "==> dbt's own virtual environment under .venv-dbt (requirements/dbt.txt)"
+	@$(PYTHON) -m venv .venv-dbt
+	.venv-dbt/bin/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt
+	.venv-dbt/bin/pip install --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements/dbt.txt
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements/dev.txt
@@ -92,15 +102,15 @@ demo-viewership: .venv/.viewership  ## platform reports -> PostgreSQL: catalogue
 	@$(V) uploads
 	@$(V) validate --upload 2
 
-test: .venv/.dev lint types  ## lint, types and all tests that need no cluster
+test: .venv/.dev .venv-dbt/.ready lint types  ## lint, types and all tests that need no cluster
 	@rm -f .coverage .coverage.*
 # By file: with pytest 9.2, xdist 3.8 ignores its own groups, and each worker rebuilt the fixtures of every module.
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --cov --cov-report=term:skip-covered
 
-e2e: .venv/.dev  ## test the pipelines on Kubernetes with Argo, KubeRay, S3 and PostgreSQL (docs/test-cluster.md)
+e2e: .venv/.dev .venv-dbt/.ready  ## test the pipelines on Kubernetes with Argo, KubeRay, S3 and PostgreSQL (docs/test-cluster.md)
 	@tests/e2e/run.sh tests/e2e
 
-e2e-faults: .venv/.dev  ## the same while daemons, pods and the node are killed mid-run
+e2e-faults: .venv/.dev .venv-dbt/.ready  ## the same while daemons, pods and the node are killed mid-run
 	@tests/e2e/run.sh tests/e2e/faults
 
 lint: .venv/.dev  ## lint the code and check its format with ruff
@@ -120,6 +130,15 @@ kind-up:  ## create a kind cluster with Argo Workflows and KubeRay; then `skaffo
 # AGAINST=REF compares the speed of extraction with another commit than the default one.
 bench: .venv/.dev  ## run the benchmarks (about 25 minutes; QUICK=1: 4 minutes)
 	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(AGAINST),--against=$(AGAINST))
+
+# The places that the models name are not opened: nothing is read, and no file is written but the compiled SQL.
+dbt-compile: .venv-dbt/.ready  ## compile the dbt project of trakt to .telecine/dbt/compiled
+	@mkdir -p .telecine/dbt
+	@cd .telecine/dbt && DO_NOT_TRACK=1 PYTHONDONTWRITEBYTECODE=1 TELECINE_DBT_PROJECT="$(CURDIR)/jobs/trakt/dbt" \
+		TELECINE_DBT_FILE=compile.duckdb TELECINE_DBT_TEMP=temp TELECINE_DBT_BRONZE=bronze \
+		"$(CURDIR)/.venv-dbt/bin/dbt" compile --quiet --project-dir "$(CURDIR)/jobs/trakt/dbt" \
+		--profiles-dir "$(CURDIR)/jobs/trakt/dbt" --target-path "$(CURDIR)/.telecine/dbt" --log-path "$(CURDIR)/.telecine/dbt/logs"
+	@echo "compiled: .telecine/dbt/compiled"
 
 docs: .venv/.dev  ## regenerate the pages that come from code: configuration, manifest, tables, schemas
 	@$(BIN)/python -m docs.generate
@@ -144,7 +163,7 @@ images:  ## build both images and push them to the test cluster's registry
 	@echo "pushed telecine-jobs:$(IMAGE_TAG) and telecine-ray:$(IMAGE_TAG) to localhost:5000"
 
 # IMAGE=jobs IMAGE_ROOT=/path reads the unpacked file system of an image, Debian packages included.
-sbom: .venv/.dev  ## write SBOMs of the images in CycloneDX format to build/sbom
+sbom: .venv/.dev .venv-dbt/.ready  ## write SBOMs of the images in CycloneDX format to build/sbom
 ifdef IMAGE_ROOT
 	@$(BIN)/python -m images.sbom --image "$(IMAGE)" --root "$(IMAGE_ROOT)" "build/sbom/$(IMAGE).cdx.json"
 else
@@ -152,7 +171,8 @@ else
 		rm -rf build/sbom/$$image && $(BIN)/python -m venv build/sbom/$$image; \
 		build/sbom/$$image/bin/pip install --disable-pip-version-check --quiet --require-hashes --no-deps -r requirements/$${image%-cpu}.txt; \
 		[ $$image = jobs ] || PIP="build/sbom/$$image/bin/pip" TORCH_INDEX="$(TORCH_INDEX)" sh requirements/torch.sh; \
-		$(BIN)/python -m images.sbom --image $$image --site build/sbom/$$image/lib/python3.11/site-packages build/sbom/$$image.cdx.json; \
+		$(BIN)/python -m images.sbom --image $$image --site build/sbom/$$image/lib/python3.11/site-packages \
+			$$([ $$image != jobs ] || echo --site .venv-dbt/lib/python3.11/site-packages) build/sbom/$$image.cdx.json; \
 		rm -rf build/sbom/$$image; \
 	done
 endif
@@ -161,4 +181,4 @@ base-digest:  ## pin the base image of both Dockerfiles to the digest of its tag
 	@sh images/pin-base.sh
 
 clean:  ## remove the virtual environment, caches and the demo's output
-	rm -rf .venv .telecine .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build ./*.egg-info
+	rm -rf .venv .venv-dbt .telecine .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build ./*.egg-info

@@ -30,14 +30,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("commands", "settings", "errors", "model"),
     ),
     "jobs/trakt": (
-        *("steps", "slo", "gold", "modelling", "ingest", "bronze", "api", "metrics", "replayer", "contract"),
-        *("commands", "settings", "errors", "model"),
+        *("steps", "audit", "slo", "gold", "modelling", "dbt", "ingest", "bronze", "api", "metrics", "replayer"),
+        *("contract", "commands", "settings", "datasets", "errors", "model"),
     ),
     "jobs/media": ("steps", "commands", "settings"),
     "shared": (
-        *("step", "notify", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database", "samples"),
-        *("storage", "settings", "finding", "failure", "verdict", "strict_json", "progress", "logs", "streams"),
-        *("text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector", "errors"),
+        *("step", "notify", "lineage", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database"),
+        *("samples", "storage", "settings", "finding", "failure", "verdict", "strict_json", "progress", "logs"),
+        *("streams", "text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector", "errors"),
     ),
     "workflows": (
         *("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "viewership", "maintenance"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.step.contract import Tool
+from shared.step.contract import Step, Tool
 
 __all__ = ["HELP", "STEPS"]
 
@@ -13,6 +13,64 @@ HELP: Final = "Turn Trakt comments and ratings into tables."
 _SETTINGS: Final = "jobs.trakt.settings"
 
 STEPS: Final = (
+    Step(
+        "trakt",
+        "ingest",
+        "Read what has changed on Trakt, and commit it to the bronze table.",
+        settings=f"{_SETTINGS}:IngestSettings",
+        run="jobs.trakt.steps.ingest:run",
+        stage=("ingest", 5),
+    ),
+    Step(
+        "trakt",
+        "backfill",
+        "Read all comments of titles, resuming where it was interrupted.",
+        settings=f"{_SETTINGS}:BackfillSettings",
+        run="jobs.trakt.steps.ingest:run",
+        stage=("backfill", 5),
+    ),
+    Step(
+        "trakt",
+        "erase",
+        "Erase a user's comments, and keep them from coming back.",
+        settings=f"{_SETTINGS}:EraseSettings",
+        run="jobs.trakt.steps.erase:run",
+    ),
+    Step(
+        "trakt",
+        "model",
+        "Build silver and gold from bronze with dbt.",
+        settings=f"{_SETTINGS}:ModelSettings",
+        run="jobs.trakt.steps.model:run",
+        stage=("model", 5),
+        view="jobs.trakt.steps.model:show",
+    ),
+    Step(
+        "trakt",
+        "publish",
+        "Copy a build of gold to PostgreSQL, all tables in one transaction.",
+        settings=f"{_SETTINGS}:PublishSettings",
+        run="jobs.trakt.steps.publish:run",
+        stage=("publish", 7),
+        view="jobs.trakt.steps.publish:show",
+    ),
+    Step(
+        "trakt",
+        "slo",
+        "Measure freshness and page completeness, write the page, and send alerts.",
+        settings=f"{_SETTINGS}:SloSettings",
+        run="jobs.trakt.steps.slo:run",
+        stage=("slo", 7),
+        view="jobs.trakt.steps.slo:show",
+    ),
+    Step(
+        "trakt",
+        "run",
+        "Ingest, model, publish and measure service levels.",
+        settings=f"{_SETTINGS}:RunSettings",
+        run="jobs.trakt.steps.run:run",
+        view="jobs.trakt.steps.run:show",
+    ),
     Tool(
         "trakt",
         "replayer",
@@ -26,5 +84,20 @@ STEPS: Final = (
         "Print the JSON Schema of an answer of the API, or of all.",
         settings=f"{_SETTINGS}:SchemaSettings",
         call="jobs.trakt.steps.schema:show",
+    ),
+    Step(
+        "trakt",
+        "verify",
+        "Compare ledger, page objects, bronze, silver and gold with what they follow from.",
+        settings=f"{_SETTINGS}:VerifySettings",
+        run="jobs.trakt.steps.verify:run",
+        view="jobs.trakt.steps.verify:show",
+    ),
+    Step(
+        "trakt",
+        "vacuum",
+        "Compact the bronze table, and delete files that it no longer needs.",
+        settings=f"{_SETTINGS}:TraktVacuumSettings",
+        run="jobs.trakt.steps.vacuum:run",
     ),
 )

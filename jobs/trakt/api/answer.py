@@ -29,6 +29,7 @@ class Answer:
         requested_at: when the last attempt was sent, by this machine's clock.
         observed_at: when the API made it: Date minus Age; without a Date, when it arrived here.
         attempts: requests that it took, at least 1.
+        throttled: how many of them were answered with 429.
         elapsed_s: seconds from the first attempt to the end of the body, waits included.
     """
 
@@ -39,6 +40,7 @@ class Answer:
     observed_at: datetime
     attempts: int = 1
     elapsed_s: float = 0.0
+    throttled: int = 0
 
     @property
     def page(self) -> int | None:

@@ -45,6 +45,7 @@ _DOWN_LIMIT: Final = 5
 _DOWN: Final = frozenset({"OVERLOADED", "TIMEOUT", "UNREACHABLE"})
 _WORTH_SAYING_S: Final = 10.0
 _START: Final = 4_096
+_TOO_MANY: Final = 429
 _OK: Final = 200
 
 
@@ -153,12 +154,13 @@ class TraktClient:
             raise ValueError(f"{path!r} is not a path of the API; expected one of jobs.trakt.api.resources")
         target = f"{path}?{urlencode(query)}" if query else path
         most = 1 + (self._settings.max_retries if retries is None else retries)
-        began, attempt, edges = self._clock.monotonic(), 0, 0
+        began, attempt, edges, throttled = self._clock.monotonic(), 0, 0, 0
         while True:
             async with self._lane():
                 exchange, number = await self._send(target)
                 attempt += 1
                 self.tally.retries += attempt > 1
+                throttled += exchange.status == _TOO_MANY
                 verdict = self._judge(exchange, attempt)
                 await self._note(verdict, exchange, number)
             if verdict.action == "accept":
@@ -171,10 +173,11 @@ class TraktClient:
                     observed_at=observed(exchange.headers, exchange.arrived_at),
                     attempts=attempt,
                     elapsed_s=self._clock.monotonic() - began,
+                    throttled=throttled,
                 )
             edges += verdict.everyone == "ban"
             if verdict.action == "fail" or attempt >= most or edges >= _EDGE_LIMIT:
-                self._fail(verdict, exchange, path, attempt)
+                self._fail(verdict, exchange, path, attempt, throttled=throttled)
             _LOG.debug("%s: %s, waiting %.1f s.", one_line(cut(target, 200)), verdict.code, verdict.wait_s)
             if not verdict.everyone:
                 await self._sleep(verdict.wait_s)
@@ -264,8 +267,9 @@ class TraktClient:
             self._paused_until = now + verdict.wait_s
         await self._budget.block(verdict.wait_s, ban=verdict.everyone == "ban")
 
-    def _fail(self, verdict: Verdict, exchange: Exchange, path: str, attempts: int) -> None:
+    def _fail(self, verdict: Verdict, exchange: Exchange, path: str, attempts: int, *, throttled: int) -> None:
         failed = page_failed(verdict.code, exchange, path, attempts)
+        failed.data["throttled"] = throttled
         if verdict.code in _DOWN:
             self._down_in_row += 1
             if self._down_in_row >= _DOWN_LIMIT:

@@ -14,6 +14,8 @@ from shared.database.dictionary.ledger import LEDGER
 from shared.database.dictionary.relation import Relation
 from shared.database.dictionary.screenalytics import CAST_PERSONS, PERSONS, SCREENALYTICS
 from shared.database.dictionary.trakt import TRAKT
+from shared.database.dictionary.trakt_gold import TRAKT_GOLD
+from shared.database.dictionary.trakt_pages import TRAKT_PAGES
 from shared.database.dictionary.viewership import VIEWERSHIP
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ DICTIONARY: Final[Mapping[str, Relation]] = {
     **VIEWERSHIP,
     **CATALOG,
     **SCREENALYTICS,
+    **TRAKT_PAGES,
     **TRAKT,
+    **TRAKT_GOLD,
     **LEDGER,
 }
