@@ -21,6 +21,7 @@ from jobs.viewership.tables.locks import phase_transaction
 from jobs.viewership.tables.matches import keys_of, write_matches
 from jobs.viewership.tables.uploads import hold, update
 from shared.collector import no_collection
+from shared.threads import frequent_switches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,16 +148,17 @@ def match_and_write(
     if not keys:
         lock_final(session, platforms)
         return Matched([], (), (), 0.0)
-    with no_collection():
+    with no_collection(), frequent_switches():
         found = match_keys(session, [MatchKey(*key) for key in keys], rules=rules)
         lock_final(session, platforms)
-        rows = [
-            _row(each, found.rules, found.catalog_version, run_id)
+        kept = [
+            each
             for each in found.matches
             # A key that a failed bucket could not look up is left unchanged.
             if not (found.failed and ("BUCKET_FAILED" in each.reasons or (again and _is_after(each, found.failed))))
         ]
-        changed = write_matches(session, rows)
+        rows = (_row(each, found.rules, found.catalog_version, run_id) for each in kept)
+        changed = write_matches(session, [each.key for each in kept], rows)
     return Matched(changed, found.steps, found.failed, time.monotonic() - began)
 
 
