@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.catalog.versions import pin
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.viewership.matching.cascade import Step
-    from jobs.viewership.matching.model import Match
+    from jobs.viewership.matching.model import Candidate, Match
     from jobs.viewership.tables.matches import MatchRow, OpenKey
     from shared.database.session import DatabaseSession
     from shared.settings.database import DatabaseSettings
@@ -168,6 +169,18 @@ def _reasons(codes: tuple[str, ...]) -> str:
     return json.dumps([reason(code) for code in codes])
 
 
+def _candidate(found: Candidate) -> str:
+    """Return a candidate as JSON; the encoder of :mod:`json` takes a fourth of the time of all matches."""
+    ref = "null" if found.ref_id is None else encode_basestring(found.ref_id)
+    score, found_by = float(round(found.score, 2)), _codes(found.found_by)
+    return f'{{"episode_id": {found.episode_id}, "ref_id": {ref}, "score": {score!r}, "found_by": {found_by}}}'
+
+
+@lru_cache(maxsize=4096)
+def _codes(codes: tuple[str, ...]) -> str:
+    return json.dumps(codes)
+
+
 def _is_after(found: Match, failed: Sequence[str]) -> bool:
     """Return whether a match comes from a bucket after one that failed, which might have found another episode."""
     order = [Bucket.ALIAS, *BUCKETS]
@@ -181,17 +194,7 @@ def _row(found: Match, rules: str, version: int, run_id: str) -> MatchRow:
         "bucket": found.bucket.value if found.bucket is not None and found.episode_id is not None else None,
         "episode_id": found.episode_id,
         "confidence": found.confidence if found.episode_id is not None else None,
-        "candidates": json.dumps(
-            [
-                {
-                    "episode_id": each.episode_id,
-                    "ref_id": each.ref_id,
-                    "score": round(each.score, 2),
-                    "found_by": each.found_by,
-                }
-                for each in found.candidates
-            ]
-        ),
+        "candidates": f"[{', '.join([_candidate(each) for each in found.candidates])}]",
         "margin": round(found.margin, 2),
         "reasons": _reasons(found.reasons),
         "rule_version": rules,
