@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.trakt_bronze import Load, comment, moment
+from tests.trakt_loads import Load, comment, moment
 
 if TYPE_CHECKING:
     from datetime import datetime

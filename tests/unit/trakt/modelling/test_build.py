@@ -22,7 +22,7 @@ from jobs.trakt.modelling.errors import DbtEnded, DbtMissing, ModelFailed, Model
 from jobs.trakt.modelling.results import check_results, read_results
 from jobs.trakt.settings import ModelSettings
 from shared.errors import EXIT_CONFIGURATION, ConfigurationError, StorageFull, TransientError
-from tests.trakt_bronze import Bronze, Load, comment, moment
+from tests.trakt_loads import Bronze, Load, comment, moment
 
 ROOT = Path(__file__).parents[4]
 SALT = SecretStr("a salt of 16 or more")

@@ -18,7 +18,7 @@ from jobs.trakt.modelling.errors import DbtTimeout
 from jobs.trakt.modelling.process import run_dbt
 from jobs.trakt.settings import ModelSettings
 from shared.errors import EXIT_TRANSIENT
-from tests.trakt_bronze import Bronze, Load, comment, moment
+from tests.trakt_loads import Bronze, Load, comment, moment
 
 SALT = "a salt of 16 or more"
 # Ignores SIGTERM, and has a child that does, too.
