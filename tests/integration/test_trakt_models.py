@@ -32,8 +32,8 @@ from jobs.trakt.modelling.errors import ModelFailed, ModelTestFailed
 from jobs.trakt.modelling.sections import build_sections
 from jobs.trakt.settings import ModelSettings
 from tests.dbt_environment import DBT_PYTHON
-from tests.trakt_loads import Bronze, Load, comment, moment
 from tests.trakt_histories import Histories
+from tests.trakt_loads import Bronze, Load, comment, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
