@@ -117,7 +117,8 @@ def test_a_run_in_a_storm_leaves_the_truth_in_silver_and_every_layer_follows_fro
         assert report.counts["ingest.retries"] > 0
         assert only_tracked(stored(place), place) == truth(place)
         assert place.rows(
-            "SELECT count(*) FROM gold.trakt_titles JOIN trakt.titles ON (title_kind, title_id_trakt) = (kind, trakt_id)"
+            "SELECT count(*) FROM gold.trakt_titles g JOIN trakt.titles t"
+            " ON (title_kind, title_id_trakt) = (kind, t.trakt_id)"
         ) == [(3,)]
 
         found = verify_all(place)
