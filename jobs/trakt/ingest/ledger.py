@@ -328,7 +328,7 @@ class Ledger:
                 notes=sorted(notes),
             )
             if reason is None:
-                # Planned beyond the end, such as after a kill between the last page and the end: not expected after all.
+                # Planned beyond the end, such as after a kill before this statement: not expected after all.
                 session.run("DELETE FROM trakt.pages WHERE sweep_id = :id AND status = 'planned'", id=sweep_id)
             else:
                 session.run(
