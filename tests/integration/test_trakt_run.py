@@ -218,5 +218,5 @@ def test_when_models_fail_nothing_is_published_and_the_service_levels_are_measur
         assert [name for name, _ in stages(place, 1)] == ["ingest", "model", "slo"]
         assert dict(stages(place, 1))["model"] == "failed"
         assert place.rows("SELECT count(*) FROM gold.trakt_versions") == [(0,)]
-        # Silver was never built here; that is no damage.
+        # Silver was never built here, which is not damage.
         assert list(verify_all(place).rejects) == ["SILVER_ABSENT"]
