@@ -88,7 +88,7 @@ STEPS: Final = (
     Step(
         "trakt",
         "verify",
-        "Compare ledger, page objects, bronze, silver and gold with what they follow from.",
+        "Compare every stored layer with the one that it follows from.",
         settings=f"{_SETTINGS}:VerifySettings",
         run="jobs.trakt.steps.verify:run",
         view="jobs.trakt.steps.verify:show",

@@ -27,8 +27,9 @@ SLICES: Final = (50, 10, 1)
 # A hidden run of 250 comments is one empty page. 20 of them would be 5,000 hidden comments in a row, which no title
 # has; a count of pages that is nonsense would otherwise cost its number in requests.
 _EMPTY_RUN: Final = 20
-# As many comments in a row that cannot be read are not one bad comment: the title's other pages are left for later.
-_FAILED_RUN: Final = 3
+# So many failures in a row, from a page down to its single comments, are not one bad comment but the API: slicing on
+# would cost 280 requests a page. The rest of the listing is left for later.
+_FAILED_RUN: Final = 8
 # A border whose page is read again while comments are deleted all the time: give up after this many reads of it.
 _REREADS: Final = 3
 
@@ -371,9 +372,10 @@ class Sweep:
             page.slices += parts
         else:
             page.lost += want.limit
-            self._failed += want.limit
-            if self._failed >= _FAILED_RUN * self.limit:
-                self._give_up("FAILED_RUN")
+        self._failed += 1
+        if self._failed >= _FAILED_RUN:
+            page.lost += 1
+            self._give_up("FAILED_RUN")
         self._settle(number, page)
 
     def _take_slice(self, want: Want, facts: Facts) -> int:
