@@ -76,7 +76,7 @@ OTHERS: dict[str, dict[str, str]] = {
         "telecine-dev/kind-up.sh": "`make kind-up`: a kind cluster with Argo Workflows and KubeRay.",
         "telecine-dev/buckets.py": "Create the buckets of a development cluster.",
         "telecine-dev/values.yaml": "Values of the development chart, with `values.schema.json`.",
-        "telecine-dev/templates/*": "S3 server, PostgreSQL, their Secrets and buckets, for development only.",
+        "telecine-dev/templates/*": "S3 server, PostgreSQL, Trakt replayer, Secrets, buckets: for development.",
     },
     "images": {
         "jobs/Dockerfile": "The image of most steps: no torch, no Ray.",

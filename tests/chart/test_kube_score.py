@@ -33,8 +33,8 @@ EXCEPTIONS = {
     DEV: {
         **EVERYWHERE,
         (r"does not have a matching NetworkPolicy", r".*"): "a local cluster that nothing else can reach",
-        (r"few replicas", r"(s3|postgresql)/.*"): "each pod has its own data, so two pods would be two stores",
-        (r"update strategy", r"(s3|postgresql)/.*"): "Recreate, for the same reason",
+        (r"few replicas", r"(s3|postgresql|replayer)/.*"): "each pod has its own data, so two pods would be two stores",
+        (r"update strategy", r"(s3|postgresql|replayer)/.*"): "Recreate, for the same reason",
     },
 }
 CASES = {
