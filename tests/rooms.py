@@ -31,13 +31,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "jobs/trakt": (
         *("steps", "slo", "gold", "modelling", "ingest", "bronze", "api", "metrics", "replayer", "contract"),
-        *("commands", "settings", "errors", "model"),
+        *("commands", "settings", "datasets", "errors", "model"),
     ),
     "jobs/media": ("steps", "commands", "settings"),
     "shared": (
-        *("step", "notify", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database", "samples"),
-        *("storage", "settings", "finding", "failure", "verdict", "strict_json", "progress", "logs", "streams"),
-        *("text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector", "errors"),
+        *("step", "notify", "lineage", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database"),
+        *("samples", "storage", "settings", "finding", "failure", "verdict", "strict_json", "progress", "logs"),
+        *("streams", "text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector", "errors"),
     ),
     "workflows": (
         *("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "viewership", "maintenance"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.step.contract import Tool
+from shared.step.contract import Step, Tool
 
 __all__ = ["HELP", "STEPS"]
 
@@ -13,6 +13,24 @@ HELP: Final = "Turn Trakt comments and ratings into tables."
 _SETTINGS: Final = "jobs.trakt.settings"
 
 STEPS: Final = (
+    Step(
+        "trakt",
+        "publish",
+        "Copy a build of gold to PostgreSQL, all tables in one transaction.",
+        settings=f"{_SETTINGS}:PublishSettings",
+        run="jobs.trakt.steps.publish:run",
+        stage=("publish", 7),
+        view="jobs.trakt.steps.publish:show",
+    ),
+    Step(
+        "trakt",
+        "slo",
+        "Measure freshness and page completeness, write the page, and send alerts.",
+        settings=f"{_SETTINGS}:SloSettings",
+        run="jobs.trakt.steps.slo:run",
+        stage=("slo", 7),
+        view="jobs.trakt.steps.slo:show",
+    ),
     Tool(
         "trakt",
         "replayer",

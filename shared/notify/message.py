@@ -39,14 +39,15 @@ class Notification(BaseModel):
     id: str = Field(
         description="Id of the run, or of the notice, and the channel; also sent as the header Idempotency-Key."
     )
-    event: Literal["run.failed", "run.ended", "upload.waiting"] = Field(
-        description="run.ended if every run is announced; upload.waiting if viewership's uploads wait for an answer."
+    event: Literal["run.failed", "run.ended", "upload.waiting", "slo.alert"] = Field(
+        description="run.ended if every run is announced; upload.waiting if viewership's uploads wait for an answer;"
+        " slo.alert if an alert about trakt's service levels opens."
     )
     pipeline: str = Field(description="The pipeline, such as gamedata.")
     run_id: str = Field(description="The run's id, for `telecine runs show`.")
     workflow: str | None = Field(None, description="The Workflow's name.")
     namespace: str | None = Field(None, description="The Workflow's namespace.")
-    status: str = Field(description="success, partial, failed, cancelled or interrupted; waiting for uploads.")
+    status: str = Field(description="success, partial, failed, cancelled or interrupted; waiting for uploads; alert.")
     step: str | None = Field(None, description="The step that failed.")
     code: str | None = Field(None, description="Stable name of the error.")
     exit_code: int | None = Field(None, description="The step's exit code; see docs/architecture.md.")

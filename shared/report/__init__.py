@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.failure import Failure
 from shared.report.model import MAX_FAILURES, SCHEMA_VERSION, Bound, Report, StageSummary, Status
-from shared.report.sections import Code, Figure, Figures, Histogram, Link, Part, Section, Shares, Table, Text
+from shared.report.sections import Code, Figure, Figures, Histogram, Link, Part, Section, Shares, Table, Text, Trend
 from shared.report.write import write
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "Status",
     "Table",
     "Text",
+    "Trend",
     "write",
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from shared.report.sections import Histogram
 
-__all__ = ["Bar", "Chart", "Tick", "chart"]
+__all__ = ["HEIGHT", "WIDTH", "Bar", "Chart", "Tick", "chart", "number", "round_step"]
 
 WIDTH: Final = 460
 HEIGHT: Final = 210
@@ -71,7 +71,7 @@ def number(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _step(top: float, most: int) -> float:
+def round_step(top: float, most: int) -> float:
     """Return a round step that divides 0..top into at most ``most`` parts."""
     if top <= 0:
         return 1.0
@@ -88,7 +88,7 @@ def chart(histogram: Histogram) -> Chart:
     def across(value: float) -> float:
         return round(left + (value - low) / span * (right - left), 2)
 
-    step = max(1.0, _step(max(histogram.counts, default=0), 4))
+    step = max(1.0, round_step(max(histogram.counts, default=0), 4))
     peak = max(step * math.ceil(max(histogram.counts, default=0) / step), 1.0)
     bars: list[Bar] = []
     for begin, end, count in zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False):
@@ -100,7 +100,7 @@ def chart(histogram: Histogram) -> Chart:
         bars.append(Bar(x, bottom - height, width, height, count, f"{number(begin)} to {number(end)}: {count:,}"))
     labels = [float(edge) for edge in histogram.edges]
     if len(labels) > _X_LABELS + 1:
-        apart = _step(span, _X_LABELS)
+        apart = round_step(span, _X_LABELS)
         labels = [index * apart for index in range(math.ceil(low / apart), math.floor(high / apart + 1e-9) + 1)]
     marker = None
     if histogram.marker is not None and low <= histogram.marker <= high:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from shared.report._chart import chart, number
 from shared.report._format import blocks, duration, label
 from shared.report._shares import divided
-from shared.report.sections import Code, Figure, Figures, Histogram, Link, Shares, Table, Text
+from shared.report._trend import drawn
+from shared.report.sections import Code, Figure, Figures, Histogram, Link, Shares, Table, Text, Trend
 from shared.scrub import scrub
 from shared.text import as_json, printable
 
@@ -79,6 +80,7 @@ def _template() -> Template:
         chart=chart,
         data_uri=_data_uri,
         divided=divided,
+        drawn=drawn,
         duration=duration,
         is_wide=_is_wide,
         label=label,
@@ -103,7 +105,7 @@ def _finalize(value: Any) -> Any:
 
 
 def _kind(section: object) -> str:
-    return next(kind.__name__ for kind in (Table, Histogram, Shares, Figures, Text) if isinstance(section, kind))
+    return next(kind.__name__ for kind in (Table, Histogram, Trend, Shares, Figures, Text) if isinstance(section, kind))
 
 
 def _data_uri(figure: Figure) -> Markup:

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from decimal import Decimal  # noqa: TC003 - likewise
 from typing import Any, Final
 
-__all__ = ["TONES", "Code", "Figure", "Figures", "Histogram", "Link", "Part", "Section", "Shares", "Table", "Text"]
+__all__ = [
+    "TONES",
+    "Code",
+    "Figure",
+    "Figures",
+    "Histogram",
+    "Link",
+    "Part",
+    "Section",
+    "Shares",
+    "Table",
+    "Text",
+    "Trend",
+]
 
 TONES: Final = (
     *("blue-1", "blue-2", "blue-3", "teal-1", "teal-2", "teal-3", "violet-1", "violet-2", "violet-3"),
@@ -87,6 +100,33 @@ class Histogram:
         if len(self.edges) != len(self.counts) + 1:
             raise ValueError(
                 f"got {len(self.edges)} edges for {len(self.counts)} counts; expected {len(self.counts) + 1}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Values over time, drawn as a line in inline SVG.
+
+    Attributes:
+        title: heading.
+        unit: unit of the values, such as ``% of the budget``.
+        labels: one per value, such as days; the first, the last and some between are shown.
+        values: None interrupts the line.
+        limit: a value drawn as a dashed line (a threshold); None: no line.
+        note: a sentence below it.
+    """
+
+    title: str
+    unit: str
+    labels: Sequence[str]
+    values: Sequence[float | None]
+    limit: float | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(self.labels):
+            raise ValueError(
+                f"got {len(self.values)} values for {len(self.labels)} labels; expected {len(self.labels)}"
             )
 
 
@@ -172,4 +212,4 @@ class Text:
     body: str
 
 
-Section = Table | Histogram | Shares | Figures | Text
+Section = Table | Histogram | Trend | Shares | Figures | Text

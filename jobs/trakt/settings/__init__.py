@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from jobs.trakt.settings.publish import PublishSettings
 from jobs.trakt.settings.replayer import ReplayerSettings
 from jobs.trakt.settings.schema import SchemaSettings
+from jobs.trakt.settings.slo import SloSettings
 
-__all__ = ["ReplayerSettings", "SchemaSettings"]
+__all__ = ["PublishSettings", "ReplayerSettings", "SchemaSettings", "SloSettings"]

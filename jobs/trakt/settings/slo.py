@@ -1,0 +1,41 @@
+"""Settings of the slo step."""
+
+from __future__ import annotations
+
+from datetime import date  # noqa: TC003 - pydantic resolves the annotations of fields
+from typing import Annotated, Final
+
+from pydantic import AwareDatetime, Field, PositiveInt
+
+from shared.settings import StepSettings, setting
+from shared.settings.base import LIMITS, Group
+
+__all__ = ["SloSettings"]
+
+_CHOSEN: Final = Group("What is measured", 20)
+_ALERTS: Final = Group("Alerts", 30)
+
+
+class SloSettings(StepSettings, pipeline="trakt"):
+    """Settings of `slo`, which measures the service levels of a day and of the 28 days up to it."""
+
+    day: date | None = setting(
+        None,
+        default_text="today",
+        description="Measure this day of America/Chicago, such as 2026-11-29.",
+        detail="The day before it, and days of the window that were never measured, are measured as well.",
+        form="Day of America/Chicago, such as 2026-11-29; empty: today.",
+        group=_CHOSEN,
+    )
+    storm: PositiveInt = setting(
+        60,
+        description="Alert if an hour has at least this many 429 answers.",
+        detail="One a minute: the quota of 500 requests in 300 s is kept by reservations, so that few are expected.",
+        group=_ALERTS,
+    )
+    shown: Annotated[int, Field(ge=0, le=1000)] = setting(
+        50, description="List at most this many missing pages and late titles.", group=LIMITS
+    )
+    now: AwareDatetime | None = setting(
+        None, default_text="the clock", description="Measure as if it were this time.", hidden=True
+    )

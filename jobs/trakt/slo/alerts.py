@@ -1,0 +1,202 @@
+"""Alerts about the service levels: each is opened once, sent once through every channel, and ends by itself.
+
+An alert is opened in the transaction that writes the day. It is sent in a transaction of its own per channel, and
+recorded as sent; after a crash between both, the same message is sent again with the same id.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from jobs.trakt.slo.levels import OBJECTIVE
+from jobs.trakt.slo.store import page_objective_met
+from shared.database.session import transaction
+from shared.errors import TelecineError
+from shared.notify.channels import channels
+from shared.notify.message import Notification
+from shared.notify.settings import NotifySettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from jobs.trakt.slo.levels import DayLevels, Window
+    from jobs.trakt.slo.store import StoredDay
+    from shared.database.session import DatabaseSession
+    from shared.settings.database import DatabaseSettings
+
+__all__ = ["ALERTS", "Alert", "codes", "conditions", "record", "send_open"]
+
+_LOG: Final = logging.getLogger(__name__)
+_SENDING: Final = "telecine trakt slo alerts"
+# Of the budget: above it, changes wait, and the objective is still met.
+_BURN: Final = 0.75
+
+ALERTS: Final[dict[str, str]] = {
+    "breach": "fewer than 99 % of the title-days of the window are fresh, or fewer than 99 % of the day's pages landed",
+    "burn": "75 % of the error budget is spent, or an hour had a storm of 429 answers",
+    "missed": "no ingest read the feed before the deadline",
+}
+"""Alert -> its condition."""
+
+_CODES: Final = {"breach": "SLO_BREACH", "burn": "SLO_BURN", "missed": "INGEST_MISSED"}
+
+
+class Alert(NamedTuple):
+    """An alert that is open: since which day, and its text."""
+
+    alert: str
+    opened_on: date
+    message: str
+    is_new: bool
+
+
+def conditions(measured: DayLevels, stored: StoredDay, window: Window, storm: int) -> dict[str, str]:
+    """Return the alerts whose condition holds after a final day, each with its text.
+
+    Args:
+        measured: the day.
+        stored: the same day, as stored.
+        window: the 28 days up to it.
+        storm: 429 answers within an hour that are a storm.
+    """
+    found: dict[str, str] = {}
+    percent = f"{float(OBJECTIVE):.0%}"
+    if not window.is_met:
+        found["breach"] = (
+            f"{window.share:.2%} of the title-days of the 28 days up to {measured.day} are fresh; the objective is"
+            f" {percent}. {window.title_days - window.fresh:,} title-days were missed; the budget is"
+            f" {window.budget:,.1f}."
+        )
+    elif not page_objective_met(stored):
+        share = stored.pages_landed / stored.pages_planned
+        found["breach"] = (
+            f"{share:.2%} of the pages of {measured.day} landed; the objective is {percent}."
+            f" {stored.pages_planned - stored.pages_landed:,} pages are missing."
+        )
+    storms = stored.throttled_hour >= storm
+    if (window.is_met and window.spent >= _BURN) or storms:
+        texts = []
+        if window.is_met and window.spent >= _BURN:
+            texts.append(f"{window.spent:.0%} of the error budget of the 28 days up to {measured.day} is spent.")
+        if storms:
+            texts.append(
+                f"an hour of {measured.day} had {stored.throttled_hour:,} answers with status 429; {storm:,} are a storm."
+            )
+        found["burn"] = " ".join(texts)
+    if not measured.was_ingested and measured.titles:
+        found["missed"] = f"no ingest read the feed of {measured.day} before {measured.day.deadline:%H:%M} UTC."
+    return found
+
+
+def record(session: DatabaseSession, day: date | None, holding: dict[str, str], run_id: str) -> list[Alert]:
+    """Open the alerts whose condition holds, and end the others; return those that are open.
+
+    Args:
+        session: the transaction that writes the day.
+        day: the day of the conditions, the last final one; None opens and ends nothing.
+        holding: alert -> text, as :func:`conditions` returns it.
+        run_id: recorded with new alerts.
+    """
+    opened = set() if day is None else _change(session, day, holding, run_id)
+    rows = session.rows("SELECT alert, opened_on, message FROM trakt.slo_alerts WHERE ended_on IS NULL ORDER BY alert")
+    return [Alert(row.alert, row.opened_on, row.message, row.alert in opened) for row in rows]
+
+
+def _change(session: DatabaseSession, day: date, holding: dict[str, str], run_id: str) -> set[str]:
+    session.run(
+        "UPDATE trakt.slo_alerts SET ended_on = GREATEST(opened_on, :day)"
+        " WHERE ended_on IS NULL AND NOT alert = ANY (:holding)",
+        day=day,
+        holding=list(holding),
+    )
+    opened = set()
+    for alert, message in holding.items():
+        # A day that is measured again opens what it opened before only if that has not ended since.
+        if session.run(
+            "INSERT INTO trakt.slo_alerts (alert, opened_on, message, run_id)"
+            " SELECT :alert, :day, :message, :run_id WHERE NOT EXISTS"
+            " (SELECT FROM trakt.slo_alerts WHERE alert = :alert AND ended_on IS NULL)"
+            " ON CONFLICT (alert, opened_on) DO UPDATE SET ended_on = NULL",
+            alert=alert,
+            day=day,
+            message=message,
+            run_id=run_id,
+        ):
+            opened.add(alert)
+    return opened
+
+
+def send_open(settings: DatabaseSettings, run_id: str, notify: NotifySettings) -> list[str]:
+    """Send the open alerts that some channel has not sent yet; never raise.
+
+    Without a channel nothing is sent: alerts that are still open are sent once a channel is configured.
+
+    Args:
+        settings: the database.
+        run_id: the run, for the message.
+        notify: the channels.
+
+    Returns:
+        The channels that sent a message.
+    """
+    if notify.notify_on == "never":
+        return []
+    return [channel for channel in channels(notify) if _send(settings, run_id, notify, channel)]
+
+
+def _send(settings: DatabaseSettings, run_id: str, notify: NotifySettings, channel: str) -> bool:
+    sent = False
+    try:
+        while True:
+            with transaction(settings) as session:
+                alert = _next(session, channel)
+                if alert is None:
+                    return sent
+                channels(notify)[channel](_message(alert, run_id, channel), notify)
+                session.run(
+                    "UPDATE trakt.slo_alerts SET sent = array_append(sent, :channel)"
+                    " WHERE alert = :alert AND opened_on = :day",
+                    channel=channel,
+                    alert=alert.alert,
+                    day=alert.opened_on,
+                )
+                sent = True
+    except (TelecineError, ValueError, OSError) as error:
+        _LOG.warning("%s: an alert is not sent yet; the next run of slo retries: %s", channel, error)
+    return sent
+
+
+def _next(session: DatabaseSession, channel: str) -> Alert | None:
+    """Return the next alert to send; None if there is none, or another process is sending."""
+    (lock,) = session.rows("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0)) AS held", name=_SENDING)
+    if not lock.held:
+        return None
+    rows = session.rows(
+        "SELECT alert, opened_on, message FROM trakt.slo_alerts WHERE ended_on IS NULL AND NOT :channel = ANY (sent)"
+        " ORDER BY opened_on, alert LIMIT 1",
+        channel=channel,
+    )
+    return Alert(rows[0].alert, rows[0].opened_on, rows[0].message, is_new=True) if rows else None
+
+
+def _message(alert: Alert, run_id: str, channel: str) -> Notification:
+    return Notification(
+        id=f"trakt-slo:{alert.alert}:{alert.opened_on}:{channel}",
+        event="slo.alert",
+        pipeline="trakt",
+        run_id=run_id,
+        status="alert",
+        step="slo",
+        code=_CODES[alert.alert],
+        message=f"{alert.message} The page of the run shows why; docs/trakt-slo.md says what to do.",
+        at=datetime.now(UTC),
+    )
+
+
+def codes(alerts: Sequence[Alert]) -> dict[str, int]:
+    """Return 1 for each alert that is open and 0 for each other one, by name."""
+    open_ = {each.alert for each in alerts}
+    return {alert: int(alert in open_) for alert in ALERTS}

@@ -1,0 +1,186 @@
+"""Decide when a title became fresh on a day, and why it did not: the objective's definition, without a database."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta  # noqa: TC003 - dataclasses of this module
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.trakt.slo.days import Day
+
+__all__ = ["REASONS", "Feed", "Freshness", "History", "Naming", "Sweep", "freshness"]
+
+REASONS: Final[dict[str, str]] = {
+    "FEED_MISSING": "the feed was not read on the day",
+    "FEED_GAP": "the feed was read, but not back to the watermark",
+    "FEED_LATE": "the feed was read without a gap only after the deadline",
+    "NOT_READ": "the feed named the title, and its comments were not read",
+    "RATING_MISSING": "the feed named the title, and its ratings were not read",
+    "READ_LATE": "the title was read only after the deadline",
+    "NEVER_SWEPT": "the title has no complete sweep of the last 7 days, and none before",
+    "SWEEP_OLD": "the last complete sweep is more than 7 days old",
+    "SWEEP_LATE": "the sweep that was due ended only after the deadline",
+}
+"""Reason for which a title-day is not fresh -> meaning."""
+
+
+class Feed(NamedTuple):
+    """A read of the feed: when it started and ended (None: it did not), and if it reached the watermark."""
+
+    started_at: datetime
+    ended_at: datetime | None
+    complete: bool
+
+
+class Naming(NamedTuple):
+    """A title named by a read of the feed; ``stored``: the feed itself delivered its new comments."""
+
+    feed: Feed
+    stored: bool
+
+
+class Sweep(NamedTuple):
+    """A complete sweep of a title's comments; ``full``: from the first comment to the last."""
+
+    started_at: datetime
+    ended_at: datetime
+    full: bool
+
+
+@dataclass(slots=True)
+class History:
+    """The reads of one title, each list in the order of its times.
+
+    Attributes:
+        namings: by the start of the feed.
+        sweeps: by their end.
+        ratings: start and end of each read of its ratings, by the end.
+        was_swept: it has a complete sweep before the first one listed.
+    """
+
+    namings: list[Naming] = field(default_factory=list)
+    sweeps: list[Sweep] = field(default_factory=list)
+    ratings: list[tuple[datetime, datetime]] = field(default_factory=list)
+    was_swept: bool = False
+
+
+class Freshness(NamedTuple):
+    """A title-day.
+
+    Attributes:
+        reason: code of :data:`REASONS`; None if it was fresh in time.
+        fresh_at: when it became fresh; None if it did not on that day.
+        feed_at: end of the read of the feed that counts, or of the last one.
+        read_at: when the title was read after the feed had named it; None if it was not named, or not read.
+        sweep_at: end of the sweep that counts, or of the last one.
+        was_named: the feed had named it.
+    """
+
+    reason: str | None
+    fresh_at: datetime | None
+    feed_at: datetime | None
+    read_at: datetime | None
+    sweep_at: datetime | None
+    was_named: bool
+
+
+def freshness(day: Day, feeds: Sequence[Feed], history: History, now: datetime) -> Freshness:
+    """Return when a title became fresh on a day, and why not in time.
+
+    A title is fresh as soon as the feed was read on that day without a gap, the title and its ratings were read after
+    the feed last named it, and its last complete sweep is at most 7 days old at the deadline.
+
+    Args:
+        day: the day.
+        feeds: reads of the feed on that day, by their start.
+        history: reads of the title in the 8 days before the end of the day.
+        now: nothing later than this is known.
+    """
+    limit = min(day.end, now)
+    deadline = min(day.deadline, now)
+    read = [feed for feed in feeds if feed.complete and feed.ended_at is not None and feed.ended_at <= limit]
+    swept = _sweep(day, history, limit)
+    found = None
+    for feed in read:
+        naming = _naming(history, feed)
+        comments_at, rating_at = (feed.ended_at, feed.ended_at) if naming is None else _read(history, naming, limit)
+        at = None
+        if feed.ended_at is not None and comments_at is not None and rating_at is not None and swept is not None:
+            at = max(feed.ended_at, comments_at, rating_at, swept)
+        if found is None or (at is not None and (found[0] is None or at < found[0])):
+            found = (at, feed, naming, comments_at, rating_at)
+    last_sweep = swept or next((each.ended_at for each in reversed(history.sweeps) if _is_full(each, limit)), None)
+    if found is None:
+        reason = "FEED_GAP" if any(feed.started_at <= deadline for feed in feeds) else "FEED_MISSING"
+        ended = [feed.ended_at for feed in feeds if feed.ended_at is not None and feed.ended_at <= limit]
+        return Freshness(reason, None, max(ended, default=None), None, last_sweep, was_named=False)
+    at, feed, naming, comments_at, rating_at = found
+    read_at = None
+    if naming is not None and comments_at is not None and rating_at is not None:
+        read_at = max(comments_at, rating_at)
+    reason = None
+    if at is None or at > deadline:
+        reason = _reason(
+            deadline, feed, comments_at, rating_at, swept, was_swept=last_sweep is not None or history.was_swept
+        )
+    return Freshness(reason, at, feed.ended_at, read_at, last_sweep, was_named=naming is not None)
+
+
+def _reason(
+    deadline: datetime,
+    feed: Feed,
+    comments_at: datetime | None,
+    rating_at: datetime | None,
+    swept: datetime | None,
+    *,
+    was_swept: bool,
+) -> str:
+    """Return the first reason in the order of the work: feed, comments, ratings, sweep."""
+    if feed.ended_at is None or feed.ended_at > deadline:
+        return "FEED_LATE"
+    if comments_at is None:
+        return "NOT_READ"
+    if rating_at is None:
+        return "RATING_MISSING"
+    if max(comments_at, rating_at) > deadline:
+        return "READ_LATE"
+    if swept is not None:
+        return "SWEEP_LATE"
+    return "SWEEP_OLD" if was_swept else "NEVER_SWEPT"
+
+
+def _naming(history: History, feed: Feed) -> Naming | None:
+    """Return the last naming up to a read of the feed, that read included."""
+    known = [naming for naming in history.namings if naming.feed.started_at <= feed.started_at]
+    return known[-1] if known else None
+
+
+def _read(history: History, naming: Naming, limit: datetime) -> tuple[datetime | None, datetime | None]:
+    """Return when the comments and the ratings of a named title were read; None if they were not."""
+    since = naming.feed.started_at
+    comments = [each.ended_at for each in history.sweeps if each.started_at >= since and each.ended_at <= limit]
+    if naming.stored and naming.feed.complete and naming.feed.ended_at is not None:
+        comments.append(naming.feed.ended_at)
+    ratings = [ended for started, ended in history.ratings if started >= since and ended <= limit]
+    return min(comments, default=None), min(ratings, default=None)
+
+
+def _sweep(day: Day, history: History, limit: datetime) -> datetime | None:
+    """Return the end of the first full sweep that is young enough at the deadline."""
+    first = bisect_left(history.sweeps, day.oldest_sweep, key=lambda each: each.ended_at)
+    return next((each.ended_at for each in history.sweeps[first:] if _is_full(each, limit)), None)
+
+
+def _is_full(sweep: Sweep, limit: datetime) -> bool:
+    return sweep.full and sweep.ended_at <= limit
+
+
+def minutes_late(day: Day, fresh_at: datetime | None) -> float | None:
+    """Return the minutes from the deadline to the time when a title became fresh; None if it was in time, or never."""
+    if fresh_at is None or fresh_at <= day.deadline:
+        return None
+    return (fresh_at - day.deadline) / timedelta(minutes=1)

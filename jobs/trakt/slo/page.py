@@ -1,0 +1,227 @@
+"""Sections of the page: the objective, the burn of the budget, missing pages and why, late arrivals, 429 answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.trakt.slo.days import ZONE
+from jobs.trakt.slo.freshness import REASONS
+from jobs.trakt.slo.store import burn
+from shared.report import Table, Text, Trend
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from jobs.trakt.slo.alerts import Alert
+    from jobs.trakt.slo.ledger import MissingPage
+    from jobs.trakt.slo.levels import DayLevels, Window
+    from jobs.trakt.slo.store import StoredDay
+    from shared.report.sections import Section
+
+__all__ = ["ALERTS", "LEVELS", "NOT_FRESH", "percent", "sections"]
+
+LEVELS: Final = "Service levels"
+ALERTS: Final = "Open alerts"
+NOT_FRESH: Final = "Titles that are not fresh"
+_MISSING: Final = "Missing pages, and why"
+
+
+def percent(part: float, whole: float) -> str:
+    """Return a share; only exact shares are shown as 100.
+
+    Example:
+        >>> percent(1999, 2000), percent(99_999, 100_000), percent(0, 0)
+        ('99.95 %', '> 99.99 %', '–')
+    """
+    if not whole:
+        return "\N{EN DASH}"
+    share = 100 * part / whole
+    text = f"{share:.2f}"
+    return "> 99.99 %" if text == "100.00" and part < whole else f"{text} %"
+
+
+def sections(
+    measured: DayLevels,
+    window: Window,
+    days: Sequence[StoredDay],
+    missing: Sequence[MissingPage],
+    alerts: Sequence[Alert],
+    shown: int,
+) -> list[Section]:
+    """Return the sections in the order of the page.
+
+    Args:
+        measured: the day.
+        window: sums over the final days of the window.
+        days: the days of the window, oldest first.
+        missing: missing pages of the window, newest first.
+        alerts: open alerts.
+        shown: the most titles of the list of late ones.
+    """
+    found: list[Section] = []
+    if alerts:
+        found.append(
+            Table(ALERTS, ["alert", "since", "message"], [[a.alert, str(a.opened_on), a.message] for a in alerts])
+        )
+    found += [_levels(measured, window), *_trends(days), _not_fresh(measured, shown), _missing(missing)]
+    if measured.missing:
+        rows = [[reason, count] for reason, count in measured.missing.items()]
+        found.append(Table(f"Missing pages of {measured.day} by reason", ["reason", "pages"], rows))
+    found.append(_days(days))
+    found.append(
+        Text(
+            "",
+            "A title-day is fresh if, by 09:00 America/Chicago, the feed was read without a gap, the title and its ratings"
+            " were read if the feed named it, and the last complete sweep of the title is at most 7 days old.",
+        )
+    )
+    return found
+
+
+def _levels(measured: DayLevels, window: Window) -> Table:
+    planned, landed = measured.pages
+    complete = [each.is_complete for each in measured.titles if each.is_complete is not None]
+    state = "" if measured.is_final else ", so far"
+    return Table(
+        LEVELS,
+        ["level", "value", "of", "share", "objective", "met"],
+        [
+            [
+                "fresh title-days, 28 days (the objective)",
+                window.fresh,
+                window.title_days,
+                percent(window.fresh, window.title_days),
+                "99 %",
+                window.is_met,
+            ],
+            ["good days, 28 days", window.good_days, window.days, percent(window.good_days, window.days), None, None],
+            [
+                f"fresh titles of {measured.day}{state}",
+                measured.fresh_titles,
+                len(measured.titles),
+                percent(measured.fresh_titles, len(measured.titles)),
+                "99 % for a good day",
+                measured.is_good,
+            ],
+            [
+                f"pages of {measured.day}{state}",
+                landed,
+                planned,
+                percent(landed, planned),
+                "99 %",
+                None if not planned else landed * 100 >= planned * 99,
+            ],
+            [
+                f"titles with their pages on {measured.day}{state}",
+                sum(complete),
+                len(complete),
+                percent(sum(complete), len(complete)),
+                "99 % of the pages of each",
+                None if not complete else all(complete),
+            ],
+        ],
+        note="One missed day of 28 leaves 96.43 % good days, so 99 % of days allows none. Title-days can meet it.",
+    )
+
+
+def _trends(days: Sequence[StoredDay]) -> list[Section]:
+    spent = {each.day: 100 * share for each, share in burn(days)}
+    labels = [f"{each.day:%m-%d}" for each in days]
+    return [
+        Trend(
+            "Error budget",
+            "% spent",
+            labels,
+            [spent.get(each.day) for each in days],
+            limit=100.0,
+            note="Title-days missed so far, over 1 % of the title-days of the window. Above 100 %, the objective is missed.",
+        ),
+        Trend(
+            "Titles late",
+            "titles not fresh at 09:00",
+            labels,
+            [each.titles - each.fresh_titles if each.is_final else None for each in days],
+        ),
+        Trend("429 answers", "answers in the worst hour", labels, [each.throttled_hour for each in days]),
+        Trend(
+            "Late arrivals",
+            "comments seen more than 7 days late",
+            labels,
+            [each.late_arrivals for each in days],
+            note="Comments first stored more than 7 days after they were written, except by backfills.",
+        ),
+    ]
+
+
+def _not_fresh(measured: DayLevels, shown: int) -> Table:
+    late = [each for each in measured.titles if not each.is_fresh]
+    rows: list[list[Any]] = [
+        [
+            each.title.name,
+            str(each.title.ref),
+            each.fresh.reason,
+            _local(each.fresh.fresh_at),
+            None if each.minutes_late is None else round(each.minutes_late, 1),
+            _local(each.fresh.sweep_at),
+        ]
+        for each in late[:shown]
+    ]
+    reasons = " ".join(f"{reason}: {REASONS[reason]}." for reason in measured.reasons)
+    more = f" {len(late) - shown:,} more are in gold.trakt_slo_titles." if len(late) > shown else ""
+    return Table(
+        NOT_FRESH,
+        ["title", "id", "reason", "fresh at", "minutes late", "last sweep"],
+        rows,
+        note=f"{reasons}{more} Times are those of America/Chicago.".strip(),
+    )
+
+
+def _missing(missing: Sequence[MissingPage]) -> Table:
+    return Table(
+        _MISSING,
+        ["day", "title", "resource", "page", "reason", "requests", "status"],
+        [
+            [str(each.day), each.name, each.resource, each.page, each.reason, each.attempts, each.http_status]
+            for each in missing
+        ],
+        note="Planned pages that no run of the day read. PLANNED: never requested, as of a run that was killed.",
+    )
+
+
+def _days(days: Sequence[StoredDay]) -> Table:
+    return Table(
+        "Days",
+        [
+            "day",
+            "titles",
+            "fresh",
+            "share",
+            "late later",
+            "most min late",
+            "pages",
+            "429",
+            "late arrivals",
+            "duplicates",
+        ],
+        [
+            [
+                f"{each.day}{'' if each.is_final else ' so far'}",
+                each.titles,
+                each.fresh_titles,
+                percent(each.fresh_titles, each.titles),
+                each.late_titles,
+                None if each.minutes_late is None else round(each.minutes_late, 1),
+                percent(each.pages_landed, each.pages_planned),
+                each.throttled,
+                each.late_arrivals,
+                None if not each.items or each.duplicates is None else percent(each.duplicates, each.items),
+            ]
+            for each in reversed(days)
+        ],
+        note="Late later: titles that became fresh after 09:00 on the same day. Minutes are shown, and are not the objective.",
+    )
+
+
+def _local(instant: datetime | None) -> str | None:
+    return None if instant is None else f"{instant.astimezone(ZONE):%m-%d %H:%M}"
