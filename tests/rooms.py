@@ -40,7 +40,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("streams", "text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector", "errors"),
     ),
     "workflows": (
-        *("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "viewership", "maintenance"),
+        *("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "viewership", "trakt", "maintenance"),
         "_lib",
     ),
 }
