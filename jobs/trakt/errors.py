@@ -1,10 +1,33 @@
-"""Stable codes of answers and items that break the contract, and of oddities that lose no item."""
+"""Stable codes of answers and items that break the contract, of oddities that lose no item, and errors of the API.
+
+:class:`PageFailed` costs one page, and the run continues. Every other error here ends the run: 78 if only an operator
+can help, 75 if time can.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ANSWER_CODES", "ITEM_CODES", "NOTE_CODES"]
+from shared.errors import ConfigurationError, ItemError, TransientError, UsageError
+
+__all__ = [
+    "ANSWER_CODES",
+    "ITEM_CODES",
+    "NOTE_CODES",
+    "PAGE_CODES",
+    "SWEEP_CODES",
+    "AccountLimit",
+    "AccountLocked",
+    "AmbiguousTitle",
+    "ApiDown",
+    "EdgeBlocked",
+    "KeyRefused",
+    "PageFailed",
+    "RateLimited",
+    "TitleUnknown",
+    "Unauthorized",
+    "VipOnly",
+]
 
 ANSWER_CODES: Final[dict[str, str]] = {
     "NOT_JSON": "the answer is not JSON, such as an HTML page, or is cut off",
@@ -37,3 +60,110 @@ NOTE_CODES: Final[dict[str, str]] = {
     "UNKNOWN_TYPE": "an item of a feed has a type that the contract does not know",
 }
 """Code of an oddity of an accepted item or of its answer -> meaning; they are counted."""
+
+PAGE_CODES: Final[dict[str, str]] = {
+    "NOT_JSON": "the answer is an HTML page, empty, or not JSON",
+    "BODY_INCOMPLETE": "the connection ended in the middle of the answer",
+    "TOO_LARGE": "the answer exceeds 64 MiB, once unpacked",
+    "SERVER_ERROR": "the API answered 500 or another 5xx",
+    "OVERLOADED": "the API or the edge answered 502, 503, 504 or 52x",
+    "TIMEOUT": "no complete answer came in time",
+    "UNREACHABLE": "no connection, or it ended before the answer",
+    "RATE_LIMITED": "the API answered 429 to every attempt",
+    "EDGE_LIMIT": "the edge answered 403 or 429 to this request three times, but not to others",
+    "EDGE_ANSWER": "the edge answered another 4xx in place of the API",
+    "REDIRECTED": "the API redirected the request, which is not followed",
+    "REQUEST_REFUSED": "the API refused the request with another 4xx",
+}
+"""Code of a page that could not be read -> meaning; the run continues with other pages."""
+
+
+class PageFailed(TransientError):
+    """One request failed and its retries are used up (data: ``path``, ``status``, ``attempts``, ``cf_ray``).
+
+    The code is one of :data:`PAGE_CODES`.
+    """
+
+    default_code = "SERVER_ERROR"
+
+
+class RateLimited(TransientError):
+    """The API demands a wait that is longer than a run waits (data: ``seconds``)."""
+
+    default_code = "RATE_LIMITED"
+
+
+class EdgeBlocked(TransientError):
+    """The edge in front of the API refuses this client, and has not stopped (data: ``cf_ray``, ``status``)."""
+
+    default_code = "EDGE_BLOCKED"
+
+
+class ApiDown(TransientError):
+    """Several requests in a row failed because the API is overloaded or out of reach (data: ``failed``)."""
+
+    default_code = "API_DOWN"
+
+
+class KeyRefused(ConfigurationError):
+    """The API does not accept the key: 403 (data: ``status``, ``cf_ray``)."""
+
+    default_code = "KEY_REFUSED"
+
+
+class Unauthorized(ConfigurationError):
+    """The API answered 401 to a public resource (data: ``status``, ``cf_ray``)."""
+
+    default_code = "UNAUTHORIZED"
+
+
+class AccountLimit(ConfigurationError):
+    """A limit of the key's account is reached: 420 (data: ``status``, ``cf_ray``)."""
+
+    default_code = "ACCOUNT_LIMIT"
+
+
+class AccountLocked(ConfigurationError):
+    """The key's account is locked or deactivated: 423 (data: ``status``, ``cf_ray``)."""
+
+    default_code = "ACCOUNT_LOCKED"
+
+
+class VipOnly(ConfigurationError):
+    """The resource requires a VIP account: 426 (data: ``status``, ``cf_ray``)."""
+
+    default_code = "VIP_ONLY"
+
+
+class AmbiguousTitle(UsageError):
+    """A number of a watch list is the id of one title and the slug of another (data: ``name``, ``ids``)."""
+
+    default_code = "AMBIGUOUS_TITLE"
+
+
+class TitleUnknown(ItemError):
+    """The API knows no title with this name now (data: ``name``)."""
+
+    default_code = "TITLE_UNKNOWN"
+    default_retryable = True
+
+
+SWEEP_CODES: Final[dict[str, str]] = {
+    "PAGE_HEADERS_MISSING": "no answer stated the number of pages",
+    "EMPTY_RUN": "20 empty pages in a row, or too many failed pages: the stated number of pages is not plausible",
+    "BORDER_UNREAD": "comments may have passed between two pages unseen",
+    "BORDER_CHANGED": "the listing changed before the page at which an interrupted sweep resumed",
+    "LIMIT_CHANGED": "the API changed the number of comments per page during the sweep",
+    "WRONG_PAGE": "the API answered with another page than the one that was asked for",
+    "PARTIAL_WINDOW": "only comments since a time were asked for",
+    "INTERRUPTED": "the run ended before the page",
+    "ABANDONED": "the run was killed, and its sweep was not resumed",
+    "NOT_NEEDED": "the page was beyond the end",
+    "NOT_FOUND": "the API answered 404",
+    "TITLE_GONE": "the title itself answered 404 on three days",
+    "BUSY": "another ingest reads the title",
+    "SLICED": "the page failed, and was read in smaller parts",
+    "FEED_BARE": "the feed did not say which titles its comments are about",
+    "FEED_TOO_LONG": "the feed has more changes since the watermark than a sweep of all titles would cost",
+}
+"""Code of a sweep, page or title that is not complete -> meaning."""

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["RESOURCE_KINDS", "SCENARIOS", "TitleKind", "TitleRef"]
+__all__ = ["RESOURCE_KINDS", "SCENARIOS", "SERVICE_ZONE", "TitleKind", "TitleRef"]
 
 TitleKind = Literal["movie", "show"]
+
+SERVICE_ZONE: Final = "America/Chicago"
+"""Zone of the days that service levels are about."""
 
 RESOURCE_KINDS: Final = ("comment", "comment_gone", "rating", "title", "title_gone", "tmdb", "page")
 """Kinds of bronze rows: a comment, a 404 of a comment, ratings, a title, a 404 of a title, TMDb metadata, a page."""

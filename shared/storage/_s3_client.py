@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shared.storage._s3_errors import Request
     from shared.storage.metrics import Call
 
-__all__ = ["client", "forget", "pause", "pool", "retry"]
+__all__ = ["client", "forget", "pause", "pool", "retry", "session"]
 
 _T = TypeVar("_T")
 
@@ -97,12 +97,12 @@ def _connect(options: S3Options) -> S3Client:
         response_checksum_validation="when_required",
         tcp_keepalive=True,
     )
-    session = _session(options)
-    region = options.region or session.region_name or ("us-east-1" if options.endpoint_url else None)
-    return session.client("s3", endpoint_url=options.endpoint_url, region_name=region, config=config)
+    made = session(options)
+    region = options.region or made.region_name or ("us-east-1" if options.endpoint_url else None)
+    return made.client("s3", endpoint_url=options.endpoint_url, region_name=region, config=config)
 
 
-def _session(options: S3Options) -> boto3.session.Session:
+def session(options: S3Options) -> boto3.session.Session:
     """Create a session with the credentials that the options select.
 
     Raises:

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from jobs.trakt.settings.api import ApiSettings
+from jobs.trakt.settings.bronze import BronzeSettings, EraseSettings, TraktVacuumSettings
+from jobs.trakt.settings.ingest import BackfillSettings, IngestSettings
 from jobs.trakt.settings.publish import PublishSettings
 from jobs.trakt.settings.replayer import ReplayerSettings
 from jobs.trakt.settings.schema import SchemaSettings
 from jobs.trakt.settings.slo import SloSettings
 
-__all__ = ["PublishSettings", "ReplayerSettings", "SchemaSettings", "SloSettings"]
+__all__ = [
+    "ApiSettings",
+    "BackfillSettings",
+    "BronzeSettings",
+    "EraseSettings",
+    "IngestSettings",
+    "PublishSettings",
+    "ReplayerSettings",
+    "SchemaSettings",
+    "SloSettings",
+    "TraktVacuumSettings",
+]

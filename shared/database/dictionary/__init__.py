@@ -13,6 +13,7 @@ from shared.database.dictionary.gamedata import SESSIONS
 from shared.database.dictionary.ledger import LEDGER
 from shared.database.dictionary.relation import Relation
 from shared.database.dictionary.screenalytics import CAST_PERSONS, PERSONS, SCREENALYTICS
+from shared.database.dictionary.trakt_pages import TRAKT_PAGES
 from shared.database.dictionary.trakt import TRAKT
 from shared.database.dictionary.trakt_gold import TRAKT_GOLD
 from shared.database.dictionary.viewership import VIEWERSHIP
@@ -29,6 +30,7 @@ DICTIONARY: Final[Mapping[str, Relation]] = {
     **VIEWERSHIP,
     **CATALOG,
     **SCREENALYTICS,
+    **TRAKT_PAGES,
     **TRAKT,
     **TRAKT_GOLD,
     **LEDGER,

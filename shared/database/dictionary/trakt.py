@@ -11,151 +11,36 @@ if TYPE_CHECKING:
 
 __all__ = ["TRAKT"]
 
-_KIND: Final = "`movie` or `show`; NULL if the row is about no title"
-_TITLE: Final = "Trakt id of the title, unique within `kind`"
-_RUN: Final = "`run_id` in `pipeline.runs` of the run that reads it; of an interrupted one, the run that resumed it"
-_LIMIT: Final = "items per page, as the API's headers state"
-_DAY: Final = "day in America/Chicago"
-_CODE: Final = "code that explains it; NULL without a reason"
+_KEY: Final = "SHA-256 of the API key with a prefix; the key itself is not stored"
+_CLIENT: Final = "the process, a random UUID"
 
 TRAKT: Final[Mapping[str, Relation]] = {
-    "trakt.titles": Relation(
-        "a title that is or was in a watch list",
+    "trakt.request_keys": Relation(
+        "a key of the Trakt API, by whose quota all processes ask",
         {
-            "kind": "`movie` or `show`",
-            "trakt_id": _TITLE,
-            "names": "names of watch lists that stand for it, such as `movie:night-ferry-2026`",
-            "slug": "slug at the last answer; slugs change",
-            "imdb": "id at IMDb",
-            "tmdb": "id at TMDb",
-            "title": "name",
-            "year": "year",
-            "released": "date of release; of a show, of its first episode",
-            "state": "`tracked`, `gone` (404 on three days) or `dropped` (no longer in the watch list)",
-            "not_found_days": "days (UTC) since the last success on which the title itself answered 404",
-            "resolved_at": "when its names were last resolved to its id",
-            "next_sweep_at": "when its next full sweep is due",
-            "tracked_since": "since when it has been tracked without a break",
-            "state_since": "when `state` last changed",
+            "key_hash": _KEY,
+            "blocked_until": "no process sends anything before; NULL if it was never blocked",
+            "banned_until": "the same, if the edge has banned it",
+            "bans": "bans by the edge so far; each halves the budget of the runs that it happened in",
         },
     ),
-    "trakt.loads": Relation(
-        "a load: page objects that one commit adds to the bronze table",
+    "trakt.request_clients": Relation(
+        "a process that asks the API, until a day after its last request",
         {
-            "load_id": "id of the load; the commit is marked with it",
-            "run_id": _RUN,
-            "started_at": "when its first page was read",
-            "committed_at": "when the commit was known to be there; NULL until then",
-            "version": "version of the Delta table that contains it; NULL until committed",
-            "pages": "number of page objects",
-            "rows": "number of rows that it added",
-            "counts": "further counts of the commit",
+            "key_hash": _KEY,
+            "client": _CLIENT,
+            "asked_at": "when it last asked for requests",
+            "waiting": "true if it got none; processes with more requests let it go first",
         },
     ),
-    "trakt.sweeps": Relation(
-        "a sweep: one pass over all pages of a listing",
+    "trakt.request_reservations": Relation(
+        "a request that counts against the quota; deleted once it no longer does",
         {
-            "sweep_id": "number of the sweep",
-            "run_id": _RUN,
-            "resource": "`comments` of a title, `replies` to a comment, or the feed `updates`",
-            "kind": _KIND,
-            "trakt_id": f"{_TITLE}; NULL for the feed",
-            "comment_id": "the comment that was replied to; NULL unless `resource` is `replies`",
-            "sort": "sort order of the listing",
-            "since": "older comments were not asked for; of the feed, the watermark that it was read back to",
-            "until": "later comments were not asked for",
-            "page_limit": _LIMIT,
-            "started_at": "when it started",
-            "ended_at": "when it ended; NULL while it runs, and if it was interrupted",
-            "pages_expected": "largest number of pages that any answer stated",
-            "complete": "every expected page was read, and no border between pages moved; of the feed, no gap",
-            "verified": "complete, and every page of the listing was stated by the API's headers: a comment that is"
-            " absent may be deleted",
-            "borders": "the borders between pages were compared, and fit",
-            "reason": _CODE,
-            "notes": "codes of oddities, such as `ITEM_COUNT_MISMATCH`",
-        },
-    ),
-    "trakt.pages": Relation(
-        "a page that was expected: what became of it",
-        {
-            "page_id": "number of the row",
-            "day": f"{_DAY} on which it was planned, or the day of `--as-of`",
-            "run_id": _RUN,
-            "sweep_id": "the sweep; NULL for a single document",
-            "resource": "`comments`, `replies`, `updates`, `rating`, `title` or `comment`",
-            "kind": _KIND,
-            "trakt_id": f"{_TITLE}; NULL if it is about no title",
-            "comment_id": "the comment, of `comment` and `replies`",
-            "sort": "sort order of the listing",
-            "page": "number of the page, from 1",
-            "page_limit": _LIMIT,
-            "slice": "it is part of a page that failed, and was read again in smaller parts",
-            "planned_at": "when it was planned, before it was requested",
-            "status": "`planned`, `good`, `good_empty`, `failed` or `skipped`",
-            "reason": _CODE,
-            "rows": "items of the answer",
-            "bad": "items that break the contract, which are dead letters",
-            "duplicates": "items that an earlier page of the sweep had too",
-            "bytes": "length of the body",
-            "ms": "time of the request with its retries, in ms",
-            "attempts": "requests, retries included",
-            "http_status": "status of the last answer",
-            "observed_at": "when the server saw this state: `Date` minus `Age`",
-            "page_key": "key of the page object in the bucket",
-            "load_id": "the load that adds it to the bronze table",
-            "first_id": "id of the first comment",
-            "last_id": "id of the last comment",
-            "ids": "ids of the comments, in order",
-            "page_count": "number of pages that the answer stated",
-            "item_count": "number of items that the answer stated",
-            "ended_at": "when its outcome was known; NULL while it is planned",
-            "throttled": "429 answers among the attempts",
-        },
-    ),
-    "trakt.named_titles": Relation(
-        "a tracked title that a read of the feed named",
-        {
-            "sweep_id": "the read of the feed",
-            "kind": "`movie` or `show`",
-            "trakt_id": _TITLE,
-            "day": f"{_DAY} of the read",
-            "named_at": "when it was named",
-            "comment_ids": "its comments in the feed",
-            "action": "`stored`: the feed's items are observations; `sweep`: its listing was due for a sweep",
-        },
-    ),
-    "trakt.feeds": Relation(
-        "the last read of a feed",
-        {
-            "feed": "name of the feed",
-            "watermark": "every change up to this time was read; NULL before the first read",
-            "read_at": "when it was last read",
-            "gap": "the last read did not reach the watermark, which was left as it was",
-            "reason": _CODE,
-            "sweep_id": "the sweep of the last read",
-        },
-    ),
-    "trakt.dead_letters": Relation(
-        "an item that breaks the contract",
-        {
-            "dead_letter_id": "number of the row",
-            "load_id": "the load",
-            "page_key": "key of its page object",
-            "item_index": "its position on the page; NULL for a whole answer",
-            "path": "JSON pointer to the wrong field; `/` is the item itself",
-            "code": "code of the error",
-            "message": "the problem, and what is expected",
-            "payload_start": "beginning of the item as JSON",
-            "at": "when it was found",
-        },
-    ),
-    "trakt.tombstones": Relation(
-        "a user whose data was erased, and is not ingested again",
-        {
-            "user_hash": "salted SHA-256 of the user",
-            "erased_at": "when it was erased",
-            "run_id": "the run that erased it",
+            "id": "its number",
+            "key_hash": _KEY,
+            "client": _CLIENT,
+            "reserved_at": "when it was reserved",
+            "counts_until": "one window after its answer; until that arrives, after the latest time it can be sent",
         },
     ),
 }

@@ -43,6 +43,7 @@ def _titles() -> None:
             title text,
             year integer,
             released date,
+            comments integer,
             state text NOT NULL DEFAULT 'tracked' CHECK (state IN ('tracked', 'gone', 'dropped')),
             not_found_days date[] NOT NULL DEFAULT '{{}}',
             resolved_at timestamptz NOT NULL DEFAULT now(),
@@ -58,6 +59,7 @@ def _sweeps() -> None:
         CREATE TABLE trakt.loads (
             load_id text PRIMARY KEY,
             run_id text NOT NULL,
+            owner text NOT NULL,
             started_at timestamptz NOT NULL DEFAULT now(),
             committed_at timestamptz,
             version bigint,
@@ -72,13 +74,13 @@ def _sweeps() -> None:
         CREATE TABLE trakt.sweeps (
             sweep_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             run_id text NOT NULL,
-            resource text NOT NULL CHECK (resource IN ('comments', 'replies', 'updates')),
+            owner text NOT NULL,
+            resource text NOT NULL CHECK (resource IN ('comments', 'replies', 'feed')),
             kind text CHECK (kind {_KIND}),
             trakt_id bigint,
             comment_id bigint,
             sort text NOT NULL,
             since timestamptz,
-            until timestamptz,
             page_limit integer NOT NULL CHECK (page_limit > 0),
             started_at timestamptz NOT NULL DEFAULT now(),
             ended_at timestamptz,
@@ -89,7 +91,7 @@ def _sweeps() -> None:
             reason text,
             notes text[] NOT NULL DEFAULT '{{}}',
             CHECK (NOT complete OR ended_at IS NOT NULL),
-            CHECK (NOT verified OR complete)
+            CHECK (NOT complete OR (verified AND borders))
         )
     """)
     op.execute("""
@@ -106,7 +108,7 @@ def _pages() -> None:
             day date NOT NULL,
             run_id text NOT NULL,
             sweep_id bigint REFERENCES trakt.sweeps ON DELETE CASCADE,
-            resource text NOT NULL CHECK (resource IN ('comments', 'replies', 'updates', 'rating', 'title', 'comment')),
+            resource text NOT NULL CHECK (resource IN ('comments', 'replies', 'feed', 'rating', 'title', 'comment')),
             kind text CHECK (kind {_KIND}),
             trakt_id bigint,
             comment_id bigint,
@@ -127,7 +129,7 @@ def _pages() -> None:
             http_status integer,
             observed_at timestamptz,
             page_key text,
-            load_id text REFERENCES trakt.loads,
+            load_id text NOT NULL REFERENCES trakt.loads,
             first_id bigint,
             last_id bigint,
             ids bigint[],

@@ -1,0 +1,461 @@
+"""The request budget: what allows each request, shared by all processes of one key through PostgreSQL.
+
+A sliding window, kept strictly. When a request arrives at the API is not known; that it arrives after its reservation
+and before its answer is. So a reservation counts from the moment it is made until one window after its answer. Without
+an answer (a timeout, a killed process), it counts until one window after the latest moment at which it could have been
+sent and given up. All times are those of the database's clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from jobs.trakt.api.clock import SystemClock
+from shared.database.session import retry_session
+from shared.errors import TelecineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.trakt.api.clock import Clock
+    from jobs.trakt.settings.api import ApiSettings
+    from shared.database.session import DatabaseSession
+    from shared.settings.database import DatabaseSettings
+
+__all__ = ["Budget", "Forecast", "RequestBudget", "UnlimitedBudget", "open_budget"]
+
+_LOG: Final = logging.getLogger(__name__)
+# A process that waits asks this often, so that one which has died is noticed, and a ban is not missed.
+_POLL_S: Final = 5.0
+_DEAD_S: Final = 3 * _POLL_S
+# One that lets another go first asks again after this long.
+_YIELD_S: Final = 0.25
+# A restart of the database costs a run this long, not its pages.
+_PATIENCE_S: Final = 60.0
+_CLOSING_S: Final = 2.0
+# Clocks of two machines may differ in speed by 100 ppm, and both ends of a window are part of it.
+_MARGIN: Final = 0.001
+_LEAST_MARGIN_S: Final = 0.05
+# A client that vanishes within a transaction, without closing its connection, holds the key's row this long.
+_LOCKED_MS: Final = 15_000
+_WAITING: Final = "the request budget"
+_MOST_HALVINGS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """When some more requests could be sent, if nobody else sends any.
+
+    Attributes:
+        requests: how many.
+        now: the database's time.
+        ends_at: when the last of them could be sent.
+        limit: requests per window that this run may send.
+        used: of these, what counts now.
+    """
+
+    requests: int
+    now: datetime
+    ends_at: datetime
+    limit: int
+    used: int
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from now to the last request."""
+        return (self.ends_at - self.now).total_seconds()
+
+
+class Budget(Protocol):
+    """What allows each request; see :func:`open_budget`."""
+
+    async def take(self) -> int:
+        """Wait until one more request may be sent, and return the number of its slot.
+
+        The request must be sent at once, or the slot be returned with :meth:`unused`.
+        """
+        ...
+
+    def done(self, slot: int) -> None:
+        """Record that a slot's request has ended: it counts for one window from now."""
+        ...
+
+    def unused(self, slot: int) -> None:
+        """Return a slot whose request was not sent."""
+        ...
+
+    async def block(self, seconds: float, *, ban: bool) -> None:
+        """Let no process with this key send anything for some seconds.
+
+        Args:
+            seconds: from now.
+            ban: halve the budget of all processes that run now, for the rest of their runs.
+        """
+        ...
+
+    async def forecast(self, requests: int) -> Forecast:
+        """Return when the last of some more requests could be sent."""
+        ...
+
+    async def close(self) -> None:
+        """Return slots that were not used."""
+        ...
+
+
+class UnlimitedBudget:
+    """The budget of a replayer whose quota is lifted; it stores nothing."""
+
+    async def take(self) -> int:
+        """Return at once."""
+        return 0
+
+    def done(self, slot: int) -> None:
+        """Record nothing."""
+
+    def unused(self, slot: int) -> None:
+        """Record nothing."""
+
+    async def block(self, seconds: float, *, ban: bool) -> None:
+        """Block nothing: the client that calls this waits by itself."""
+
+    async def forecast(self, requests: int) -> Forecast:
+        """Return the present."""
+        now = datetime.now(UTC)
+        return Forecast(requests, now, now, 0, 0)
+
+    async def close(self) -> None:
+        """Return nothing."""
+
+
+def open_budget(settings: ApiSettings, database: DatabaseSettings, *, clock: Clock | None = None) -> Budget:
+    """Return the budget of the key; one without a limit if ``settings.request_quota`` is 0.
+
+    Args:
+        settings: of the API.
+        database: where reservations are stored; a command's settings are both.
+        clock: how to wait; by default for real.
+
+    Raises:
+        ConfigurationError: no key is set.
+    """
+    if not settings.request_quota:
+        return UnlimitedBudget()
+    return RequestBudget(
+        database,
+        settings.key_hash(),
+        limit=settings.request_quota,
+        window_s=settings.request_window_s,
+        lease_s=settings.request_lease_s,
+        timeout_s=settings.total_timeout_s,
+        batch=settings.connections,
+        clock=clock,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the database has said: numbers of new slots, or how long to wait; and bans so far."""
+
+    bans: int
+    slots: list[int] = field(default_factory=list)
+    wait_s: float = 0.0
+
+
+class RequestBudget:
+    """Reservations in PostgreSQL, made a few at a time.
+
+    Slots that are free go to the waiting process that has the fewest, so that a second one soon has its half. Nothing
+    is locked between transactions: a process that dies leaves only reservations, which expire.
+
+    Args:
+        database: where reservations are stored.
+        key_hash: of the key.
+        limit: requests per window.
+        window_s: its length in seconds.
+        lease_s: seconds within which a reserved request is sent, or returned.
+        timeout_s: seconds after which a request that was sent is given up.
+        batch: slots to reserve at once, at most a tenth of the limit.
+        clock: how to wait; by default for real.
+    """
+
+    def __init__(
+        self,
+        database: DatabaseSettings,
+        key_hash: str,
+        *,
+        limit: int,
+        window_s: float,
+        lease_s: float,
+        timeout_s: float,
+        batch: int = 1,
+        clock: Clock | None = None,
+    ) -> None:
+        self._database = database
+        self._key = key_hash
+        self._limit = limit
+        self._window_s = window_s + max(window_s * _MARGIN, _LEAST_MARGIN_S)
+        self._lease_s = lease_s
+        self._timeout_s = timeout_s
+        self._batch = max(1, min(batch, limit // 10))
+        self._clock = clock or SystemClock()
+        self._client = uuid.uuid4()
+        self._lock = asyncio.Lock()
+        self._free: deque[tuple[int, float]] = deque()
+        self._done: list[tuple[int, float]] = []
+        self._unused: list[int] = []
+        self._bans_before: int | None = None
+        self._bans = 0
+
+    @property
+    def limit(self) -> int:
+        """Requests per window: halved by each ban since this run began, to an eighth at least."""
+        return max(1, self._limit >> min(self._bans, _MOST_HALVINGS))
+
+    async def take(self) -> int:
+        """Wait until one more request may be sent, and return the number of its slot.
+
+        Raises:
+            TransientError: PostgreSQL did not answer for a minute.
+        """
+        async with self._lock:
+            said = False
+            while (slot := self._next()) is None:
+                began = time.monotonic()
+                asked = await self._ask()
+                # The lease begins before the reservation: it never ends later than the database assumes.
+                self._free.extend((slot, began + self._lease_s) for slot in asked.slots)
+                if asked.slots:
+                    continue
+                if asked.wait_s >= 1.0 and not said:
+                    _LOG.info("The request budget is used up: %d per %.0f s.", self.limit, self._window_s)
+                    said = True
+                await self._clock.sleep(asked.wait_s)
+            return slot
+
+    def _next(self) -> int | None:
+        while self._free:
+            slot, until = self._free.popleft()
+            if time.monotonic() < until:
+                return slot
+            self._unused.append(slot)
+        return None
+
+    def done(self, slot: int) -> None:
+        """Record that a slot's request has ended: it counts for one window from now."""
+        self._done.append((slot, time.monotonic()))
+
+    def unused(self, slot: int) -> None:
+        """Return a slot whose request was not sent."""
+        self._unused.append(slot)
+
+    async def block(self, seconds: float, *, ban: bool) -> None:
+        """Let no process with this key send anything for some seconds.
+
+        A ban during a ban is the same one: its requests were already under way.
+        """
+
+        def work(session: DatabaseSession) -> tuple[int, int]:
+            return self._block(session, seconds, ban=ban)
+
+        before, after = await asyncio.to_thread(retry_session, self._database, work, _PATIENCE_S, waiting=_WAITING)
+        self._note(before)
+        self._note(after)
+
+    async def forecast(self, requests: int) -> Forecast:
+        """Return when the last of some more requests could be sent, if nobody else sends any.
+
+        Requests that are in flight count until they would be given up, so the end may be a little sooner.
+        """
+
+        def work(session: DatabaseSession) -> Forecast:
+            return self._forecast(session, requests)
+
+        return await asyncio.to_thread(retry_session, self._database, work, _PATIENCE_S, waiting=_WAITING)
+
+    async def close(self) -> None:
+        """Return slots that were not used; a database that does not answer costs a warning."""
+        self._unused += [slot for slot, _ in self._free]
+        self._free.clear()
+        done, unused = list(self._done), list(self._unused)
+
+        def work(session: DatabaseSession) -> None:
+            self._lock_key(session)
+            self._settle(session, done, unused)
+            session.run(
+                "DELETE FROM trakt.request_clients WHERE key_hash = :key AND client = CAST(:client AS uuid)",
+                key=self._key,
+                client=str(self._client),
+            )
+
+        try:
+            await asyncio.to_thread(retry_session, self._database, work, _CLOSING_S, waiting=_WAITING)
+        except TelecineError as error:
+            _LOG.warning("Unused requests stay reserved until they expire: %s", error)
+
+    async def _ask(self) -> _Asked:
+        done, unused = list(self._done), list(self._unused)
+
+        def work(session: DatabaseSession) -> _Asked:
+            return self._reserve(session, done, unused)
+
+        asked = await asyncio.to_thread(retry_session, self._database, work, _PATIENCE_S, waiting=_WAITING)
+        del self._done[: len(done)], self._unused[: len(unused)]
+        self._note(asked.bans)
+        return asked
+
+    def _note(self, bans: int) -> None:
+        if self._bans_before is None:
+            self._bans_before = bans
+        if bans - self._bans_before > self._bans:
+            self._bans = bans - self._bans_before
+            _LOG.warning("The edge has banned this key: this run sends at most %d requests per window.", self.limit)
+
+    # Each of these runs in a thread, in a transaction that is repeated after a lost connection. One that commits twice
+    # reserves twice, which is safe: nobody uses the first slots.
+
+    def _lock_key(self, session: DatabaseSession) -> Any:
+        """Lock the key's row; return the seconds for which it is blocked, those of a ban, and its bans so far."""
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            session.run(f"SET LOCAL {limit} = {_LOCKED_MS}")
+        session.run("INSERT INTO trakt.request_keys (key_hash) VALUES (:key) ON CONFLICT DO NOTHING", key=self._key)
+        session.rows("SELECT 1 FROM trakt.request_keys WHERE key_hash = :key FOR UPDATE", key=self._key)
+        (row,) = session.rows(
+            "SELECT coalesce(extract(epoch FROM blocked_until - clock_timestamp()), 0)::float8 AS blocked_s,"
+            " coalesce(extract(epoch FROM banned_until - clock_timestamp()), 0)::float8 AS banned_s, bans"
+            " FROM trakt.request_keys WHERE key_hash = :key",
+            key=self._key,
+        )
+        return row
+
+    def _reserve(self, session: DatabaseSession, done: Sequence[tuple[int, float]], unused: Sequence[int]) -> _Asked:
+        key = self._lock_key(session)
+        bans = key.bans
+        self._settle(session, done, unused)
+        used, next_s, poorer = self._state(session)
+        free = self._limit_at(bans) - used
+        if key.blocked_s > 0:
+            asked = _Asked(bans, wait_s=min(key.blocked_s, _POLL_S))
+        elif free <= 0:
+            asked = _Asked(bans, wait_s=min(max(next_s, 0.001), _POLL_S))
+        elif poorer and free <= self._batch * (poorer + 1):
+            asked = _Asked(bans, wait_s=_YIELD_S)
+        else:
+            asked = _Asked(bans, self._insert(session, min(free, self._batch)))
+        session.run(
+            "INSERT INTO trakt.request_clients (key_hash, client, asked_at, waiting)"
+            " VALUES (:key, CAST(:client AS uuid), clock_timestamp(), :waiting) ON CONFLICT (key_hash, client)"
+            " DO UPDATE SET asked_at = excluded.asked_at, waiting = excluded.waiting",
+            key=self._key,
+            client=str(self._client),
+            waiting=not asked.slots,
+        )
+        return asked
+
+    def _settle(self, session: DatabaseSession, done: Sequence[tuple[int, float]], unused: Sequence[int]) -> None:
+        """Record what has ended, and delete what was not used or no longer counts."""
+        if done:
+            now = time.monotonic()
+            session.run(
+                "UPDATE trakt.request_reservations AS there SET counts_until = least(there.counts_until,"
+                " clock_timestamp() + make_interval(secs => ended.rest))"
+                " FROM unnest(CAST(:ids AS bigint[]), CAST(:rests AS float8[])) AS ended (id, rest)"
+                " WHERE there.id = ended.id",
+                ids=[slot for slot, _ in done],
+                rests=[max(self._window_s - (now - at), 0.0) for _, at in done],
+            )
+        session.run(
+            "DELETE FROM trakt.request_reservations"
+            " WHERE key_hash = :key AND (counts_until <= clock_timestamp() OR id = ANY (CAST(:unused AS bigint[])))",
+            key=self._key,
+            unused=list(unused),
+        )
+        session.run(
+            "DELETE FROM trakt.request_clients"
+            " WHERE key_hash = :key AND asked_at < clock_timestamp() - interval '1 day'",
+            key=self._key,
+        )
+
+    def _state(self, session: DatabaseSession) -> tuple[int, float, int]:
+        """Return what counts, the seconds until one less does, and how many waiting processes have fewer than this."""
+        (row,) = session.rows(
+            """
+            WITH held AS (
+                SELECT client, count(*) AS slots, min(counts_until) AS first
+                FROM trakt.request_reservations WHERE key_hash = :key GROUP BY client
+            ), mine AS (
+                SELECT coalesce(sum(slots), 0) AS slots FROM held WHERE client = CAST(:client AS uuid)
+            )
+            SELECT
+                (SELECT coalesce(sum(slots), 0) FROM held)::bigint AS used,
+                (SELECT extract(epoch FROM min(first) - clock_timestamp()) FROM held)::float8 AS next_s,
+                (
+                    SELECT count(*) FROM trakt.request_clients AS other LEFT JOIN held USING (client)
+                    WHERE other.key_hash = :key AND other.client <> CAST(:client AS uuid) AND other.waiting
+                        AND other.asked_at > clock_timestamp() - make_interval(secs => :dead)
+                        AND coalesce(held.slots, 0) < (SELECT slots FROM mine)
+                ) AS poorer
+            """,
+            key=self._key,
+            client=str(self._client),
+            dead=_DEAD_S,
+        )
+        return row.used, row.next_s or 0.0, row.poorer
+
+    def _insert(self, session: DatabaseSession, count: int) -> list[int]:
+        rows = session.rows(
+            "INSERT INTO trakt.request_reservations (key_hash, client, reserved_at, counts_until)"
+            " SELECT :key, CAST(:client AS uuid), moment.now, moment.now + make_interval(secs => :seconds)"
+            " FROM (SELECT clock_timestamp() AS now) AS moment, generate_series(1, :count) RETURNING id",
+            key=self._key,
+            client=str(self._client),
+            seconds=self._lease_s + self._timeout_s + self._window_s,
+            count=count,
+        )
+        return [row.id for row in rows]
+
+    def _block(self, session: DatabaseSession, seconds: float, *, ban: bool) -> tuple[int, int]:
+        """Block the key, and return its bans before and after."""
+        key = self._lock_key(session)
+        after = key.bans + (1 if ban and key.banned_s <= 0 else 0)
+        session.run(
+            "UPDATE trakt.request_keys SET bans = :bans, blocked_until = greatest(blocked_until, moment.until),"
+            " banned_until = CASE WHEN :ban THEN greatest(banned_until, moment.until) ELSE banned_until END"
+            " FROM (SELECT clock_timestamp() + make_interval(secs => :seconds) AS until) AS moment"
+            " WHERE key_hash = :key",
+            key=self._key,
+            seconds=seconds,
+            ban=ban,
+            bans=after,
+        )
+        return key.bans, after
+
+    def _forecast(self, session: DatabaseSession, requests: int) -> Forecast:
+        rows = session.rows(
+            "SELECT counts_until FROM trakt.request_reservations"
+            " WHERE key_hash = :key AND counts_until > clock_timestamp() ORDER BY counts_until",
+            key=self._key,
+        )
+        found = session.rows(
+            "SELECT clock_timestamp() AS now, max(blocked_until) AS blocked_until, coalesce(max(bans), 0) AS bans"
+            " FROM trakt.request_keys WHERE key_hash = :key",
+            key=self._key,
+        )[0]
+        limit = self._limit_at(found.bans)
+        start = max(found.now, found.blocked_until or found.now)
+        taken = [max(row.counts_until, start) for row in rows]
+        # When each slot of the window can be used next: free ones now, the others when they expire.
+        slots = [start] * (limit - len(taken)) + taken[max(len(taken) - limit, 0) :]
+        windows, rest = divmod(max(requests, 1) - 1, limit)
+        ends_at = slots[rest] + windows * timedelta(seconds=self._window_s) if requests > 0 else found.now
+        return Forecast(requests, found.now, ends_at, limit, len(taken))
+
+    def _limit_at(self, bans: int) -> int:
+        before = bans if self._bans_before is None else self._bans_before
+        return max(1, self._limit >> min(max(bans - before, 0), _MOST_HALVINGS))

@@ -1,0 +1,85 @@
+"""Clocks by which a client waits: this machine's, or one that moves a replayer's clock in place of waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+import urllib.request
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+__all__ = ["Clock", "ReplayerClock", "SystemClock"]
+
+_TIMEOUT_S: Final = 30.0
+
+
+class Clock(Protocol):
+    """Time and waiting."""
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class SystemClock:
+    """This machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return the event loop's kind of time."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for real."""
+        await asyncio.sleep(seconds)
+
+
+class ReplayerClock:
+    """A clock that moves a replayer's in place of waiting, and counts what it has skipped as passed.
+
+    The replayer moves by whole seconds: a shorter wait becomes one.
+
+    Args:
+        base_url: of the replayer.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self._url = f"{base_url}/_replayer/advance"
+        self._skipped = 0.0
+
+    def now(self) -> datetime:
+        """Return this machine's time in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds, those skipped included."""
+        return time.monotonic() + self._skipped
+
+    async def sleep(self, seconds: float) -> None:
+        """Move the replayer's clock.
+
+        Raises:
+            OSError: the replayer does not answer.
+        """
+        whole = math.ceil(seconds)
+        if whole > 0:
+            await asyncio.to_thread(self._advance, whole)
+            self._skipped += whole
+
+    def _advance(self, seconds: int) -> None:
+        request = urllib.request.Request(f"{self._url}?seconds={seconds}", method="POST")  # noqa: S310 - validated
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=_TIMEOUT_S):
+            pass

@@ -1,0 +1,190 @@
+"""One exchange over HTTP: bounded in time and size, complete or named as incomplete; it raises nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import zlib
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Final
+
+from shared.errors import ConfigurationError
+from shared.text import clean_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    import httpx
+
+    from jobs.trakt.settings.api import ApiSettings
+
+__all__ = ["MAX_BODY", "USED", "Exchange", "Pool"]
+
+MAX_BODY: Final = 64 * 1024 * 1024
+"""Bytes of a body, unpacked: 400 times the largest page of 250 comments that was recorded."""
+# Of an answer that is not used; the rest is not read.
+_MAX_REFUSAL: Final = 64 * 1024
+_GZIP: Final = 16 + zlib.MAX_WBITS
+USED: Final = frozenset({200, 404})
+"""Statuses of answers whose bodies are read whole."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request and what came back.
+
+    Attributes:
+        requested_at: when it was sent.
+        arrived_at: when the answer's headers came, or the exchange ended without.
+        status: of the answer; 0 if none came.
+        headers: by name in lower case.
+        body: unpacked; of a status other than 200 and 404 only the beginning.
+        failure: code of :data:`jobs.trakt.errors.PAGE_CODES` if the answer did not come whole; otherwise empty.
+        reason: the library's words about it.
+        framed: whether the answer itself says where its body ends.
+        ended: whether it is certain that the request cannot reach the API any more.
+    """
+
+    requested_at: datetime
+    arrived_at: datetime
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    failure: str = ""
+    reason: str = ""
+    framed: bool = False
+    ended: bool = True
+
+
+class _TooLarge(Exception):
+    """The body exceeds :data:`MAX_BODY`."""
+
+
+class _Incomplete(Exception):
+    """The body ended before its end, or is not what its Content-Encoding says."""
+
+
+class Pool:
+    """The connections to the API.
+
+    Args:
+        settings: key, base URL, timeouts.
+        transport: for tests.
+
+    Raises:
+        ConfigurationError: no key is set, or the environment names a proxy or a CA file that cannot be used.
+    """
+
+    def __init__(self, settings: ApiSettings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        import httpx
+
+        self._total_s = settings.total_timeout_s
+        self._base = settings.base_url
+        try:
+            self._http = httpx.AsyncClient(
+                headers={
+                    "Content-Type": "application/json",
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip",
+                    # Otherwise the edge answers with comments that are up to 8 hours old.
+                    "Cache-Control": "no-cache",
+                    "trakt-api-version": "2",
+                    "trakt-api-key": settings.key().get_secret_value(),
+                    "User-Agent": settings.user_agent,
+                },
+                # An answer's cookie would be sent with later requests, and identify them.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                timeout=httpx.Timeout(
+                    settings.read_timeout_s, connect=settings.connect_timeout_s, pool=settings.total_timeout_s
+                ),
+                limits=httpx.Limits(max_connections=settings.connections),
+                follow_redirects=False,
+                # Proxies and CA files of the environment, but no proxy on this machine's own addresses.
+                trust_env=not settings.is_local,
+                transport=transport,
+            )
+        except (ValueError, ImportError, OSError) as error:
+            raise ConfigurationError(
+                "the environment's proxy or CA file cannot be used for the Trakt API:"
+                f" {clean_text(str(error), 300)}; expected HTTPS_PROXY=http://host:port and a readable SSL_CERT_FILE",
+                code="proxy",
+            ) from None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def get(self, target: str, *, now: Callable[[], datetime]) -> Exchange:
+        """Send a GET, and return what came back.
+
+        Args:
+            target: path and query.
+            now: the time in UTC.
+        """
+        import httpx
+
+        began = now()
+        exchange = Exchange(requested_at=began, arrived_at=began)
+        try:
+            async with asyncio.timeout(self._total_s):
+                await self._exchange(target, exchange, now)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            # Without an answer, the request may still be on its way.
+            is_sent = not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
+            exchange.failure, exchange.ended = "TIMEOUT", bool(exchange.status) or not is_sent
+            exchange.reason = type(error).__name__
+        except _TooLarge:
+            exchange.failure = "TOO_LARGE"
+        except (_Incomplete, zlib.error) as error:
+            exchange.failure, exchange.reason = "BODY_INCOMPLETE", str(error)
+        except (httpx.HTTPError, httpx.StreamError, OSError, ssl.SSLError) as error:
+            exchange.failure = "BODY_INCOMPLETE" if exchange.status else "UNREACHABLE"
+            exchange.reason = str(error) or type(error).__name__
+        if not exchange.status:
+            exchange.arrived_at = now()
+        return exchange
+
+    async def _exchange(self, target: str, exchange: Exchange, now: Callable[[], datetime]) -> None:
+        async with self._http.stream("GET", f"{self._base}{target}") as response:
+            exchange.arrived_at = now()
+            exchange.headers = {name.lower(): value for name, value in response.headers.items()}
+            exchange.status = response.status_code
+            exchange.framed = not exchange.headers.keys().isdisjoint({"content-length", "transfer-encoding"})
+            is_used = exchange.status in USED
+            body = _Body(exchange.headers.get("content-encoding", ""), MAX_BODY if is_used else _MAX_REFUSAL)
+            try:
+                async for chunk in response.aiter_raw():
+                    body.feed(chunk)
+                body.end()
+            except _TooLarge:
+                if is_used:
+                    raise
+            finally:
+                exchange.body = bytes(body.content)
+
+
+class _Body:
+    """A body that is unpacked as it comes, within its limit: a bomb costs no memory."""
+
+    def __init__(self, encoding: str, limit: int) -> None:
+        self.content = bytearray()
+        self._limit = limit
+        self._unpack: zlib._Decompress | None = None
+        if encoding.strip().lower() in ("gzip", "x-gzip"):
+            self._unpack = zlib.decompressobj(_GZIP)
+        elif encoding.strip().lower() not in ("", "identity"):
+            raise _Incomplete(f"Content-Encoding {clean_text(encoding, 40)} was not asked for")
+
+    def feed(self, chunk: bytes) -> None:
+        # One byte more than the limit shows that there is more.
+        room = self._limit + 1 - len(self.content)
+        self.content += chunk[:room] if self._unpack is None else self._unpack.decompress(chunk, room)
+        if len(self.content) > self._limit:
+            del self.content[self._limit :]
+            raise _TooLarge
+
+    def end(self) -> None:
+        if self._unpack is not None and not self._unpack.eof:
+            raise _Incomplete("the packed body ends before its end")

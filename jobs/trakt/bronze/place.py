@@ -1,0 +1,71 @@
+"""The place of the bronze table: its bucket, the options of its Delta log, and the lock of all that write to it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from jobs.trakt.bronze.pages import PageObjects
+from shared.database.session import transaction
+from shared.storage import delta_options, open_store, resolved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jobs.trakt.settings.bronze import BronzeSettings
+    from shared.database.session import DatabaseSession
+    from shared.storage import ObjectStore
+
+__all__ = ["TABLE", "BronzePlace"]
+
+TABLE: Final = "bronze/trakt"
+"""The table's folder in the bucket."""
+
+
+class BronzePlace:
+    """A bucket with page objects and the bronze table.
+
+    Args:
+        settings: the bucket, how to reach it, and the database whose lock protects it.
+
+    Attributes:
+        settings: as passed.
+        store: the bucket; a missing folder is created.
+        pages: its page objects.
+    """
+
+    def __init__(self, settings: BronzeSettings) -> None:
+        self.settings = settings
+        self.store: ObjectStore = open_store(settings.bucket, settings, create=True)
+        self.pages = PageObjects(self.store)
+
+    @property
+    def uri(self) -> str:
+        """Return the table's URI."""
+        return f"{self.store.uri}/{TABLE}"
+
+    @property
+    def location(self) -> str:
+        """Return the table's location for delta-rs, which takes a folder as a path: its URIs are percent-encoded."""
+        return self.uri.removeprefix("file://")
+
+    def options(self) -> dict[str, str]:
+        """Return delta-rs's options for the bucket; they contain secrets, and a key in them may expire."""
+        return {} if self.uri.startswith("file://") else delta_options(self.settings.s3_options())
+
+    @contextmanager
+    def locked(self) -> Iterator[DatabaseSession]:
+        """Hold the lock of the table: commits, compaction, vacuum and erasure exclude each other.
+
+        Yields:
+            the transaction that holds the lock.
+
+        Raises:
+            DatabaseUnreachable: the connection failed, or was lost and the lock with it.
+        """
+        with transaction(self.settings) as session:
+            # An operator's limits are for statements and forgotten transactions; this one is idle while it writes.
+            session.run("SET LOCAL idle_in_transaction_session_timeout = 0")
+            session.run("SET LOCAL statement_timeout = 0")
+            session.lock(f"telecine trakt bronze {resolved(self.store.uri)}")
+            yield session

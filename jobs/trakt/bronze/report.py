@@ -1,0 +1,76 @@
+"""Results of a load: rows by kind, and items that were not accepted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+__all__ = ["DeadLetter", "LoadReport"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An item, or a whole answer, that was not accepted.
+
+    Attributes:
+        load_id: the load.
+        page_key: the page object.
+        item_index: its position in the answer; None for the whole answer.
+        path: JSON pointer within the item.
+        code: one of ITEM_CODES or ANSWER_CODES of :mod:`jobs.trakt.errors`.
+        message: the problem, and what is expected.
+        payload_start: the beginning of the item, at most 2,000 characters; empty if it names an erased user.
+        at: when the answer was complete.
+    """
+
+    load_id: str
+    page_key: str
+    item_index: int | None
+    path: str
+    code: str
+    message: str
+    payload_start: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """The result of a load.
+
+    Attributes:
+        load_id: the load.
+        version: version of the table that has the load's rows.
+        was_committed: whether an earlier call had committed the load; this one then wrote nothing.
+        pages: page objects that were read.
+        rows: kind -> rows written by the load, whichever call committed it.
+        items: accepted items of all pages.
+        unchanged: items whose payload equals the last one that is stored.
+        erased: items of erased users.
+        bad: code -> items or answers that were not accepted.
+        unreadable: keys of pages whose whole answer could not be read; they have no ``page`` row.
+        unknown: JSON pointer of an unknown field -> items that have it.
+        notes: (code, path) of an oddity -> how often.
+        dead_letters: what was not accepted, unless a function took it.
+        files: data files written.
+        bytes: their size.
+    """
+
+    load_id: str
+    version: int = -1
+    was_committed: bool = False
+    pages: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    items: int = 0
+    unchanged: int = 0
+    erased: int = 0
+    bad: Counter[str] = field(default_factory=Counter)
+    unreadable: list[str] = field(default_factory=list)
+    unknown: Counter[str] = field(default_factory=Counter)
+    notes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    files: int = 0
+    bytes: int = 0

@@ -1,0 +1,566 @@
+"""The page ledger: a row for every expected page, written before its request, and what became of it.
+
+A killed run leaves rows that are planned. The next run finds their page objects, or plans them again, or says that they
+were skipped; it can tell a killed run from one that is still reading by the advisory lock that each holds.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.trakt.ingest.sweep import Known
+from jobs.trakt.model import TitleRef
+from shared.database.session import transaction
+from shared.text import clean_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import date, datetime
+
+    from jobs.trakt.bronze.report import DeadLetter, LoadReport
+    from shared.database.session import DatabaseSession
+    from shared.settings.database import DatabaseSettings
+
+__all__ = ["Busy", "Ledger", "OpenSweep", "Outcome", "Planned", "Single", "Target", "is_dead"]
+
+_LOCK: Final = "telecine trakt ingest "
+# A sweep that was interrupted longer ago is started again: most of its pages would be read again before the next one.
+_RESUMABLE_DAYS: Final = 7
+
+
+class Busy(Exception):
+    """Another process reads this listing now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A listing: the comments of a title, the replies to a comment, or a feed.
+
+    Attributes:
+        resource: ``comments``, ``replies`` or ``feed``.
+        ref: the title; None for a feed.
+        comment_id: the comment that was replied to.
+        sort: sort order; of a feed, its name.
+        since: older comments are not asked for.
+    """
+
+    resource: str
+    ref: TitleRef | None
+    comment_id: int | None = None
+    sort: str = "oldest"
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """A document that is not a list: a rating, a title or a comment."""
+
+    resource: str
+    ref: TitleRef | None
+    comment_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSweep:
+    """A sweep that this process may read.
+
+    Attributes:
+        sweep_id: its number.
+        known: pages that an interrupted run had read.
+        started: time of its first answer.
+        hint: last page with comments of the complete sweep before.
+    """
+
+    sweep_id: int
+    known: tuple[Known, ...] = ()
+    started: datetime | None = None
+    hint: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A planned row of a run that ended, to be found as a page object."""
+
+    page_id: int
+    load_id: str
+    resource: str
+    ref: TitleRef | None
+    comment_id: int | None
+    sort: str | None
+    page: int
+    page_limit: int
+    in_sweep: bool
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a page; the names are those of columns of trakt.pages."""
+
+    page_id: int
+    status: str
+    load_id: str
+    reason: str | None = None
+    rows: int | None = None
+    bad: int | None = None
+    duplicates: int = 0
+    bytes: int = 0
+    ms: int = 0
+    attempts: int = 0
+    http_status: int | None = None
+    observed_at: str | None = None
+    page_key: str | None = None
+    first_id: int | None = None
+    last_id: int | None = None
+    ids: list[int] | None = field(default=None)
+    page_count: int | None = None
+    item_count: int | None = None
+
+
+def is_dead(session: DatabaseSession, owner: str) -> bool:
+    """Return whether the process with this name has ended: its lock is free."""
+    free = session.rows(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0)) AS free", name=f"{_LOCK}{owner}"
+    )
+    return bool(free[0].free)
+
+
+class Ledger:
+    """The ledger, as one process writes it. Its methods block: call them from a thread.
+
+    Args:
+        settings: where the database is.
+        run_id: the run.
+        owner: name of this process, unique.
+        day: the day that planned pages count for.
+    """
+
+    def __init__(self, settings: DatabaseSettings, run_id: str, owner: str, day: date) -> None:
+        self.run_id = run_id
+        self.owner = owner
+        self.day = day
+        self._settings = settings
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Hold the lock that tells other processes that this one still reads."""
+        with transaction(self._settings) as session:
+            # Idle for as long as the run takes; it has read nothing, and holds back no vacuum.
+            session.run("SET LOCAL idle_in_transaction_session_timeout = 0")
+            session.lock(f"{_LOCK}{self.owner}")
+            yield
+
+    # Sweeps
+
+    def open_sweep(self, target: Target, limit: int, load_id: str) -> OpenSweep:
+        """Start a sweep, or resume the one that an ended process left; plan the first page.
+
+        Raises:
+            Busy: another process reads the listing now.
+        """
+        with transaction(self._settings) as session:
+            found = self._claim(session, target, limit)
+            first = len(found.known) + 1
+            self._plan(session, found.sweep_id, target, [first], limit, load_id)
+        return found
+
+    def _claim(self, session: DatabaseSession, target: Target, limit: int) -> OpenSweep:
+        values = {**_title(target.ref), "resource": target.resource, "comment_id": target.comment_id}
+        while True:
+            made = session.rows(
+                """
+                INSERT INTO trakt.sweeps
+                    (run_id, owner, resource, kind, trakt_id, comment_id, sort, since, page_limit)
+                VALUES (:run_id, :owner, :resource, :kind, :trakt_id, :comment_id, :sort, :since, :page_limit)
+                ON CONFLICT DO NOTHING RETURNING sweep_id
+                """,
+                **values,
+                run_id=self.run_id,
+                owner=self.owner,
+                sort=target.sort,
+                since=target.since,
+                page_limit=limit,
+            )
+            if made:
+                return OpenSweep(made[0].sweep_id, hint=self._hint(session, target))
+            left = session.rows(
+                """
+                SELECT sweep_id, owner, sort, since, page_limit, started_at,
+                    started_at > now() - make_interval(days => :days) AS is_young
+                FROM trakt.sweeps
+                WHERE ended_at IS NULL AND resource = :resource AND kind IS NOT DISTINCT FROM CAST(:kind AS text)
+                    AND trakt_id IS NOT DISTINCT FROM CAST(:trakt_id AS bigint)
+                    AND comment_id IS NOT DISTINCT FROM CAST(:comment_id AS bigint)
+                FOR UPDATE
+                """,
+                **values,
+                days=_RESUMABLE_DAYS,
+            )
+            if not left:
+                continue  # it has ended in the meantime
+            if not is_dead(session, left[0].owner):
+                raise Busy
+            same = (left[0].sort, left[0].since, left[0].page_limit) == (target.sort, target.since, limit)
+            if target.resource == "comments" and same and left[0].is_young:
+                return self._adopt(session, left[0].sweep_id, target)
+            self._abandon(session, [left[0].sweep_id], "ABANDONED")
+
+    def _adopt(self, session: DatabaseSession, sweep_id: int, target: Target) -> OpenSweep:
+        session.run(
+            "UPDATE trakt.sweeps SET owner = :owner, run_id = :run_id WHERE sweep_id = :sweep_id",
+            owner=self.owner,
+            run_id=self.run_id,
+            sweep_id=sweep_id,
+        )
+        rows = session.rows(
+            """
+            SELECT page, ids, page_count, item_count, observed_at FROM trakt.pages
+            WHERE sweep_id = :sweep_id AND NOT slice AND status IN ('good', 'good_empty') AND reason IS NULL
+            ORDER BY page
+            """,
+            sweep_id=sweep_id,
+        )
+        # Pages behind a hole are read again, and all after a page that was read in slices.
+        known = [
+            Known(row.page, tuple(row.ids or ()), row.page_count, row.item_count)
+            for at, row in enumerate(rows, 1)
+            if row.page == at
+        ]
+        started = rows[0].observed_at if known else None
+        return OpenSweep(sweep_id, tuple(known), started, self._hint(session, target))
+
+    @staticmethod
+    def _hint(session: DatabaseSession, target: Target) -> int:
+        """Return the last page with comments of the latest complete sweep."""
+        if target.resource != "comments" or target.since is not None:
+            return 0
+        rows = session.rows(
+            """
+            SELECT coalesce(max(page), 0) AS last FROM trakt.pages WHERE NOT slice AND rows > 0 AND sweep_id = (
+                SELECT sweep_id FROM trakt.sweeps
+                WHERE complete AND resource = 'comments' AND kind = :kind AND trakt_id = :trakt_id
+                ORDER BY ended_at DESC LIMIT 1
+            )
+            """,
+            **_title(target.ref),
+        )
+        return int(rows[0].last)
+
+    def end_sweep(
+        self,
+        sweep_id: int,
+        *,
+        expected: int,
+        limit: int,
+        complete: bool,
+        verified: bool,
+        borders: bool,
+        reason: str | None,
+        notes: Iterable[str],
+    ) -> None:
+        """End a sweep; pages that it did not come to are skipped for its reason."""
+        with transaction(self._settings) as session:
+            session.run(
+                """
+                UPDATE trakt.sweeps SET ended_at = clock_timestamp(), pages_expected = :expected, page_limit = :limit,
+                    complete = :complete, verified = :verified, borders = :borders, reason = :reason,
+                    notes = CAST(:notes AS text[])
+                WHERE sweep_id = :sweep_id AND owner = :owner
+                """,
+                sweep_id=sweep_id,
+                owner=self.owner,
+                expected=expected,
+                limit=limit,
+                complete=complete,
+                verified=verified,
+                borders=borders,
+                reason=reason,
+                notes=sorted(notes),
+            )
+            session.run(
+                """
+                UPDATE trakt.pages SET status = 'skipped', reason = :reason
+                WHERE sweep_id = :sweep_id AND status = 'planned'
+                """,
+                sweep_id=sweep_id,
+                reason=reason or "NOT_NEEDED",
+            )
+
+    def abandon(self, refs: Sequence[TitleRef]) -> None:
+        """End the sweeps that ended processes left, except those of some titles, which are resumed."""
+        with transaction(self._settings) as session:
+            left = session.rows(
+                """
+                SELECT sweep_id, owner FROM trakt.sweeps
+                WHERE ended_at IS NULL AND NOT (resource = 'comments' AND kind || '-' || trakt_id = ANY (:kept))
+                FOR UPDATE SKIP LOCKED
+                """,
+                kept=[str(ref) for ref in refs],
+            )
+            self._abandon(session, [each.sweep_id for each in left if is_dead(session, each.owner)], "ABANDONED")
+
+    @staticmethod
+    def _abandon(session: DatabaseSession, sweeps: list[int], reason: str) -> None:
+        session.run(
+            "UPDATE trakt.sweeps SET ended_at = clock_timestamp(), reason = :reason WHERE sweep_id = ANY (:sweeps)",
+            reason=reason,
+            sweeps=sweeps,
+        )
+        session.run(
+            """
+            UPDATE trakt.pages SET status = 'skipped', reason = :reason
+            WHERE sweep_id = ANY (:sweeps) AND status = 'planned'
+            """,
+            reason=reason,
+            sweeps=sweeps,
+        )
+
+    def resumable(self) -> list[TitleRef]:
+        """Return the titles whose sweep an ended process left."""
+        with transaction(self._settings) as session:
+            rows = session.rows(
+                "SELECT kind, trakt_id, owner FROM trakt.sweeps WHERE ended_at IS NULL AND resource = 'comments'"
+            )
+            return [TitleRef(row.kind, row.trakt_id) for row in rows if is_dead(session, row.owner)]
+
+    # Pages
+
+    def plan_pages(
+        self, sweep_id: int, target: Target, pages: Sequence[int], limit: int, load_id: str, *, part: bool = False
+    ) -> dict[int, int]:
+        """Plan pages of a sweep, and return the number of each page's row. A page that was read keeps its outcome."""
+        with transaction(self._settings) as session:
+            return self._plan(session, sweep_id, target, pages, limit, load_id, part=part)
+
+    def _plan(
+        self,
+        session: DatabaseSession,
+        sweep_id: int,
+        target: Target,
+        pages: Sequence[int],
+        limit: int,
+        load_id: str,
+        *,
+        part: bool = False,
+    ) -> dict[int, int]:
+        session.run(
+            """
+            INSERT INTO trakt.pages AS known (day, run_id, sweep_id, resource, kind, trakt_id, comment_id, sort, page,
+                page_limit, slice, load_id)
+            SELECT :day, :run_id, :sweep_id, :resource, :kind, :trakt_id, :comment_id, :sort, page, :limit, :slice,
+                :load_id
+            FROM unnest(CAST(:pages AS integer[])) AS page
+            ON CONFLICT (sweep_id, page, page_limit) DO UPDATE SET status = 'planned', reason = NULL,
+                run_id = excluded.run_id, load_id = excluded.load_id
+            WHERE known.status IN ('planned', 'skipped', 'failed')
+            """,
+            **_title(target.ref),
+            day=self.day,
+            run_id=self.run_id,
+            sweep_id=sweep_id,
+            resource=target.resource,
+            comment_id=target.comment_id,
+            sort=target.sort,
+            limit=limit,
+            slice=part,
+            load_id=load_id,
+            pages=list(pages),
+        )
+        rows = session.rows(
+            """
+            SELECT page, page_id FROM trakt.pages
+            WHERE sweep_id = :sweep_id AND page_limit = :limit AND page = ANY (:pages)
+            """,
+            sweep_id=sweep_id,
+            limit=limit,
+            pages=list(pages),
+        )
+        return {row.page: row.page_id for row in rows}
+
+    def plan_singles(self, singles: Sequence[Single], load_id: str) -> list[int]:
+        """Plan documents that are not lists, and return the numbers of their rows, in order."""
+        if not singles:
+            return []
+        rows = [
+            {**_title(each.ref), "at": at, "resource": each.resource, "comment_id": each.comment_id}
+            for at, each in enumerate(singles)
+        ]
+        with transaction(self._settings) as session:
+            made = session.rows(
+                """
+                INSERT INTO trakt.pages (day, run_id, resource, kind, trakt_id, comment_id, page, page_limit, load_id)
+                SELECT :day, :run_id, resource, kind, trakt_id, comment_id, 1, 1, :load_id
+                FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+                    AS given (at integer, resource text, kind text, trakt_id bigint, comment_id bigint)
+                ORDER BY at RETURNING page_id
+                """,
+                day=self.day,
+                run_id=self.run_id,
+                load_id=load_id,
+                rows=json.dumps(rows),
+            )
+        # The numbers of rows that one statement inserts in an order increase in that order.
+        return sorted(row.page_id for row in made)
+
+    def write(self, outcomes: Sequence[Outcome]) -> None:
+        """Write what became of pages; a page that was read before adds up its requests and bytes."""
+        if not outcomes:
+            return
+        with transaction(self._settings) as session:
+            session.run(
+                """
+                UPDATE trakt.pages p SET status = r.status, load_id = r.load_id, reason = r.reason, rows = r.rows,
+                    bad = r.bad, duplicates = coalesce(p.duplicates, 0) + r.duplicates,
+                    bytes = coalesce(p.bytes, 0) + r.bytes, ms = coalesce(p.ms, 0) + r.ms,
+                    attempts = p.attempts + r.attempts, http_status = r.http_status, observed_at = r.observed_at,
+                    page_key = r.page_key, first_id = r.first_id, last_id = r.last_id, ids = r.ids,
+                    page_count = r.page_count, item_count = r.item_count, run_id = :run_id
+                FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (page_id bigint, status text, load_id text,
+                    reason text, rows integer, bad integer, duplicates integer, bytes bigint, ms integer,
+                    attempts integer, http_status integer, observed_at timestamptz, page_key text, first_id bigint,
+                    last_id bigint, ids bigint[], page_count integer, item_count bigint)
+                WHERE p.page_id = r.page_id
+                """,
+                rows=json.dumps([asdict(each) for each in outcomes]),
+                run_id=self.run_id,
+            )
+
+    def skip_rest(self, reason: str) -> int:
+        """Mark the pages that this process planned and did not ask for; return their number."""
+        with transaction(self._settings) as session:
+            return session.run(
+                """
+                UPDATE trakt.pages SET status = 'skipped', reason = :reason
+                WHERE status = 'planned' AND load_id IN (SELECT load_id FROM trakt.loads WHERE owner = :owner)
+                """,
+                reason=reason,
+                owner=self.owner,
+            )
+
+    # Loads
+
+    def new_load(self) -> str:
+        """Start a load, and return its id, which no other load has."""
+        with transaction(self._settings) as session:
+            while True:
+                number = session.rows(
+                    "SELECT count(*) + 1 AS next FROM trakt.loads WHERE run_id = :run_id", run_id=self.run_id
+                )[0].next
+                load_id = f"{self.run_id}-{number:04}"
+                if session.run(
+                    "INSERT INTO trakt.loads (load_id, run_id, owner) VALUES (:load_id, :run_id, :owner)"
+                    " ON CONFLICT DO NOTHING",
+                    load_id=load_id,
+                    run_id=self.run_id,
+                    owner=self.owner,
+                ):
+                    return load_id
+
+    def left_loads(self) -> list[str]:
+        """Take over the loads that ended processes did not commit, and return their ids, oldest first."""
+        with transaction(self._settings) as session:
+            rows = session.rows(
+                "SELECT load_id, owner FROM trakt.loads WHERE committed_at IS NULL AND owner <> :owner"
+                " ORDER BY started_at, load_id FOR UPDATE SKIP LOCKED",
+                owner=self.owner,
+            )
+            owners = {row.owner for row in rows}
+            dead = {owner for owner in owners if is_dead(session, owner)}
+            session.run(
+                "UPDATE trakt.loads SET owner = :owner WHERE committed_at IS NULL AND owner = ANY (:dead)",
+                owner=self.owner,
+                dead=sorted(dead),
+            )
+            return [row.load_id for row in rows if row.owner in dead]
+
+    def planned(self, loads: Sequence[str]) -> list[Planned]:
+        """Return the rows of some loads that are still planned."""
+        with transaction(self._settings) as session:
+            rows = session.rows(
+                """
+                SELECT page_id, load_id, resource, kind, trakt_id, comment_id, sort, page, page_limit, sweep_id
+                FROM trakt.pages WHERE status = 'planned' AND load_id = ANY (:loads) ORDER BY page_id
+                """,
+                loads=list(loads),
+            )
+        return [
+            Planned(
+                row.page_id,
+                row.load_id,
+                row.resource,
+                TitleRef(row.kind, row.trakt_id) if row.kind else None,
+                row.comment_id,
+                row.sort,
+                row.page,
+                row.page_limit,
+                row.sweep_id is not None,
+            )
+            for row in rows
+        ]
+
+    def letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Store dead letters, and count them on their pages; the same ones again change nothing."""
+        rows = [
+            {
+                "load_id": each.load_id,
+                "page_key": each.page_key,
+                "item_index": each.item_index,
+                "path": clean_text(each.path, 1000),
+                "code": each.code,
+                "message": clean_text(each.message),
+                "payload_start": each.payload_start.replace("\0", "\ufffd"),
+                "at": each.at.isoformat(),
+            }
+            for each in letters
+        ]
+        with transaction(self._settings) as session:
+            session.run(
+                """
+                INSERT INTO trakt.dead_letters
+                    (load_id, page_key, item_index, path, code, message, payload_start, at)
+                SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (load_id text, page_key text,
+                    item_index integer, path text, code text, message text, payload_start text, at timestamptz)
+                ON CONFLICT DO NOTHING
+                """,
+                rows=json.dumps(rows),
+            )
+            session.run(
+                """
+                UPDATE trakt.pages p SET bad = (SELECT count(*) FROM trakt.dead_letters d
+                    WHERE d.load_id = p.load_id AND d.page_key = p.page_key)
+                WHERE p.load_id = ANY (:loads) AND p.page_key = ANY (:keys)
+                """,
+                loads=sorted({each.load_id for each in letters}),
+                keys=sorted({each.page_key for each in letters}),
+            )
+
+    def committed(self, load_id: str, report: LoadReport | None) -> None:
+        """Record that a load is in the table; None if it had no page object."""
+        counts: dict[str, Any] = {}
+        if report is not None:
+            counts = {
+                "rows": dict(report.rows),
+                "items": report.items,
+                "unchanged": report.unchanged,
+                "bad": dict(report.bad),
+                "unknown": dict(report.unknown),
+            }
+        with transaction(self._settings) as session:
+            session.run(
+                """
+                UPDATE trakt.loads SET committed_at = coalesce(committed_at, clock_timestamp()), version = :version,
+                    pages = :pages, rows = :rows, counts = CAST(:counts AS jsonb)
+                WHERE load_id = :load_id
+                """,
+                load_id=load_id,
+                version=None if report is None else report.version,
+                pages=0 if report is None else report.pages,
+                rows=0 if report is None else sum(report.rows.values()),
+                counts=json.dumps(counts).replace("\\u0000", "\\ufffd"),
+            )
+
+
+def _title(ref: TitleRef | None) -> dict[str, Any]:
+    return {"kind": ref.kind if ref else None, "trakt_id": ref.trakt_id if ref else None}

@@ -1,0 +1,438 @@
+"""The planner of a sweep: which page of a listing is asked for next, and whether the listing was read completely.
+
+It sends no request: a driver asks it for the next page, and reports what came. So its rules can be tested against any
+listing that changes, fails or lies while it is read.
+
+- Expected pages are the largest count that any page stated. A short or empty page is never taken for the last.
+- With the order ``oldest``, new comments land on the last page, but a deletion moves all later comments one place
+  forward: the first of page k + 1 becomes the last of page k, which was read before. A number of items that falls
+  between the two reads shows it, and page k is read again. Without both numbers, page k is read again as well.
+- A page that fails is read again in slices of 50, 10 and 1: one bad comment costs only itself.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+__all__ = ["LIMIT", "SLICES", "Facts", "Known", "Sweep", "Want"]
+
+LIMIT: Final = 250
+"""Comments per page: the most that the API grants."""
+SLICES: Final = (50, 10, 1)
+# A hidden run of 250 comments is one empty page. 20 of them would be 5,000 hidden comments in a row, which no title
+# has; a count of pages that is nonsense would otherwise cost its number in requests.
+_EMPTY_RUN: Final = 20
+# As many comments in a row that cannot be read are not one bad comment: the title's other pages are left for later.
+_FAILED_RUN: Final = 3
+# A border whose page is read again while comments are deleted all the time: give up after this many reads of it.
+_REREADS: Final = 3
+
+Purpose = Literal["page", "overlap", "border", "slice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A page to be asked for.
+
+    Attributes:
+        page: number of the page, from 1, as the API counts it with this limit.
+        limit: comments per page.
+        purpose: ``page`` for the first read, ``overlap`` to compare a border that may have moved, ``border`` to check
+            where an interrupted sweep resumes, ``slice`` for a part of a page that failed.
+    """
+
+    page: int
+    limit: int
+    purpose: Purpose = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an answer says about itself.
+
+    Attributes:
+        ids: ids of its comments, in order.
+        page_count: number of pages that its headers state; None if absent.
+        item_count: number of items that they state.
+        limit: comments per page that they state.
+        page: number of the page that they state.
+        created: times at which its comments were written, as the API writes them; as many as ``ids``, or none.
+    """
+
+    ids: tuple[int, ...]
+    page_count: int | None = None
+    item_count: int | None = None
+    limit: int | None = None
+    page: int | None = None
+    created: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A page that an interrupted sweep has read.
+
+    Attributes:
+        page: its number.
+        ids: ids of its comments.
+        page_count: number of pages that it stated.
+        item_count: number of items that it stated.
+    """
+
+    page: int
+    ids: tuple[int, ...]
+    page_count: int | None
+    item_count: int | None
+
+
+@dataclass(slots=True)
+class _Page:
+    """One page: all ids that any read of it had, the number of items at its last read, and why it failed."""
+
+    ids: set[int] = field(default_factory=set)
+    last_id: int | None = None
+    items: int | None = None
+    failure: str | None = None
+    lost: int = 0
+    reads: int = 0
+    slices: int = 0
+
+
+class Sweep:
+    """One pass over a listing.
+
+    Args:
+        limit: comments per page that are asked for; the first answer may state fewer.
+        sort: order of the listing.
+        hint: number of the last page with comments in the sweep before; pages up to it are read even if the headers
+            state fewer.
+        since: with the order ``newest``, stop at comments written before this time, as the API writes it.
+        known: pages that an interrupted sweep has read.
+        started: time of the first answer, as the API writes it; comments written later are new.
+    """
+
+    def __init__(
+        self,
+        *,
+        limit: int = LIMIT,
+        sort: str = "oldest",
+        hint: int = 0,
+        since: str | None = None,
+        known: Iterable[Known] = (),
+        started: str | None = None,
+    ) -> None:
+        self.limit = limit
+        self.sort = sort
+        self.started = started
+        self.expected = 0
+        self.stated = False
+        self.stopped: str | None = None
+        self.notes: set[str] = set()
+        self.duplicates = 0
+        self.ids: set[int] = set()
+        self._asked = limit
+        self._hint = hint
+        self._since = since
+        self._reached_since = False
+        self._pages: dict[int, _Page] = {}
+        self._extra: deque[Want] = deque()
+        self._cursor = 1
+        self._safe: set[int] = set()
+        self._new: set[int] = set()
+        self._items: int | None = None
+        self._first_items: int | None = None
+        self._fallen = 0
+        self._are_borders_recompared = False
+        self._empty = 0
+        self._failed = 0
+        self._gave_up = False
+        self._resume(sorted(known, key=lambda each: each.page))
+
+    # What to ask for
+
+    def next(self) -> Want | None:
+        """Return the next page to ask for; None at the end of the sweep."""
+        if self.stopped is not None:
+            return None
+        if self._extra:
+            return self._extra[0]
+        while self._cursor in self._pages and self._pages[self._cursor].reads:
+            self._cursor += 1
+        if self._goes_on():
+            return Want(self._cursor, self._asked)
+        self._close_borders()
+        return self._extra[0] if self._extra else None
+
+    def _goes_on(self) -> bool:
+        if self._gave_up or self._reached_since:
+            return False
+        if not self.stated:
+            # Without any header: until a page is empty, and at least as far as the last sweep saw comments.
+            last = self._pages.get(self._cursor - 1)
+            is_end = last is not None and last.failure is None and not last.ids
+            return not is_end or self._cursor <= self._hint
+        return self._cursor <= self._bound()
+
+    def _bound(self) -> int:
+        """Return the number of the last page to read."""
+        bound = max(self.expected, self._hint, 1)
+        # The two counts of a header can contradict each other: the larger one costs a request, the smaller a page.
+        if self._items is not None:
+            return max(bound, -(-self._items // self.limit))
+        last = self._pages.get(bound)
+        return bound + 1 if last is not None and len(last.ids) >= self.limit else bound
+
+    @property
+    def open_pages(self) -> range:
+        """The pages that are expected and were not asked for yet."""
+        # Of a window, it is not known how far it reaches.
+        return range(self._cursor, self._bound() + 1) if self.stated and self._since is None else range(0)
+
+    # What came
+
+    def landed(self, want: Want, facts: Facts) -> int:
+        """Take an answer, and return how many of its comments an earlier page had too."""
+        if self._extra and self._extra[0] == want:
+            self._extra.popleft()
+        self._note_new(facts)
+        if want.purpose == "slice":
+            return self._take_slice(want, facts)
+        if not self._fits(want, facts):
+            return 0
+        if facts.page_count is not None:
+            self.stated = True
+            self.expected = max(self.expected, facts.page_count)
+        else:
+            self.notes.add("PAGE_HEADERS_MISSING")
+        page = self._pages.setdefault(want.page, _Page())
+        if want.purpose == "border" and page.last_id != (facts.ids[-1] if facts.ids else None):
+            self.stopped = "BORDER_CHANGED"
+            return 0
+        repeated = self.ids.intersection(facts.ids) - page.ids
+        self.duplicates += len(repeated)
+        self.ids.update(facts.ids)
+        is_reread = page.reads > 0
+        page.ids.update(facts.ids)
+        page.last_id = facts.ids[-1] if facts.ids else None
+        page.items = facts.item_count
+        page.failure, page.lost = None, 0
+        page.reads += 1
+        self._failed = 0
+        if facts.item_count is not None:
+            self._items = facts.item_count
+            if self._first_items is None:
+                self._first_items = facts.item_count
+        if is_reread:
+            # Read after its successor: whatever moved between the two is now in one of them.
+            if (successor := self._pages.get(want.page + 1)) is not None and successor.reads:
+                self._safe.add(want.page)
+        else:
+            self._empty = 0 if facts.ids else self._empty + 1
+            if self._empty >= _EMPTY_RUN:
+                self._gave_up = True
+                self.notes.add("EMPTY_RUN")
+            self._compare(want.page)
+        if self._since is not None and any(time < self._since for time in facts.created):
+            self._reached_since = True
+        return len(repeated)
+
+    def _note_new(self, facts: Facts) -> None:
+        """Remember the comments that were written after the sweep started."""
+        if self.started is not None:
+            self._new.update(
+                each for each, time in zip(facts.ids, facts.created, strict=False) if time > self.started
+            )
+
+    def _fits(self, want: Want, facts: Facts) -> bool:
+        """Return whether an answer is the page that was asked for, with the limit of the others."""
+        if facts.page is not None and facts.page != want.page:
+            self.failed(want, "WRONG_PAGE", slices=False)
+            return False
+        if facts.limit is None or facts.limit == self.limit:
+            return True
+        if facts.limit < max(len(facts.ids), 1):
+            return True  # nonsense: the page has more than that
+        if any(page.reads for page in self._pages.values()):
+            # Pages of two sizes do not fit together: comments between them would be lost.
+            self.stopped = "LIMIT_CHANGED"
+            return False
+        self.limit = facts.limit
+        self._asked = min(self._asked, facts.limit)
+        return True
+
+    def _compare(self, number: int) -> None:
+        """Compare the border before a page that was read for the first time."""
+        before, here = self._pages.get(number - 1), self._pages[number]
+        if before is None or not before.reads:
+            return
+        if before.items is None or here.items is None:
+            return  # at the end, the page before is read again
+        if here.items < before.items:
+            self.notes.add("ITEM_COUNT_FELL")
+            self._fallen += before.items - here.items
+            self._again(number - 1)
+        else:
+            self._safe.add(number - 1)
+
+    def _again(self, number: int) -> None:
+        want = Want(number, self._asked, "overlap")
+        if self._pages[number].reads < _REREADS and want not in self._extra:
+            self._extra.append(want)
+
+    def _close_borders(self) -> None:
+        """At the end, read again the pages whose border could not be compared."""
+        if self.failures:
+            return  # the sweep is not complete in any case
+        for number in self._read_pages()[:-1]:
+            if number not in self._safe:
+                self._again(number)
+        if self._extra or self._are_borders_recompared:
+            return
+        # A deletion together with an insert leaves the number of items as it was. But then more comments were written
+        # than the number grew, and fell, tells. It is not known where, so that all borders are compared again; it takes
+        # both within the seconds of one sweep of one title.
+        read = self._read_pages()
+        last = self._pages[read[-1]] if read else None
+        if last is None or last.items is None or self._first_items is None:
+            return
+        if len(self._new) > last.items - self._first_items + self._fallen:
+            self._are_borders_recompared = True
+            self.notes.add("DELETED_MEANWHILE")
+            for number in read[:-1]:
+                self._safe.discard(number)
+                self._again(number)
+
+    def _read_pages(self) -> list[int]:
+        return sorted(number for number, page in self._pages.items() if page.reads)
+
+    # What failed
+
+    def failed(self, want: Want, code: str, *, slices: bool) -> None:
+        """Take the failure of a page.
+
+        Args:
+            want: the page.
+            code: why.
+            slices: whether smaller parts of it may succeed.
+        """
+        if self._extra and self._extra[0] == want:
+            self._extra.popleft()
+        if want.purpose == "overlap":
+            # What was read of it stands; only its border stays open.
+            self._pages[want.page].reads = _REREADS
+            return
+        if want.purpose == "border":
+            self.stopped = code
+            return
+        number = (want.page - 1) * want.limit // self.limit + 1
+        page = self._pages.setdefault(number, _Page())
+        page.reads = max(page.reads, 1)
+        page.failure = page.failure or code
+        smaller = next((each for each in SLICES if each < want.limit and want.limit % each == 0), None)
+        if want.purpose == "slice":
+            page.slices -= 1
+        if slices and smaller is not None:
+            parts = want.limit // smaller
+            first = (want.page - 1) * parts + 1
+            # In place of the part that failed, so that the order stays that of the listing.
+            self._extra.extendleft(Want(first + at, smaller, "slice") for at in reversed(range(parts)))
+            page.slices += parts
+        else:
+            page.lost += want.limit
+            self._failed += want.limit
+            if self._failed >= _FAILED_RUN * self.limit:
+                self._extra.clear()
+                self._gave_up = True
+        self._settle(page)
+
+    def _take_slice(self, want: Want, facts: Facts) -> int:
+        number = (want.page - 1) * want.limit // self.limit + 1
+        page = self._pages[number]
+        self._failed = 0
+        if facts.limit not in (None, want.limit) or facts.page not in (None, want.page):
+            page.lost += want.limit
+        elif facts.page_count is not None:
+            self.stated = True
+            self.expected = max(self.expected, -(-facts.page_count * want.limit // self.limit))
+        repeated = self.ids.intersection(facts.ids)
+        self.duplicates += len(repeated)
+        self.ids.update(facts.ids)
+        page.ids.update(facts.ids)
+        page.slices -= 1
+        self._settle(page)
+        return len(repeated)
+
+    def _settle(self, page: _Page) -> None:
+        if page.slices == 0 and page.lost == 0 and page.failure is not None:
+            page.failure = None
+            self.notes.add("SLICED")
+
+    # The result
+
+    @property
+    def failures(self) -> dict[int, str]:
+        """Page -> code, of pages of which something is missing."""
+        return {number: page.failure for number, page in sorted(self._pages.items()) if page.failure is not None}
+
+    @property
+    def borders(self) -> bool:
+        """Whether no comment can have passed between two pages unseen."""
+        return all(number in self._safe for number in self._read_pages()[:-1])
+
+    @property
+    def reason(self) -> str | None:
+        """Why the sweep is not complete; None if it is."""
+        found = self.uncovered
+        return "PARTIAL_WINDOW" if found is None and self._reached_since else found
+
+    @property
+    def uncovered(self) -> str | None:
+        """Why something that was asked for may be missing, back to ``since`` if that is set; None if nothing is."""
+        if self.stopped is not None:
+            return self.stopped
+        if self.failures:
+            return next(iter(self.failures.values()))
+        if not self.stated and not self._reached_since:
+            return "PAGE_HEADERS_MISSING"
+        if self._gave_up:
+            return "EMPTY_RUN"
+        if self._extra or self._goes_on():
+            return "INTERRUPTED"
+        return None if self.borders else "BORDER_UNREAD"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every page was read, so that an absent comment is deleted, hidden or moved."""
+        return self.reason is None
+
+    def absent(self, known: Collection[int]) -> list[int]:
+        """Return the known comments that a complete sweep did not see; none if it is not complete."""
+        return sorted(set(known) - self.ids) if self.complete else []
+
+    # Resuming
+
+    def _resume(self, known: list[Known]) -> None:
+        if not known:
+            return
+        read = [each for each in known if each.page <= len(known)]
+        # Only pages without a hole before them: what was read behind a hole is read again.
+        read = [each for at, each in enumerate(read, 1) if each.page == at]
+        if not read:
+            return
+        for each in read:
+            self._pages[each.page] = _Page(set(each.ids), each.ids[-1] if each.ids else None, each.item_count, reads=1)
+            self.ids.update(each.ids)
+            if each.page_count is not None:
+                self.stated = True
+                self.expected = max(self.expected, each.page_count)
+        self._first_items = read[0].item_count
+        for each in read[1:]:
+            self._compare(each.page)
+        # Borders that were to be compared are compared at the end: their pages are then read again.
+        self._extra.clear()
+        last = next((each for each in reversed(read) if each.ids), read[-1])
+        self._extra.append(Want(last.page, self._asked, "border"))

@@ -1,0 +1,63 @@
+"""Settings of the bronze table: its bucket, the salt of users, and its maintenance."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import Field, SecretStr
+
+from shared.settings import StepSettings, setting
+from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
+from shared.storage import Bucket, default_bucket
+
+__all__ = ["MIN_RETENTION_DAYS", "BronzeSettings", "EraseSettings", "TraktVacuumSettings"]
+
+MIN_RETENTION_DAYS: Final = 7
+"""A reader that opened the table, or a commit on its way, may need a file that the log no longer names for this long."""
+
+_USERS: Final = Group("Users", 45)
+
+
+class BronzeSettings(StepSettings, pipeline="trakt"):
+    """The bucket of page objects and of the bronze table, and the salt of users' names."""
+
+    bucket: Bucket = setting(
+        default_factory=lambda: default_bucket("trakt"),
+        default_text="trakt",
+        description="Keep page objects and tables in this bucket or folder.",
+        form="Bucket of page objects and tables: a name or s3://bucket.",
+        group=WHERE,
+    )
+    user_salt: Annotated[SecretStr, Field(min_length=16)] | None = setting(
+        None,
+        description="Hash names of users with this secret salt of 16 or more characters.",
+        detail="The same salt must be used forever: erased users are recognised by it.",
+        group=_USERS,
+        secret=True,
+    )
+
+
+class TraktVacuumSettings(BronzeSettings, pipeline="trakt"):
+    """Settings of `vacuum`, which compacts the bronze table and deletes files that it no longer needs."""
+
+    retention_days: Annotated[int, Field(ge=MIN_RETENTION_DAYS, le=3_650)] = setting(
+        MIN_RETENTION_DAYS,
+        unit="days",
+        description="Delete files that the table stopped using this long ago, at least 7 days.",
+        group=LIMITS,
+    )
+    dry_run: bool = setting(False, description="Only report; change nothing.", group=HOW_IT_RUNS)
+
+
+class EraseSettings(BronzeSettings, pipeline="trakt"):
+    """Settings of `erase`, which removes a user's comments."""
+
+    user: Annotated[str, Field(min_length=1, max_length=10_000)] = setting(
+        description="Erase the comments of the user with this name or slug; case is ignored.", group=_USERS
+    )
+    retention_days: Annotated[int, Field(ge=MIN_RETENTION_DAYS, le=3_650)] = setting(
+        MIN_RETENTION_DAYS,
+        unit="days",
+        description="Print the date on which a vacuum with this retention deletes the last bytes.",
+        group=LIMITS,
+    )

@@ -1,0 +1,113 @@
+"""Settings of the commands that read the API: the watch list, what is asked for, and how often."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from jobs.trakt.settings.api import ApiSettings
+from jobs.trakt.settings.bronze import BronzeSettings
+from shared.settings import setting
+from shared.settings.base import HOW_IT_RUNS, LIMITS, Group
+
+__all__ = ["BackfillSettings", "IngestSettings", "ReadSettings"]
+
+_TITLES: Final = Group("Titles", 5)
+_ASKED: Final = Group("What is asked for", 20)
+
+Names = Annotated[tuple[str, ...], Field()]
+
+
+class ReadSettings(ApiSettings, BronzeSettings, pipeline="trakt"):
+    """Settings of all commands that read titles."""
+
+    watch_list: str | None = setting(
+        None,
+        default_text="none",
+        description="Read the titles of this file, one per line: movie:SLUG or show:SLUG.",
+        detail="A path or s3://bucket/key. Empty lines and text after # are ignored. `show:id:24` names a title by its "
+        "Trakt id, `show:slug:24` by a slug that is a number.",
+        form="File of titles: s3://bucket/key, one per line, such as movie:dune-2021.",
+        group=_TITLES,
+    )
+    titles: Names = setting(
+        (),
+        default_text="those of the watch list",
+        description="Read these titles, such as movie:dune-2021, comma-separated.",
+        group=_TITLES,
+    )
+    movie_ids: Names = setting(
+        (),
+        default_text="none",
+        description="Read these movies too, by slug or IMDb id, comma-separated.",
+        group=_TITLES,
+        aliases=("TRAKT_MOVIE_IDS",),
+    )
+    replies: bool = setting(
+        False,
+        description="Also read the replies to comments, with their users.",
+        detail="One request or more for each comment with replies, in each full sweep of its title.",
+        group=_ASKED,
+    )
+    ratings: Literal["named", "all"] = setting(
+        "named",
+        description="Read ratings of titles that the feed names or that are swept, or of all.",
+        group=_ASKED,
+    )
+    as_of: date | None = setting(
+        None,
+        default_text="today in America/Chicago",
+        description="Count the pages for the service level of this day.",
+        group=_ASKED,
+    )
+    commit_pages: PositiveInt = setting(
+        1_000,
+        unit="pages",
+        description="Commit to the bronze table after this many pages, and at the end.",
+        detail="1,000 pages are up to 250,000 comments.",
+        group=LIMITS,
+    )
+    max_failed: NonNegativeInt | None = setting(
+        None,
+        default_text="only if all fail",
+        description="Fail (exit 65) if more titles than this fail.",
+        group=LIMITS,
+    )
+    dry_run: bool = setting(
+        False,
+        description="Print the requests that are needed and when they would end; ask nothing.",
+        group=HOW_IT_RUNS,
+    )
+
+
+class IngestSettings(ReadSettings, pipeline="trakt"):
+    """Settings of `ingest`, which reads what has changed, and each title in full once in some days."""
+
+    sweep_days: Annotated[int, Field(ge=1, le=90)] = setting(
+        7,
+        unit="days",
+        description="Read all comments of each title once in this many days.",
+        detail="Likes, replies and deletions show only in a full sweep.",
+        group=_ASKED,
+    )
+
+
+class BackfillSettings(ReadSettings, pipeline="trakt"):
+    """Settings of `backfill`, which reads titles in full, and resumes where it was interrupted."""
+
+    since: date | None = setting(
+        None,
+        default_text="all comments",
+        description="Only read comments written since this day (UTC).",
+        detail="Such a sweep is never complete: deletions are not looked for.",
+        group=_ASKED,
+    )
+    skip_hours: Annotated[float, Field(ge=0, le=8_760, allow_inf_nan=False)] = setting(
+        24.0,
+        unit="hours",
+        description="Skip titles that were read completely in the last this many hours.",
+        detail="So an interrupted backfill continues with the titles that it had not read.",
+        group=_ASKED,
+    )
