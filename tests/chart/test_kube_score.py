@@ -26,7 +26,7 @@ EXCEPTIONS = {
         **EVERYWHERE,
         (
             r"selector doesn't match any pods",
-            r"telecine-(steps|ray|ray-head|launcher|notify)/.*NetworkPolicy",
+            r"telecine-(steps|ray|ray-head|launcher|notify|trakt|lineage)/.*NetworkPolicy",
         ): "KubeRay and Argo create the pods that they select",
         (r"does not have a matching NetworkPolicy", r".*"): "optional: they need a CNI plugin that enforces them",
     },

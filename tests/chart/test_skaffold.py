@@ -91,12 +91,16 @@ def test_the_charts_fit_together_on_kind():
     assert made[values["database"]["existingSecret"]] == {"TELECINE_DATABASE_URL"}
     assert made[values["s3"]["existingSecret"]] == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     assert made[values["artifacts"]["existingSecret"]] == {"accessKey", "secretKey"}
+    assert made[values["trakt"]["existingSecret"]] == {"TRAKT_CLIENT_ID"}
+    assert made[values["trakt"]["users"]["existingSecret"]] == {"TELECINE_TRAKT_USER_SALT"}
+    service = find(dev, "Service", "replayer")
+    assert values["trakt"]["baseUrl"] == f"http://replayer.telecine:{service['spec']['ports'][0]['port']}"
     assert {release["namespace"] for release in RELEASES} == {"telecine"}
     assert values["s3"]["endpointUrl"] == "http://s3.telecine:9000"
     assert find(dev, "Service", "s3")["spec"]["ports"][0]["port"] == 9000
     defaults = values_of("values")
     buckets = set(values_of("values", DEV)["s3"]["buckets"])
-    asked = {defaults[part]["bucket"] for part in ("artifacts", "test", "screenalytics", "viewership")}
+    asked = {defaults[part]["bucket"] for part in ("artifacts", "test", "screenalytics", "viewership", "trakt")}
     assert {"game-data", "game-data-manifest"} | asked == buckets
     assert [each["metadata"]["name"] for each in secrets(render(values))] == ["telecine-ray-auth"]
 
@@ -112,7 +116,9 @@ def test_services_reach_their_pods():
 
 
 def test_the_replayer_listens_where_its_service_and_its_probes_look():
-    pod = find(render({"replayer": {"scenario": "storm", "seed": 7, "speed": 0.5, "quota": 0}}, DEV), "Deployment", "replayer")
+    pod = find(
+        render({"replayer": {"scenario": "storm", "seed": 7, "speed": 0.5, "quota": 0}}, DEV), "Deployment", "replayer"
+    )
     (container,) = pod["spec"]["template"]["spec"]["containers"]
     program, command, *words = container["args"]
     (tool,) = [each for each in commands(program) if each.name == command]
@@ -120,7 +126,9 @@ def test_the_replayer_listens_where_its_service_and_its_probes_look():
     assert (found.host, found.port) == ("0.0.0.0", container["ports"][0]["containerPort"])
     assert (found.scenario, found.seed, found.speed, found.quota) == ("storm", 7, 0.5, 0)
     with running("calm") as site:
-        status = urllib.request.urlopen(f"{site.url}{container['readinessProbe']['httpGet']['path']}", timeout=10).status
+        status = urllib.request.urlopen(
+            f"{site.url}{container['readinessProbe']['httpGet']['path']}", timeout=10
+        ).status
     assert status == 200
 
 

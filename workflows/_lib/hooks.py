@@ -38,7 +38,9 @@ _LONGEST: Final = 72_000
 _EACH: Final = 'displayName\\":'
 
 
-def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]], *, of: str | None = None) -> list[Container | Steps]:
+def exit_templates(
+    pipeline: str, codes: Mapping[str, Iterable[str]], *, of: str | None = None
+) -> list[Container | Steps]:
     """Return the templates of the hook, which closes the run in the ledger and notifies people of a failed run.
 
     A failed hook must not fail the Workflow, so its failure is ignored. The run then appears as interrupted, because

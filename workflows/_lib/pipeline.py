@@ -32,7 +32,7 @@ class Pipeline:
         name: name of the WorkflowTemplate, and of the pipeline's command group.
         build: function that returns the WorkflowTemplate, whose template ``stages`` has ``parameters`` as inputs.
         parameters: parameters in the form of ``media``, which passes them to ``stages``.
-        codes: error codes that are counted separately; all others count as ``other``.
+        codes: error codes that ``media`` counts separately; all others count as ``other``.
         crons: schedules of the pipeline, which start its WorkflowTemplate.
         others: name -> function that returns a further WorkflowTemplate, with runs in the ledger, outside of ``media``.
     """

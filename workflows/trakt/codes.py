@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from jobs.trakt.errors import ITEM_CODES, PAGE_CODES
+from jobs.trakt.errors import PAGE_CODES
 
-__all__ = ["CODES"]
+__all__ = ["CODES", "IN_MEDIA"]
 
-CODES: Final = (*PAGE_CODES, *(code for code in ITEM_CODES if code not in PAGE_CODES))
-"""Codes of pages and of items: a template has at most 100 metrics, and ``media`` has the codes of all pipelines."""
+CODES: Final = tuple(PAGE_CODES)
+"""Codes of pages that could not be read."""
+
+IN_MEDIA: Final[tuple[str, ...]] = ()
+"""The same in ``media``, whose hook has the codes of all pipelines: 98 metrics of the 100 that Argo allows."""

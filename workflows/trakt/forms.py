@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from jobs.trakt.settings import BackfillSettings, IngestSettings, ModelSettings, PublishSettings, SloSettings
+from jobs.trakt.settings import BackfillSettings, BronzeSettings, IngestSettings, PublishSettings, SloSettings
 from workflows._lib.parameters import fields
 from workflows._lib.switch import enabled
 
@@ -20,7 +20,7 @@ _OF_THE_API: Final = (
     *("request-quota", "request-window-s", "request-lease-s", "advance-replayer"),
 )
 # `titles` names movies too; this is a variable of another program, for laptops.
-_EXCLUDED: Final = (*_OF_THE_API, "client-id", "client-secret", "user-salt", "movie-ids")
+_EXCLUDED: Final = (*_OF_THE_API, "movie-ids")
 # Parameters whose defaults are in the chart's values, because a cron passes no parameters.
 _BUCKET: Final = {"bucket": "trakt-bucket"}
 _CONFIG: Final = {**_BUCKET, "watch-list": "trakt-watch-list", "replies": "trakt-replies"}
@@ -29,7 +29,7 @@ INGEST: Final = fields(IngestSettings, without=_EXCLUDED, from_config=_CONFIG | 
 """Settings of ``ingest``."""
 BACKFILL: Final = fields(BackfillSettings, without=_EXCLUDED, from_config=_CONFIG)
 """Settings of ``backfill``."""
-MODEL: Final = fields(ModelSettings, only=("bucket",), from_config=_BUCKET)
+MODEL: Final = fields(BronzeSettings, only=("bucket",), from_config=_BUCKET)
 """Settings of ``model``."""
 PUBLISH: Final = fields(PublishSettings, only=("bucket",), from_config=_BUCKET)
 """Settings of ``publish``; an operator publishes an older build from the command line."""

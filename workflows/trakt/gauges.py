@@ -17,7 +17,10 @@ _TITLES: Final = {"fresh": "fresh-titles", "late": "late-titles", "all": "titles
 _PAGES: Final = {"landed": "pages-landed", "planned": "pages-planned"}
 _TITLE_DAYS: Final = {"fresh": "window-fresh", "all": "window-title-days"}
 _OTHERS: Final = {
-    "telecine_trakt_budget_spent_percent": ("budget-spent-percent", "Share of the error budget of 28 days that is spent."),
+    "telecine_trakt_budget_spent_percent": (
+        "budget-spent-percent",
+        "Share of the error budget of 28 days that is spent.",
+    ),
     "telecine_trakt_throttled_hour": ("throttled-hour", "Most answers with status 429 in an hour of the last day."),
     "telecine_trakt_minutes_late": ("minutes-late", "Minutes by which the latest title of the last day was late."),
     "telecine_trakt_late_arrivals": ("late-arrivals", "Comments of the last day that arrived 7 days late or more."),
@@ -41,8 +44,13 @@ def gauges(pipeline: str) -> list[Prometheus]:
     """
     return [
         *(
-            gauge("telecine_trakt_alert", "Whether an alert of the service levels is open.", f"alert-{alert}", pipeline,
-                  alert=alert)
+            gauge(
+                "telecine_trakt_alert",
+                "Whether an alert of the service levels is open.",
+                f"alert-{alert}",
+                pipeline,
+                alert=alert,
+            )
             for alert in _ALERTS
         ),
         *(

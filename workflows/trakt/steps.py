@@ -50,8 +50,8 @@ def has_read(task: str) -> str:
         task: the task that reads the API.
     """
     codes = [str(code) for code in (EXIT_OK, EXIT_DATA, EXIT_TRANSIENT)]
-    dry = f"sprig.b64dec({parameter('inputs', 'dry-run', in_expression=True)}) == 'true'"
-    return expression(f"{exit_code_of(task)} in {codes} and !({dry})")
+    wet = f"sprig.b64dec({parameter('inputs', 'dry-run', in_expression=True)}) != 'true'"
+    return expression(f"{exit_code_of(task)} in {codes} and {wet}")
 
 
 def ingest(form: Sequence[Field]) -> Container:

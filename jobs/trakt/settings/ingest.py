@@ -73,6 +73,7 @@ class ReadSettings(ApiSettings, BronzeSettings, pipeline="trakt"):
         None,
         default_text="only if all fail",
         description="Fail (exit 65) if more titles than this fail.",
+        form="Fail if more titles than this fail.",
         group=LIMITS,
     )
     dry_run: bool = setting(
