@@ -15,6 +15,29 @@ _SETTINGS: Final = "jobs.trakt.settings"
 STEPS: Final = (
     Step(
         "trakt",
+        "ingest",
+        "Read what has changed on Trakt, and commit it to the bronze table.",
+        settings=f"{_SETTINGS}:IngestSettings",
+        run="jobs.trakt.steps.ingest:run",
+        stage=("ingest", 5),
+    ),
+    Step(
+        "trakt",
+        "backfill",
+        "Read all comments of titles, resuming where it was interrupted.",
+        settings=f"{_SETTINGS}:BackfillSettings",
+        run="jobs.trakt.steps.ingest:run",
+        stage=("backfill", 5),
+    ),
+    Step(
+        "trakt",
+        "erase",
+        "Erase a user's comments, and keep them from coming back.",
+        settings=f"{_SETTINGS}:EraseSettings",
+        run="jobs.trakt.steps.erase:run",
+    ),
+    Step(
+        "trakt",
         "publish",
         "Copy a build of gold to PostgreSQL, all tables in one transaction.",
         settings=f"{_SETTINGS}:PublishSettings",
@@ -44,5 +67,12 @@ STEPS: Final = (
         "Print the JSON Schema of an answer of the API, or of all.",
         settings=f"{_SETTINGS}:SchemaSettings",
         call="jobs.trakt.steps.schema:show",
+    ),
+    Step(
+        "trakt",
+        "vacuum",
+        "Compact the bronze table, and delete files that it no longer needs.",
+        settings=f"{_SETTINGS}:TraktVacuumSettings",
+        run="jobs.trakt.steps.vacuum:run",
     ),
 )

@@ -164,6 +164,6 @@ SWEEP_CODES: Final[dict[str, str]] = {
     "BUSY": "another ingest reads the title",
     "SLICED": "the page failed, and was read in smaller parts",
     "FEED_BARE": "the feed did not say which titles its comments are about",
-    "FEED_TOO_LONG": "the feed has more changes since the watermark than a sweep of all titles would cost",
+    "TOO_LONG": "the feed since the watermark has more pages than a sweep of all titles",
 }
 """Code of a sweep, page or title that is not complete -> meaning."""

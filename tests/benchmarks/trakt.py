@@ -1,12 +1,13 @@
-"""trakt in parts: answers checked against the contract."""
+"""trakt in parts: answers checked against the contract, queries of gold."""
 
 from __future__ import annotations
 
 from tests.benchmarks._trakt_contract import contract
+from tests.benchmarks._trakt_gold import gold
 
 __all__ = ["main"]
 
-_PARTS = {"contract": contract}
+_PARTS = {"contract": contract, "gold": gold}
 
 
 def main(part: str = "", *, quick: bool = False) -> None:

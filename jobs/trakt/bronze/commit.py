@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
 
+from jobs.trakt.bronze.batches import KindRows
+from jobs.trakt.bronze.data_files import DataFiles, open_parquet
+from jobs.trakt.bronze.erase_page import rewrite_erased
+from jobs.trakt.bronze.last_seen import COLUMNS, LastSeen, sha_number, title_number
+from jobs.trakt.bronze.live_files import live_files
+from jobs.trakt.bronze.pages import check_load_id
+from jobs.trakt.bronze.prefetch import ahead
 from jobs.trakt.bronze.report import DeadLetter, LoadReport
+from jobs.trakt.bronze.rows import DEDUPLICATED, read_page
+from jobs.trakt.bronze.table import TableMoved, commit_files, create_table, load_app, open_table
+from jobs.trakt.bronze.tombstones import erased_users
+from jobs.trakt.model import RESOURCE_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+    from jobs.trakt.bronze.erased_items import Erased
+    from jobs.trakt.bronze.pages import Page
     from jobs.trakt.bronze.place import BronzePlace
+    from jobs.trakt.bronze.rows import Observation, PageRows
+
+    _Take = Callable[[Sequence[DeadLetter]], object]
 
 __all__ = ["DeadLetter", "LoadReport", "commit_load"]
+
+# A foreign writer, or a lost lock, moves the table; one that does so three times in a row will not stop.
+_ROUNDS: Final = 3
+_BATCH: Final = 65_536
 
 
 def commit_load(
@@ -19,9 +43,11 @@ def commit_load(
     load_id: str,
     *,
     page_keys: Iterable[str] | None = None,
-    take: Callable[[Sequence[DeadLetter]], None] | None = None,
+    take: Callable[[Sequence[DeadLetter]], object] | None = None,
 ) -> LoadReport:
     """Commit the rows of a load's page objects, unless the table has the load already.
+
+    A comment whose payload and title equal its last stored observation has no new row; its page's row names it still.
 
     Args:
         place: the bucket.
@@ -32,7 +58,165 @@ def commit_load(
 
     Raises:
         DataError: the id cannot be part of a key.
+        IntegrityError: a page object is damaged.
         ConfigurationError: there are erased users, and the salt is missing or differs.
         TransientError: the store or the database failed, or another writer ignores the lock; pass the load again.
     """
-    raise NotImplementedError
+    check_load_id(load_id)
+    keys = sorted(place.pages.keys(load_id) if page_keys is None else page_keys)
+    with place.locked() as session:
+        erased = erased_users(session, place.settings)
+        for round_ in range(1, _ROUNDS + 1):
+            try:
+                return _Load(place, load_id, keys, erased, take if round_ == 1 or take is None else _ignore).run()
+            except TableMoved:
+                if round_ == _ROUNDS:
+                    raise
+    raise AssertionError  # the last round returns or raises
+
+
+def _ignore(_: Sequence[DeadLetter]) -> None:
+    """Drop dead letters that an earlier round handed over."""
+
+
+class _Load:
+    """One attempt to commit a load, at one version of the table."""
+
+    def __init__(self, place: BronzePlace, load_id: str, keys: list[str], erased: Erased, take: _Take | None) -> None:
+        self._place = place
+        self._keys = keys
+        self._erased = erased
+        self._report = LoadReport(load_id)
+        self._take: _Take = take or self._report.dead_letters.extend
+        self._last = LastSeen()
+        self._last_tmdb: dict[str, tuple[int, int]] = {}
+        self._kinds: dict[str, KindRows] = {}
+
+    def run(self) -> LoadReport:
+        """Write and commit the rows; of a load that is committed, only read the pages again."""
+        report = self._report
+        existing = open_table(self._place)
+        version = None if existing is None else existing.transaction_version(load_app(report.load_id))
+        if version is not None:
+            return self._again(existing, version)
+        table = existing or create_table(self._place)
+        base = table.version()
+        self._read_last(table)
+        with ExitStack() as stack:
+            for kind in RESOURCE_KINDS:
+                files = DataFiles(self._place.store, kind, f"part-{report.load_id}")
+                stack.callback(files.close)
+                self._kinds[kind] = KindRows(files)
+            for rows in self._read_all():
+                self._add(rows)
+            actions = []
+            for kind, buffer in self._kinds.items():
+                buffer.flush()
+                actions += buffer.files.finish()
+                report.rows[kind] = buffer.files.rows
+        report.files, report.bytes = len(actions), sum(action.size for action in actions)
+        metadata = {
+            "load_id": report.load_id,
+            "pages": report.pages,
+            "rows": {kind: count for kind, count in report.rows.items() if count},
+        }
+        report.version = commit_files(self._place, actions, base=base, app=load_app(report.load_id), metadata=metadata)
+        report.was_committed = report.version != base + 1
+        return report
+
+    def _again(self, table: DeltaTable | None, version: int) -> LoadReport:
+        """Report a committed load, with its dead letters."""
+        report = self._report
+        report.version, report.was_committed = version, True
+        for _ in self._read_all():
+            pass
+        for file in live_files(self._place, table):
+            if file.load_id == report.load_id:
+                report.rows[file.kind] += file.rows
+                report.files += 1
+                report.bytes += file.size
+        return report
+
+    def _read_all(self) -> Iterator[PageRows]:
+        """Yield the contents of the pages in the order of their keys: the rule about equal payloads depends on it."""
+        for page in ahead(self._place.pages.get, self._keys):
+            yield self._read(page)
+
+    def _read(self, page: Page) -> PageRows:
+        report = self._report
+        rows = read_page(page, self._erased)
+        if rows.found_now:
+            self._place.pages.put(rewrite_erased(page, self._erased))
+        report.pages += 1
+        report.items += sum(one.index is not None or one.sha256 is not None for one in rows.observations)
+        report.erased += rows.erased
+        report.bad.update(letter.code for letter in rows.dead_letters)
+        if rows.sightings is None:
+            report.unreadable.append(page.key)
+        if rows.unknown:
+            report.unknown.update(rows.unknown)
+        if rows.notes:
+            report.notes.update(rows.notes)
+        if rows.dead_letters:
+            self._take(rows.dead_letters)
+        return rows
+
+    def _add(self, rows: PageRows) -> None:
+        """Add the rows of a page to those of their kinds."""
+        page, report = rows.page, self._report
+        comments = [one for one in rows.observations if one.kind == "comment" and one.sha256 and one.id is not None]
+        others = [one for one in rows.observations if one.kind != "comment"]
+        observed = round(page.observed_at.timestamp() * 1_000_000)
+        if comments:
+            kept = self._last.keep(
+                [one.id for one in comments if one.id is not None],
+                [sha_number(one.sha256 or "") for one in comments],
+                [_title_of(one) for one in comments],
+                observed,
+            )
+            new = [one for one, is_new in zip(comments, kept, strict=True) if is_new]
+            report.unchanged += len(comments) - len(new)
+            self._kinds["comment"].add(page, new)
+        for one in others:
+            if one.kind == "tmdb" and not self._is_new_tmdb(one, observed):
+                report.unchanged += 1
+            else:
+                self._kinds[one.kind].add(page, (one,))
+        if rows.sightings is not None:
+            self._kinds["page"].add_page(page, rows.sightings)
+
+    def _is_new_tmdb(self, one: Observation, observed: int) -> bool:
+        key = str(one.subject)
+        state = (observed, sha_number(one.sha256 or "0"))
+        last = self._last_tmdb.get(key)
+        if last is not None and last[1] == state[1]:
+            return False
+        self._last_tmdb[key] = state if last is None else max(last, state)
+        return True
+
+    def _read_last(self, table: DeltaTable) -> None:
+        """Read the last stored observation of every comment, and of TMDb's metadata of every title."""
+        store = self._place.store
+        for file in live_files(self._place, table):
+            if file.kind not in DEDUPLICATED:
+                continue
+            with open_parquet(store, file.key, file.size) as parquet:
+                for batch in parquet.iter_batches(batch_size=_BATCH, columns=list(COLUMNS)):
+                    if file.kind == "comment":
+                        self._last.add_stored(batch)
+                    else:
+                        self._add_tmdb(batch)
+
+    def _add_tmdb(self, batch: pa.RecordBatch) -> None:
+        for row in batch.to_pylist():
+            key = f"{row['title_kind']}-{row['title_id_trakt']}"
+            observed = round(row["observed_at"].timestamp() * 1_000_000)
+            state = (observed, sha_number(row["payload_sha256"]))
+            self._last_tmdb[key] = max(self._last_tmdb.get(key, state), state)
+
+
+def _title_of(one: Observation) -> int:
+    subject = one.subject
+    if subject.title is None:
+        return 0
+    return title_number(subject.title.kind, subject.title.trakt_id, subject.season, subject.episode)

@@ -1,4 +1,4 @@
-"""Page objects: answers of the API as received, with their request and headers, under keys that the inputs determine."""
+"""Page objects: answers of the API as received, with request and headers, under keys that the inputs determine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
     from shared.storage import ObjectStore
 
-__all__ = ["FOLDER", "ErasedItem", "Page", "PageObjects", "PageRequest", "PageResource", "check_load_id"]
+__all__ = [
+    "FOLDER",
+    "WHOLE_ANSWER",
+    "ErasedItem",
+    "Page",
+    "PageObjects",
+    "PageRequest",
+    "PageResource",
+    "check_load_id",
+]
 
 PageResource = Literal["comments", "replies", "feed", "comment", "rating", "title", "tmdb"]
 """``comments`` of a title, ``replies`` to a comment and a ``feed`` are lists; the others are one object."""
@@ -124,6 +133,10 @@ class ErasedItem:
     index: int
     id: int | None
     sha: str | None
+
+
+WHOLE_ANSWER: Final = ErasedItem(-1, None, None)
+"""Stands for an answer that could not be parsed, and whose text had the name of a user that was erased."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date  # noqa: TC003 - pydantic resolves the annotations of fields
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator

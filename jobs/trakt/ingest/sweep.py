@@ -101,6 +101,14 @@ class _Page:
     reads: int = 0
     slices: int = 0
 
+    def take(self, facts: Facts) -> None:
+        """Take an answer: all of the page came."""
+        self.ids.update(facts.ids)
+        self.last_id = facts.ids[-1] if facts.ids else None
+        self.items = facts.item_count
+        self.failure, self.lost = None, 0
+        self.reads += 1
+
 
 class Sweep:
     """One pass over a listing.
@@ -111,6 +119,7 @@ class Sweep:
         hint: number of the last page with comments in the sweep before; pages up to it are read even if the headers
             state fewer.
         since: with the order ``newest``, stop at comments written before this time, as the API writes it.
+        most: read at most this many pages; more are ``TOO_LONG``.
         known: pages that an interrupted sweep has read.
         started: time of the first answer, as the API writes it; comments written later are new.
     """
@@ -122,6 +131,7 @@ class Sweep:
         sort: str = "oldest",
         hint: int = 0,
         since: str | None = None,
+        most: int | None = None,
         known: Iterable[Known] = (),
         started: str | None = None,
     ) -> None:
@@ -132,11 +142,13 @@ class Sweep:
         self.stated = False
         self.stopped: str | None = None
         self.notes: set[str] = set()
+        self.sliced: set[int] = set()
         self.duplicates = 0
         self.ids: set[int] = set()
         self._asked = limit
         self._hint = hint
         self._since = since
+        self._most = most
         self._reached_since = False
         self._pages: dict[int, _Page] = {}
         self._extra: deque[Want] = deque()
@@ -163,6 +175,9 @@ class Sweep:
         while self._cursor in self._pages and self._pages[self._cursor].reads:
             self._cursor += 1
         if self._goes_on():
+            if self._most is not None and self._cursor > self._most:
+                self.stopped = "TOO_LONG"
+                return None
             return Want(self._cursor, self._asked)
         self._close_borders()
         return self._extra[0] if self._extra else None
@@ -196,56 +211,57 @@ class Sweep:
 
     def landed(self, want: Want, facts: Facts) -> int:
         """Take an answer, and return how many of its comments an earlier page had too."""
-        if self._extra and self._extra[0] == want:
-            self._extra.popleft()
-        self._note_new(facts)
+        self._answered(want)
+        if self.started is not None:
+            new = zip(facts.ids, facts.created, strict=False)
+            self._new.update(each for each, time in new if time > self.started)
         if want.purpose == "slice":
             return self._take_slice(want, facts)
         if not self._fits(want, facts):
             return 0
+        self._count(facts)
+        page = self._pages.setdefault(want.page, _Page())
+        if want.purpose == "border" and page.last_id != (facts.ids[-1] if facts.ids else None):
+            self.stopped = "BORDER_CHANGED"
+            return 0
+        repeated = len(self.ids.intersection(facts.ids) - page.ids)
+        self.duplicates += repeated
+        self.ids.update(facts.ids)
+        is_first = page.reads == 0
+        page.take(facts)
+        if is_first:
+            self._empty = 0 if facts.ids else self._empty + 1
+            if self._empty >= _EMPTY_RUN:
+                self._give_up("EMPTY_RUN")
+            self._compare(want.page)
+        elif (successor := self._pages.get(want.page + 1)) is not None and successor.reads:
+            # Read after its successor: whatever moved between the two is now in one of them.
+            self._safe.add(want.page)
+        if self._since is not None and any(time < self._since for time in facts.created):
+            self._reached_since = True
+        return repeated
+
+    def _answered(self, want: Want) -> None:
+        if self._extra and self._extra[0] == want:
+            self._extra.popleft()
+
+    def _count(self, facts: Facts) -> None:
+        """Take the counts of an answer's headers."""
+        self._failed = 0
         if facts.page_count is not None:
             self.stated = True
             self.expected = max(self.expected, facts.page_count)
         else:
             self.notes.add("PAGE_HEADERS_MISSING")
-        page = self._pages.setdefault(want.page, _Page())
-        if want.purpose == "border" and page.last_id != (facts.ids[-1] if facts.ids else None):
-            self.stopped = "BORDER_CHANGED"
-            return 0
-        repeated = self.ids.intersection(facts.ids) - page.ids
-        self.duplicates += len(repeated)
-        self.ids.update(facts.ids)
-        is_reread = page.reads > 0
-        page.ids.update(facts.ids)
-        page.last_id = facts.ids[-1] if facts.ids else None
-        page.items = facts.item_count
-        page.failure, page.lost = None, 0
-        page.reads += 1
-        self._failed = 0
         if facts.item_count is not None:
             self._items = facts.item_count
             if self._first_items is None:
                 self._first_items = facts.item_count
-        if is_reread:
-            # Read after its successor: whatever moved between the two is now in one of them.
-            if (successor := self._pages.get(want.page + 1)) is not None and successor.reads:
-                self._safe.add(want.page)
-        else:
-            self._empty = 0 if facts.ids else self._empty + 1
-            if self._empty >= _EMPTY_RUN:
-                self._gave_up = True
-                self.notes.add("EMPTY_RUN")
-            self._compare(want.page)
-        if self._since is not None and any(time < self._since for time in facts.created):
-            self._reached_since = True
-        return len(repeated)
 
-    def _note_new(self, facts: Facts) -> None:
-        """Remember the comments that were written after the sweep started."""
-        if self.started is not None:
-            self._new.update(
-                each for each, time in zip(facts.ids, facts.created, strict=False) if time > self.started
-            )
+    def _give_up(self, note: str) -> None:
+        self._extra.clear()
+        self._gave_up = True
+        self.notes.add(note)
 
     def _fits(self, want: Want, facts: Facts) -> bool:
         """Return whether an answer is the page that was asked for, with the limit of the others."""
@@ -319,8 +335,7 @@ class Sweep:
             code: why.
             slices: whether smaller parts of it may succeed.
         """
-        if self._extra and self._extra[0] == want:
-            self._extra.popleft()
+        self._answered(want)
         if want.purpose == "overlap":
             # What was read of it stands; only its border stays open.
             self._pages[want.page].reads = _REREADS
@@ -345,9 +360,8 @@ class Sweep:
             page.lost += want.limit
             self._failed += want.limit
             if self._failed >= _FAILED_RUN * self.limit:
-                self._extra.clear()
-                self._gave_up = True
-        self._settle(page)
+                self._give_up("FAILED_RUN")
+        self._settle(number, page)
 
     def _take_slice(self, want: Want, facts: Facts) -> int:
         number = (want.page - 1) * want.limit // self.limit + 1
@@ -363,12 +377,13 @@ class Sweep:
         self.ids.update(facts.ids)
         page.ids.update(facts.ids)
         page.slices -= 1
-        self._settle(page)
+        self._settle(number, page)
         return len(repeated)
 
-    def _settle(self, page: _Page) -> None:
+    def _settle(self, number: int, page: _Page) -> None:
         if page.slices == 0 and page.lost == 0 and page.failure is not None:
             page.failure = None
+            self.sliced.add(number)
             self.notes.add("SLICED")
 
     # The result

@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["GONE_DAYS", "Title", "TitleFacts", "by_name", "drop_others", "found", "known_ids", "missing", "store", "swept"]
+__all__ = [
+    "GONE_DAYS",
+    "Title",
+    "TitleFacts",
+    "by_name",
+    "drop_others",
+    "found",
+    "known_ids",
+    "missing",
+    "store",
+    "swept",
+    "tracked",
+]
 
 GONE_DAYS: Final = 3
 """A title is gone after 404 on this many days: well-known titles have answered 404 for two (trakt/trakt-api#611)."""
@@ -114,12 +126,25 @@ _TITLES: Final = """
 
 def by_name(session: DatabaseSession, names: Sequence[str]) -> dict[str, Title]:
     """Return the titles that some names of watch lists stand for; names that were never resolved are absent."""
-    rows = session.rows(f"{_TITLES} WHERE t.names && CAST(:names AS text[])", names=list(names))  # noqa: S608
+    rows = session.rows(f"{_TITLES} WHERE t.names && CAST(:names AS text[])", names=list(names))
     found: dict[str, Title] = {}
     for row in rows:
         title = Title(TitleRef(row.kind, row.trakt_id), row.state, row.is_due, row.comments, row.last_pages)
         found.update(dict.fromkeys(set(row.names).intersection(names), title))
     return found
+
+
+def tracked(session: DatabaseSession, *, gone: bool = False) -> list[Title]:
+    """Return all titles that are tracked.
+
+    Args:
+        session: the transaction.
+        gone: whether to return those too that are gone.
+    """
+    rows = session.rows(f"{_TITLES} WHERE t.state = ANY (:states)", states=["tracked", *(["gone"] if gone else [])])
+    return [
+        Title(TitleRef(row.kind, row.trakt_id), row.state, row.is_due, row.comments, row.last_pages) for row in rows
+    ]
 
 
 def store(session: DatabaseSession, facts: TitleFacts, name: str | None = None) -> None:
@@ -245,7 +270,8 @@ def known_ids(session: DatabaseSession, ref: TitleRef, but: int) -> set[int]:
             SELECT unnest(ids) AS id FROM trakt.pages WHERE sweep_id = (SELECT sweep_id FROM last)
             UNION ALL
             SELECT unnest(comment_ids) FROM trakt.named_titles
-            WHERE kind = :kind AND trakt_id = :trakt_id AND named_at >= coalesce((SELECT started_at FROM last), named_at)
+            WHERE kind = :kind AND trakt_id = :trakt_id
+                AND named_at >= coalesce((SELECT started_at FROM last), named_at)
             UNION ALL
             SELECT comment_id FROM trakt.pages p
             WHERE resource = 'comment' AND kind = :kind AND trakt_id = :trakt_id AND status IN ('failed', 'skipped')
@@ -258,5 +284,3 @@ def known_ids(session: DatabaseSession, ref: TitleRef, but: int) -> set[int]:
         but=but,
     )
     return {row.id for row in rows}
-
-

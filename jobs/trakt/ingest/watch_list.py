@@ -63,7 +63,7 @@ class Entry:
 
 
 def parse_lines(text: str, place: str) -> list[Entry]:
-    """Return the titles of a watch list: one per line; empty lines and text after ``#`` are ignored.
+    r"""Return the titles of a watch list: one per line; empty lines and text after ``#`` are ignored.
 
     Args:
         text: the file.
@@ -73,7 +73,7 @@ def parse_lines(text: str, place: str) -> list[Entry]:
         UsageError: some lines are not titles; the message names the first 20, each with its line.
 
     Example:
-        >>> [each.key for each in parse_lines("# films\\nmovie:dune-2021\\nshow:id:24\\n", "titles.txt")]
+        >>> [each.key for each in parse_lines("# films\nmovie:dune-2021\nshow:id:24\n", "titles.txt")]
         ['movie:dune-2021', 'show:id:24']
     """
     return _parse((f"{place}, line {number}", line) for number, line in enumerate(text.split("\n"), 1))
@@ -179,9 +179,10 @@ async def resolve(client: Client, entry: Entry) -> tuple[Answer, TitleFacts]:
         # The API looks a number up as an id first; comments of the wrong title would be perfectly valid.
         other = await _by_slug(client, entry)
         if other is not None and other.ref != facts.ref:
+            by_id = f"{entry.kind}:id:"
             raise AmbiguousTitle(
                 f"{entry.place}: {entry.key} is ambiguous: {entry.name} is the id of {_said(facts)}, and the slug of"
-                f" {_said(other)}; expected {entry.kind}:id:{facts.ref.trakt_id} or {entry.kind}:id:{other.ref.trakt_id}",
+                f" {_said(other)}; expected {by_id}{facts.ref.trakt_id} or {by_id}{other.ref.trakt_id}",
                 name=entry.key,
                 ids=[facts.ref.trakt_id, other.ref.trakt_id],
             )
@@ -221,6 +222,4 @@ def _unknown(entry: Entry) -> TitleUnknown:
 
 def _said(facts: TitleFacts) -> str:
     name = facts.title or "a title without a name"
-    return f"{one_line(cut(name, 80))} ({facts.ref.kind} {facts.ref.trakt_id}, slug {one_line(facts.slug or "none")})"
-
-
+    return f"{one_line(cut(name, 80))} ({facts.ref.kind} {facts.ref.trakt_id}, slug {one_line(facts.slug or 'none')})"

@@ -13,7 +13,7 @@ from shared.storage import Bucket, default_bucket
 __all__ = ["MIN_RETENTION_DAYS", "BronzeSettings", "EraseSettings", "TraktVacuumSettings"]
 
 MIN_RETENTION_DAYS: Final = 7
-"""A reader that opened the table, or a commit on its way, may need a file that the log no longer names for this long."""
+"""For this long, a reader of an older version or a commit in progress may need a file that the newest version lacks."""
 
 _USERS: Final = Group("Users", 45)
 
@@ -52,8 +52,11 @@ class TraktVacuumSettings(BronzeSettings, pipeline="trakt"):
 class EraseSettings(BronzeSettings, pipeline="trakt"):
     """Settings of `erase`, which removes a user's comments."""
 
-    user: Annotated[str, Field(min_length=1, max_length=10_000)] = setting(
-        description="Erase the comments of the user with this name or slug; case is ignored.", group=_USERS
+    user: SecretStr = setting(
+        description="Erase the comments of the user with this name or slug.",
+        detail="Case is ignored. The name is neither logged nor recorded.",
+        group=_USERS,
+        secret=True,
     )
     retention_days: Annotated[int, Field(ge=MIN_RETENTION_DAYS, le=3_650)] = setting(
         MIN_RETENTION_DAYS,

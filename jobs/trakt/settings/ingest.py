@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date  # noqa: TC003 - pydantic resolves the annotation
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt

@@ -6,27 +6,19 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from jobs.trakt.settings.bronze import BronzeSettings
 from shared.lineage.settings import LineageSettings
-from shared.settings import StepSettings, setting
-from shared.settings.base import HOW_IT_RUNS, WHERE, Group
-from shared.storage import Bucket, default_bucket
+from shared.settings import setting
+from shared.settings.base import HOW_IT_RUNS, Group
 
 __all__ = ["PublishSettings"]
 
 _CHOSEN: Final = Group("What is published", 20)
 
 
-class PublishSettings(LineageSettings, StepSettings, pipeline="trakt"):
+class PublishSettings(LineageSettings, BronzeSettings, pipeline="trakt"):
     """Settings of `publish`, which copies a build of gold to PostgreSQL."""
 
-    bucket: Bucket = setting(
-        default_factory=lambda: default_bucket("trakt"),
-        default_text="trakt",
-        description="Keep pages, bronze and gold in this bucket or folder.",
-        form="Bucket of pages, bronze and gold: a name or s3://bucket.",
-        detail="A bucket name, s3://bucket, a folder or file:///folder.",
-        group=WHERE,
-    )
     build: Annotated[str, Field(pattern=r"^[0-9a-z][0-9a-z.-]{0,127}$")] | None = setting(
         None,
         default_text="the current one",

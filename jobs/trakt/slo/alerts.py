@@ -16,7 +16,6 @@ from shared.database.session import transaction
 from shared.errors import TelecineError
 from shared.notify.channels import channels
 from shared.notify.message import Notification
-from shared.notify.settings import NotifySettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from jobs.trakt.slo.levels import DayLevels, Window
     from jobs.trakt.slo.store import StoredDay
     from shared.database.session import DatabaseSession
+    from shared.notify.settings import NotifySettings
     from shared.settings.database import DatabaseSettings
 
 __all__ = ["ALERTS", "Alert", "codes", "conditions", "record", "send_open"]
@@ -83,7 +83,7 @@ def conditions(measured: DayLevels, stored: StoredDay, window: Window, storm: in
             texts.append(f"{window.spent:.0%} of the error budget of the 28 days up to {measured.day} is spent.")
         if storms:
             texts.append(
-                f"an hour of {measured.day} had {stored.throttled_hour:,} answers with status 429; {storm:,} are a storm."
+                f"an hour of {measured.day} had {stored.throttled_hour:,} answers of status 429; {storm:,} are a storm."
             )
         found["burn"] = " ".join(texts)
     if not measured.was_ingested and measured.titles:

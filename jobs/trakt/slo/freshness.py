@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta  # noqa: TC003 - dataclasses of this module
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -102,51 +102,58 @@ def freshness(day: Day, feeds: Sequence[Feed], history: History, now: datetime) 
     """
     limit = min(day.end, now)
     deadline = min(day.deadline, now)
-    read = [feed for feed in feeds if feed.complete and feed.ended_at is not None and feed.ended_at <= limit]
     swept = _sweep(day, history, limit)
-    found = None
-    for feed in read:
-        naming = _naming(history, feed)
-        comments_at, rating_at = (feed.ended_at, feed.ended_at) if naming is None else _read(history, naming, limit)
-        at = None
-        if feed.ended_at is not None and comments_at is not None and rating_at is not None and swept is not None:
-            at = max(feed.ended_at, comments_at, rating_at, swept)
-        if found is None or (at is not None and (found[0] is None or at < found[0])):
-            found = (at, feed, naming, comments_at, rating_at)
     last_sweep = swept or next((each.ended_at for each in reversed(history.sweeps) if _is_full(each, limit)), None)
-    if found is None:
-        reason = "FEED_GAP" if any(feed.started_at <= deadline for feed in feeds) else "FEED_MISSING"
-        ended = [feed.ended_at for feed in feeds if feed.ended_at is not None and feed.ended_at <= limit]
-        return Freshness(reason, None, max(ended, default=None), None, last_sweep, was_named=False)
-    at, feed, naming, comments_at, rating_at = found
-    read_at = None
-    if naming is not None and comments_at is not None and rating_at is not None:
-        read_at = max(comments_at, rating_at)
+    reads = [_after(feed, history, swept, limit) for feed in feeds if feed.complete and _ended(feed, limit)]
+    if not reads:
+        code = "FEED_GAP" if any(feed.started_at <= deadline for feed in feeds) else "FEED_MISSING"
+        ends = [feed.ended_at for feed in feeds if feed.ended_at is not None and feed.ended_at <= limit]
+        return Freshness(code, None, max(ends, default=None), None, last_sweep, was_named=False)
+    found = min(reads, key=lambda read: (read.fresh_at is None, read.fresh_at or read.feed_at))
     reason = None
-    if at is None or at > deadline:
-        reason = _reason(
-            deadline, feed, comments_at, rating_at, swept, was_swept=last_sweep is not None or history.was_swept
-        )
-    return Freshness(reason, at, feed.ended_at, read_at, last_sweep, was_named=naming is not None)
+    if found.fresh_at is None or found.fresh_at > deadline:
+        reason = _reason(found, deadline, swept, was_swept=last_sweep is not None or history.was_swept)
+    read_at = None
+    if found.was_named and found.comments_at is not None and found.rating_at is not None:
+        read_at = max(found.comments_at, found.rating_at)
+    return Freshness(reason, found.fresh_at, found.feed_at, read_at, last_sweep, found.was_named)
 
 
-def _reason(
-    deadline: datetime,
-    feed: Feed,
-    comments_at: datetime | None,
-    rating_at: datetime | None,
-    swept: datetime | None,
-    *,
-    was_swept: bool,
-) -> str:
+class _Read(NamedTuple):
+    """A read of the feed without a gap, and when the title's own reads followed it; None: they did not."""
+
+    feed_at: datetime
+    comments_at: datetime | None
+    rating_at: datetime | None
+    fresh_at: datetime | None
+    was_named: bool
+
+
+def _ended(feed: Feed, limit: datetime) -> bool:
+    return feed.ended_at is not None and feed.ended_at <= limit
+
+
+def _after(feed: Feed, history: History, swept: datetime | None, limit: datetime) -> _Read:
+    """Return when the title had been read after a read of the feed, which has ended."""
+    ended = feed.ended_at
+    assert ended is not None
+    naming = _naming(history, feed)
+    comments_at, rating_at = (ended, ended) if naming is None else _read(history, naming, limit)
+    fresh_at = None
+    if comments_at is not None and rating_at is not None and swept is not None:
+        fresh_at = max(ended, comments_at, rating_at, swept)
+    return _Read(ended, comments_at, rating_at, fresh_at, naming is not None)
+
+
+def _reason(found: _Read, deadline: datetime, swept: datetime | None, *, was_swept: bool) -> str:
     """Return the first reason in the order of the work: feed, comments, ratings, sweep."""
-    if feed.ended_at is None or feed.ended_at > deadline:
+    if found.feed_at > deadline:
         return "FEED_LATE"
-    if comments_at is None:
+    if found.comments_at is None:
         return "NOT_READ"
-    if rating_at is None:
+    if found.rating_at is None:
         return "RATING_MISSING"
-    if max(comments_at, rating_at) > deadline:
+    if max(found.comments_at, found.rating_at) > deadline:
         return "READ_LATE"
     if swept is not None:
         return "SWEEP_LATE"

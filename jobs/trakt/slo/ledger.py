@@ -31,14 +31,16 @@ __all__ = [
 
 # Reads before the oldest sweep that counts decide nothing, except that there was one.
 _BEFORE: Final = timedelta(days=SWEEP_DAYS + 1)
-# A page is one page of one listing, however often it was asked for; slices are parts of a page that failed. An outcome
-# without a time ended, at the latest, when the request had taken its time.
+# A page is one page of one listing, however often it was asked for. Slices are parts of a page that failed; a page that
+# turned out to be beyond the end of its listing was not needed. An outcome without a time is taken to have come when
+# the request had taken its time.
 _PAGES: Final = """
     SELECT day, kind, trakt_id, resource, sort, page, page_limit,
         bool_or(status IN ('good', 'good_empty')) AS landed,
         (array_agg(COALESCE(reason, upper(status)) ORDER BY planned_at DESC))[1] AS reason,
         max(attempts) AS attempts, max(http_status) AS http_status
     FROM trakt.pages WHERE NOT slice AND day BETWEEN :first AND :last
+        AND NOT (status = 'skipped' AND reason = 'NOT_NEEDED')
     GROUP BY day, kind, trakt_id, resource, comment_id, sort, page, page_limit"""
 _ENDED: Final = "COALESCE(ended_at, planned_at + make_interval(secs => COALESCE(ms, 0) / 1000.0))"
 
@@ -145,7 +147,7 @@ def _read_feeds(session: DatabaseSession, ledger: Ledger, since: datetime, until
     feeds: dict[int, Feed] = {}
     for row in session.rows(
         "SELECT sweep_id, started_at, ended_at, complete FROM trakt.sweeps"
-        " WHERE resource = 'updates' AND started_at >= :since AND started_at < :until ORDER BY started_at, sweep_id",
+        " WHERE resource = 'feed' AND started_at >= :since AND started_at < :until ORDER BY started_at, sweep_id",
         since=since,
         until=until,
     ):
@@ -162,7 +164,7 @@ def _read_feeds(session: DatabaseSession, ledger: Ledger, since: datetime, until
 
 def _read_sweeps(session: DatabaseSession, ledger: Ledger, since: datetime, until: datetime) -> None:
     for row in session.rows(
-        "SELECT kind, trakt_id, started_at, ended_at, since IS NULL AND until IS NULL AS is_full FROM trakt.sweeps"
+        "SELECT kind, trakt_id, started_at, ended_at, since IS NULL AS is_full FROM trakt.sweeps"
         " WHERE resource = 'comments' AND complete AND ended_at >= :since AND ended_at < :until ORDER BY ended_at",
         since=since,
         until=until,
@@ -212,7 +214,8 @@ def missing_pages(session: DatabaseSession, first: Day, last: Day, limit: int) -
         limit: the most pages.
     """
     rows = session.rows(
-        f"SELECT p.*, COALESCE(t.title, t.slug) AS name FROM ({_PAGES}) p LEFT JOIN trakt.titles t USING (kind, trakt_id)"  # noqa: S608
+        f"SELECT p.*, COALESCE(t.title, t.slug) AS name FROM ({_PAGES}) p"  # noqa: S608
+        " LEFT JOIN trakt.titles t USING (kind, trakt_id)"
         " WHERE NOT landed ORDER BY day DESC, kind, trakt_id, resource, page LIMIT :limit",
         first=first.date,
         last=last.date,

@@ -84,7 +84,7 @@ class DayLevels:
     def reasons(self) -> dict[str, int]:
         """Reason -> titles that were not fresh, most frequent first."""
         found = Counter(each.fresh.reason for each in self.titles if each.fresh.reason is not None)
-        return {reason: count for reason, count in sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))}
+        return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 @dataclass(frozen=True, slots=True)

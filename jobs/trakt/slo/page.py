@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jobs.trakt.slo.days import ZONE
 from jobs.trakt.slo.freshness import REASONS
+from jobs.trakt.slo.levels import is_met
 from jobs.trakt.slo.store import burn
 from shared.report import Table, Text, Trend
 
@@ -19,20 +20,24 @@ if TYPE_CHECKING:
     from jobs.trakt.slo.store import StoredDay
     from shared.report.sections import Section
 
-__all__ = ["ALERTS", "LEVELS", "NOT_FRESH", "percent", "sections"]
+__all__ = ["ALERTS", "LEVELS", "NOT_FRESH", "View", "percent", "sections"]
 
 LEVELS: Final = "Service levels"
 ALERTS: Final = "Open alerts"
 NOT_FRESH: Final = "Titles that are not fresh"
 _MISSING: Final = "Missing pages, and why"
+_DEFINITION: Final = (
+    "A title-day is fresh if, by 09:00 America/Chicago, the feed was read without a gap, the title and its ratings were"
+    " read if the feed named it, and the last complete sweep of the title is at most 7 days old."
+)
 
 
 def percent(part: float, whole: float) -> str:
     """Return a share; only exact shares are shown as 100.
 
     Example:
-        >>> percent(1999, 2000), percent(99_999, 100_000), percent(0, 0)
-        ('99.95 %', '> 99.99 %', '–')
+        >>> percent(1999, 2000), percent(99_999, 100_000)
+        ('99.95 %', '> 99.99 %')
     """
     if not whole:
         return "\N{EN DASH}"
@@ -41,41 +46,38 @@ def percent(part: float, whole: float) -> str:
     return "> 99.99 %" if text == "100.00" and part < whole else f"{text} %"
 
 
-def sections(
-    measured: DayLevels,
-    window: Window,
-    days: Sequence[StoredDay],
-    missing: Sequence[MissingPage],
-    alerts: Sequence[Alert],
-    shown: int,
-) -> list[Section]:
-    """Return the sections in the order of the page.
+class View(NamedTuple):
+    """What the page shows.
 
-    Args:
+    Attributes:
         measured: the day.
         window: sums over the final days of the window.
         days: the days of the window, oldest first.
         missing: missing pages of the window, newest first.
         alerts: open alerts.
-        shown: the most titles of the list of late ones.
+        shown: the most titles of the list of those that are not fresh.
     """
+
+    measured: DayLevels
+    window: Window
+    days: Sequence[StoredDay]
+    missing: Sequence[MissingPage]
+    alerts: Sequence[Alert]
+    shown: int
+
+
+def sections(view: View) -> list[Section]:
+    """Return the sections in the order of the page."""
     found: list[Section] = []
-    if alerts:
-        found.append(
-            Table(ALERTS, ["alert", "since", "message"], [[a.alert, str(a.opened_on), a.message] for a in alerts])
-        )
-    found += [_levels(measured, window), *_trends(days), _not_fresh(measured, shown), _missing(missing)]
-    if measured.missing:
-        rows = [[reason, count] for reason, count in measured.missing.items()]
-        found.append(Table(f"Missing pages of {measured.day} by reason", ["reason", "pages"], rows))
-    found.append(_days(days))
-    found.append(
-        Text(
-            "",
-            "A title-day is fresh if, by 09:00 America/Chicago, the feed was read without a gap, the title and its ratings"
-            " were read if the feed named it, and the last complete sweep of the title is at most 7 days old.",
-        )
-    )
+    if view.alerts:
+        rows = [[each.alert, str(each.opened_on), each.message] for each in view.alerts]
+        found.append(Table(ALERTS, ["alert", "since", "message"], rows))
+    found += [_levels(view.measured, view.window), *_trends(view.days)]
+    found += [_not_fresh(view.measured, view.shown), _missing(view.missing)]
+    if view.measured.missing:
+        reasons = [[reason, count] for reason, count in view.measured.missing.items()]
+        found.append(Table(f"Missing pages of {view.measured.day} by reason", ["reason", "pages"], reasons))
+    found += [_days(view.days), Text("", _DEFINITION)]
     return found
 
 
@@ -85,7 +87,7 @@ def _levels(measured: DayLevels, window: Window) -> Table:
     state = "" if measured.is_final else ", so far"
     return Table(
         LEVELS,
-        ["level", "value", "of", "share", "objective", "met"],
+        ["level", "value", "of", "share", "objective", "state"],
         [
             [
                 "fresh title-days, 28 days (the objective)",
@@ -93,7 +95,7 @@ def _levels(measured: DayLevels, window: Window) -> Table:
                 window.title_days,
                 percent(window.fresh, window.title_days),
                 "99 %",
-                window.is_met,
+                _met(window.is_met if window.days else None),
             ],
             ["good days, 28 days", window.good_days, window.days, percent(window.good_days, window.days), None, None],
             [
@@ -102,7 +104,7 @@ def _levels(measured: DayLevels, window: Window) -> Table:
                 len(measured.titles),
                 percent(measured.fresh_titles, len(measured.titles)),
                 "99 % for a good day",
-                measured.is_good,
+                _met(measured.is_good),
             ],
             [
                 f"pages of {measured.day}{state}",
@@ -110,7 +112,7 @@ def _levels(measured: DayLevels, window: Window) -> Table:
                 planned,
                 percent(landed, planned),
                 "99 %",
-                None if not planned else landed * 100 >= planned * 99,
+                _met(is_met(landed, planned) if planned else None),
             ],
             [
                 f"titles with their pages on {measured.day}{state}",
@@ -118,11 +120,16 @@ def _levels(measured: DayLevels, window: Window) -> Table:
                 len(complete),
                 percent(sum(complete), len(complete)),
                 "99 % of the pages of each",
-                None if not complete else all(complete),
+                _met(all(complete) if complete else None),
             ],
         ],
         note="One missed day of 28 leaves 96.43 % good days, so 99 % of days allows none. Title-days can meet it.",
     )
+
+
+def _met(met: bool | None) -> Any:
+    """Return the cell of an objective: a missed one is a label, which stands out."""
+    return None if met is None else "met" if met else ("missed",)
 
 
 def _trends(days: Sequence[StoredDay]) -> list[Section]:
@@ -135,7 +142,7 @@ def _trends(days: Sequence[StoredDay]) -> list[Section]:
             labels,
             [spent.get(each.day) for each in days],
             limit=100.0,
-            note="Title-days missed so far, over 1 % of the title-days of the window. Above 100 %, the objective is missed.",
+            note="Missed title-days so far, over 1 % of the title-days of the window. Above 100 %, it is missed.",
         ),
         Trend(
             "Titles late",
@@ -219,7 +226,7 @@ def _days(days: Sequence[StoredDay]) -> Table:
             ]
             for each in reversed(days)
         ],
-        note="Late later: titles that became fresh after 09:00 on the same day. Minutes are shown, and are not the objective.",
+        note="Late later: titles that became fresh after 09:00 on the same day. Minutes are not the objective.",
     )
 
 

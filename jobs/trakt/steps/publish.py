@@ -74,7 +74,7 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
         sizes = {table: path.stat().st_size for table, path in files.items()}
         _name_datasets(traced, build, columns)
     stage_run.progress.finish()
-    return _report(settings, build, done, sizes, read - began, time.monotonic() - read)
+    return _report(settings, build, done, sizes, {"read": read - began, "publish": time.monotonic() - read})
 
 
 def _name_datasets(traced: Trace, build: Build, columns: dict[str, dict[str, str]]) -> None:
@@ -89,8 +89,7 @@ def _report(
     build: Build,
     done: dict[str, Published],
     sizes: dict[str, int],
-    read_s: float,
-    publish_s: float,
+    seconds: dict[str, float],
 ) -> Report:
     counts = {
         name: sum(getattr(each, name) for each in done.values())
@@ -108,8 +107,8 @@ def _report(
         items=rows,
         counts={"rows": rows, **counts},
         bytes={"files": sum(sizes.values())},
-        rates={"rows_per_s": rows / publish_s if publish_s else 0.0},
-        durations={"read": read_s, "publish": publish_s},
+        rates={"rows_per_s": rows / max(seconds["publish"], 1e-3)},
+        durations=seconds,
         outputs={
             "source": f"{settings.bucket}/gold/{build.build_id}",
             "output_hash": f"{build.bronze_version}-{build.project_hash[:12]}-{build.as_of}",

@@ -62,16 +62,17 @@ def run(settings: SloSettings, stage_run: StageRun) -> Report:
         measured = _measure(session, day, now)
         changed = sum(write_day(session, each, stage_run.run_id) for each in measured)
         days = stored_days(session, day - (WINDOW_DAYS - 1), day)
-        alerts = _alerts(session, measured, day, today, settings.storm, stage_run.run_id)
+        alerts = _alerts(session, measured if day == today else [], settings.storm, stage_run.run_id)
         missing = missing_pages(session, day - (WINDOW_DAYS - 1), day, settings.shown)
     sent = send_open(settings, stage_run.run_id, NotifySettings())
     if sent:
         _LOG.info("alerts were sent by %s", ", ".join(sent))
     for alert in alerts:
         _LOG.warning("alert %s, open since %s: %s", alert.alert, alert.opened_on, alert.message)
-    report = _report(settings, measured, days, alerts, changed)
+    report = _report(measured, days, alerts, changed)
     if measured:
-        report.sections = page.sections(measured[-1], _window(days), days, missing, alerts, settings.shown)
+        view = page.View(measured[-1], _window(days), days, missing, alerts, settings.shown)
+        report.sections = page.sections(view)
     report.durations = {"measure": time.monotonic() - began}
     return report
 
@@ -90,29 +91,25 @@ def _measure(session: DatabaseSession, day: Day, now: datetime) -> list[DayLevel
         return []
     ledger = read_ledger(session, wanted)
     measured = [levels(each, ledger, traffic(session, each), now) for each in wanted]
-    return [each for each in measured if each.titles]
+    # Titles that were added after the deadline count from the next day; their pages count at once.
+    return [each for each in measured if each.titles or each.pages[0]]
 
 
 def _window(days: list[StoredDay]) -> Window:
     return window([(each.titles, each.fresh_titles) for each in days if each.is_final])
 
 
-def _alerts(
-    session: DatabaseSession, measured: list[DayLevels], day: Day, today: Day, storm: int, run_id: str
-) -> list[Alert]:
+def _alerts(session: DatabaseSession, measured: list[DayLevels], storm: int, run_id: str) -> list[Alert]:
     """Open and end alerts by the last final day; a day of the past that is measured again changes none."""
     final = [each for each in measured if each.is_final]
-    if not final or day < today:
+    if not final:
         return record(session, None, {}, run_id)
     last = final[-1]
     recent = stored_days(session, last.day - (WINDOW_DAYS - 1), last.day)
-    holding = conditions(last, recent[-1], _window(recent), storm)
-    return record(session, last.day.date, holding, run_id)
+    return record(session, last.day.date, conditions(last, recent[-1], _window(recent), storm), run_id)
 
 
-def _report(
-    settings: SloSettings, measured: list[DayLevels], days: list[StoredDay], alerts: list[Alert], changed: int
-) -> Report:
+def _report(measured: list[DayLevels], days: list[StoredDay], alerts: list[Alert], changed: int) -> Report:
     total = _window(days)
     last = measured[-1] if measured else None
     final = [each for each in days if each.is_final]
@@ -156,14 +153,16 @@ def _headline(last: DayLevels | None, total: Window, of_day: StoredDay | None) -
     if last is None:
         return "no title is tracked yet, so there is nothing to measure"
     fresh = f"{last.fresh_titles:,} of {len(last.titles):,} titles are fresh on {last.day}"
-    if not last.is_final:
+    if not last.titles:
+        fresh = f"no title counts on {last.day}: a title counts from its first 09:00 in America/Chicago"
+    elif not last.is_final:
         fresh += " so far"
-    if of_day is None:
-        return f"{fresh}; no day has reached its deadline yet"
+    if of_day is None or not total.days:
+        return f"{fresh}; no title-day has reached its deadline yet"
     state = "met" if total.is_met else "missed"
     return (
-        f"{fresh}; {page.percent(total.fresh, total.title_days)} of {total.title_days:,} title-days over {total.days} days,"
-        f" the objective of 99 % is {state}, {total.spent:.0%} of the budget is spent"
+        f"{fresh}; {page.percent(total.fresh, total.title_days)} of {total.title_days:,} title-days over {total.days}"
+        f" days, the objective of 99 % is {state}, {total.spent:.0%} of the budget is spent"
     )
 
 
@@ -177,5 +176,6 @@ def show(report: Report, console: Console) -> None:
     for title, right in ((page.LEVELS, {"value", "of", "share"}), (page.ALERTS, set()), (page.NOT_FRESH, set())):
         table = find_table(report, title)
         if table is not None and table.rows:
-            print_table(console, table.columns, table.rows, right=right)
+            rows = [[", ".join(cell) if isinstance(cell, tuple) else cell for cell in row] for row in table.rows]
+            print_table(console, table.columns, rows, right=right)
     print_line(console, report.headline)

@@ -13,9 +13,9 @@ from shared.database.dictionary.gamedata import SESSIONS
 from shared.database.dictionary.ledger import LEDGER
 from shared.database.dictionary.relation import Relation
 from shared.database.dictionary.screenalytics import CAST_PERSONS, PERSONS, SCREENALYTICS
-from shared.database.dictionary.trakt_pages import TRAKT_PAGES
 from shared.database.dictionary.trakt import TRAKT
 from shared.database.dictionary.trakt_gold import TRAKT_GOLD
+from shared.database.dictionary.trakt_pages import TRAKT_PAGES
 from shared.database.dictionary.viewership import VIEWERSHIP
 
 if TYPE_CHECKING:

@@ -37,6 +37,8 @@ TRAKT_PAGES: Final[Mapping[str, Relation]] = {
             "not_found_days": "days (UTC) since the last success on which the title itself answered 404",
             "resolved_at": "when its names were last resolved to its id",
             "next_sweep_at": "when its next full sweep is due",
+            "tracked_since": "since when it has been tracked without a break",
+            "state_since": "when `state` last changed",
         },
     ),
     "trakt.loads": Relation(
@@ -69,8 +71,8 @@ TRAKT_PAGES: Final[Mapping[str, Relation]] = {
             "started_at": "when it started",
             "ended_at": "when it ended; NULL while it runs, and if it was interrupted",
             "pages_expected": "largest number of pages that any answer stated",
-            "complete": "every page was read, `verified` and `borders` are true, and `since` left nothing out: a comment"
-            " that is absent was deleted or moved; of a feed, it was read back to `since` without a gap",
+            "complete": "every page was read, `verified` and `borders` are true, and `since` left nothing out: an"
+            " absent comment was deleted or moved; of a feed, it was read back to `since` without a gap",
             "verified": "the API's headers stated the number of pages",
             "borders": "no comment can have passed between two pages unseen: no count of items fell, or the page before"
             " was read again",
@@ -111,6 +113,8 @@ TRAKT_PAGES: Final[Mapping[str, Relation]] = {
             "ids": "ids of the comments, in order",
             "page_count": "number of pages that the answer stated",
             "item_count": "number of items that the answer stated",
+            "ended_at": "when its outcome was known; NULL while it is planned",
+            "throttled": "429 answers among the attempts",
         },
     ),
     "trakt.named_titles": Relation(

@@ -32,7 +32,10 @@ _TITLE = """
     title_kind text NOT NULL CHECK (title_kind IN ('movie', 'show')),
     title_id_trakt bigint NOT NULL CHECK (title_id_trakt > 0)"""
 _PERIOD = "period text NOT NULL CHECK (period IN ('7d', '28d', '90d', 'all'))"
-_FIGURES = ("breadth", "intensity", "half_life_days", "t50_days", "t80_days", "hold_up", "retention")
+_FIGURES = (
+    *("breadth", "intensity", "half_life_days", "t50_days", "t80_days", "t50_year_days", "t80_year_days"),
+    *("hold_up", "retention"),
+)
 
 
 def upgrade() -> None:
@@ -59,6 +62,36 @@ def _ledger() -> None:
             ADD COLUMN IF NOT EXISTS ended_at timestamptz,
             ADD COLUMN IF NOT EXISTS throttled integer NOT NULL DEFAULT 0
     """)
+    # By triggers: every statement that writes an outcome or a state would have to remember the time.
+    op.execute("""
+        CREATE FUNCTION trakt.set_page_time() RETURNS trigger LANGUAGE plpgsql AS $body$
+        BEGIN
+            NEW.ended_at := CASE WHEN NEW.status <> 'planned' THEN clock_timestamp() END;
+            RETURN NEW;
+        END
+        $body$
+    """)
+    op.execute("""
+        CREATE TRIGGER page_time BEFORE UPDATE OF status ON trakt.pages FOR EACH ROW
+            WHEN (OLD.status IS DISTINCT FROM NEW.status AND OLD.ended_at IS NOT DISTINCT FROM NEW.ended_at)
+            EXECUTE FUNCTION trakt.set_page_time()
+    """)
+    op.execute("""
+        CREATE FUNCTION trakt.set_title_time() RETURNS trigger LANGUAGE plpgsql AS $body$
+        BEGIN
+            NEW.state_since := clock_timestamp();
+            IF NEW.state = 'tracked' THEN
+                NEW.tracked_since := NEW.state_since;
+            END IF;
+            RETURN NEW;
+        END
+        $body$
+    """)
+    op.execute("""
+        CREATE TRIGGER title_time BEFORE UPDATE OF state ON trakt.titles FOR EACH ROW
+            WHEN (OLD.state IS DISTINCT FROM NEW.state AND OLD.state_since IS NOT DISTINCT FROM NEW.state_since)
+            EXECUTE FUNCTION trakt.set_title_time()
+    """)
 
 
 def _titles() -> None:
@@ -81,6 +114,8 @@ def _titles() -> None:
             rating double precision,
             rating_observed_at timestamptz,
             first_comment_at timestamptz,
+            comments_without_day bigint,
+            deleted_comments bigint,
             is_gone boolean NOT NULL,
             gone_on date,
             tmdb_popularity double precision,
@@ -108,6 +143,8 @@ def _daily() -> None:
             rating_sum double precision,
             edited bigint NOT NULL,
             late_arrivals bigint NOT NULL,
+            likes_added bigint NOT NULL,
+            likes_net_change bigint NOT NULL,
             PRIMARY KEY (title_kind, title_id_trakt, day)
         )
     """)
@@ -141,6 +178,7 @@ def _metrics() -> None:
         CREATE TABLE gold.trakt_metrics_daily ({_TITLE},
             as_of date NOT NULL,
             age_days integer,
+            age_band text,
             anchor text CHECK (anchor IN ('release', 'first_comment')),
             comments bigint NOT NULL,
             replies_counted boolean NOT NULL,
@@ -287,7 +325,8 @@ def _burn() -> None:
     op.execute("""
         CREATE VIEW gold.trakt_slo_pages AS
         SELECT day, title_kind, title_id_trakt, pages_planned, pages_landed,
-            pages_landed::double precision / pages_planned AS share, pages_landed * 100 >= pages_planned * 99 AS is_complete
+            pages_landed::double precision / pages_planned AS share,
+            pages_landed * 100 >= pages_planned * 99 AS is_complete
         FROM gold.trakt_slo_titles WHERE pages_planned > 0
     """)
     op.execute("COMMENT ON VIEW gold.trakt_slo_pages IS 'Pages landed and planned of each title and day'")

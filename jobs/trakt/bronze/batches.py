@@ -1,0 +1,121 @@
+"""Record batches of a load: values of items as columns, values of their pages repeated by index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from jobs.trakt.bronze.data_files import FILE_SCHEMA
+from jobs.trakt.bronze.rows import Observation, Subject
+from jobs.trakt.bronze.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from jobs.trakt.bronze.data_files import DataFiles
+    from jobs.trakt.bronze.pages import Page
+
+__all__ = ["KindRows"]
+
+# Python's objects of this many rows are held at a time; then they become Arrow's columns.
+_ROWS: Final = 4_096
+_PAGE_COLUMNS: Final = tuple(
+    name
+    for name in FILE_SCHEMA.names
+    if name
+    not in (
+        *("payload", "comment_id", "payload_sha256", "item_index"),
+        *("title_kind", "title_id_trakt", "title_slug", "season", "episode"),
+    )
+)
+
+
+class KindRows:
+    """Rows of one kind on their way to files.
+
+    Args:
+        files: receives them as batches.
+    """
+
+    def __init__(self, files: DataFiles) -> None:
+        self.files = files
+        self._seen: list[Observation] = []
+        self._pages: list[Page] = []
+        self._counts: list[int] = []
+
+    def add(self, page: Page, observations: Iterable[Observation]) -> None:
+        """Add observations of a page."""
+        before = len(self._seen)
+        self._seen.extend(observations)
+        if len(self._seen) > before:
+            self._pages.append(page)
+            self._counts.append(len(self._seen) - before)
+            if len(self._seen) >= _ROWS:
+                self.flush()
+
+    def add_page(self, page: Page, sightings: str) -> None:
+        """Add the row of a page itself."""
+        request = page.request
+        subject = Subject(request.title, None, request.season, request.episode)
+        self.add(page, (Observation("page", None, request.comment_id, sightings, None, subject),))
+
+    def flush(self) -> None:
+        """Hand the rows to the files."""
+        if self._seen:
+            self.files.add(self._batch())
+            self._seen, self._pages, self._counts = [], [], []
+
+    def _batch(self) -> pa.RecordBatch:
+        seen = self._seen
+        of_title = self.files.kind.startswith(("rating", "title", "tmdb"))
+        subjects = [one.subject for one in seen]
+        titles = [one.title for one in subjects]
+        columns: dict[str, list[Any]] = {
+            "payload": [one.payload for one in seen],
+            "comment_id": [None if of_title else one.id for one in seen],
+            "payload_sha256": [one.sha256 for one in seen],
+            "item_index": [one.index for one in seen],
+            "title_kind": [title and title.kind for title in titles],
+            "title_id_trakt": [title and title.trakt_id for title in titles],
+            "title_slug": [one.slug for one in subjects],
+            "season": [one.season for one in subjects],
+            "episode": [one.episode for one in subjects],
+        }
+        arrays = {name: pa.array(values, FILE_SCHEMA.field(name).type) for name, values in columns.items()}
+        of_pages = [_page_values(page) for page in self._pages]
+        places = pa.array(np.repeat(np.arange(len(of_pages)), self._counts))
+        for name in _PAGE_COLUMNS:
+            values = pa.array([value[name] for value in of_pages], FILE_SCHEMA.field(name).type)
+            arrays[name] = values.take(places)
+        return pa.RecordBatch.from_arrays([arrays[name] for name in FILE_SCHEMA.names], schema=FILE_SCHEMA)
+
+
+def _page_values(page: Page) -> dict[str, str | int | bool | datetime | None]:
+    request = page.request
+    return {
+        "page": request.page,
+        "fetched_at": page.fetched_at,
+        "observed_at": page.observed_at,
+        "sort": request.sort,
+        "page_limit": _int32(page.header_number("x-pagination-limit") or request.limit),
+        "page_count": _int32(page.header_number("x-pagination-page-count")),
+        "item_count_header": page.header_number("x-pagination-item-count"),
+        "server_header": page.headers.get("x-trakt-server"),
+        "http_status": page.status,
+        "etag": page.headers.get("etag"),
+        "page_key": page.key,
+        "load_id": request.load_id,
+        "run_id": page.run_id,
+        "attempt": page.attempt,
+        "source_system": page.source_system,
+        "is_synthetic": page.is_synthetic,
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def _int32(number: int | None) -> int | None:
+    """Return a number of a header if it fits into its column: a hostile one does not stop a load."""
+    return number if number is not None and number < 2**31 else None

@@ -1,0 +1,216 @@
+"""Erase a user's comments from page objects, the table and dead letters, and keep them from coming back."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from jobs.trakt.bronze.data_files import DataFiles, open_parquet
+from jobs.trakt.bronze.erase_page import rewrite_erased
+from jobs.trakt.bronze.erased_items import author_names, folded, names_in_text
+from jobs.trakt.bronze.live_files import live_files
+from jobs.trakt.bronze.pages import WHOLE_ANSWER
+from jobs.trakt.bronze.rewrite import remove_action
+from jobs.trakt.bronze.table import ERASURES, commit_files, open_table
+from jobs.trakt.bronze.tombstones import add_tombstones, salt_of
+from shared.database.session import transaction
+from shared.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from deltalake.transaction import AddAction, RemoveAction
+
+    from jobs.trakt.bronze.erased_items import Erased
+    from jobs.trakt.bronze.live_files import LiveFile
+    from jobs.trakt.bronze.place import BronzePlace
+    from shared.database.session import DatabaseSession
+
+__all__ = ["EraseReport", "erase_user"]
+
+_ROWS: Final = 8_192
+_LETTERS: Final = 5_000
+
+
+@dataclass(slots=True)
+class EraseReport:
+    """The result of an erasure.
+
+    Attributes:
+        names: names of the user, usernames and slugs, that were found; with the one that was passed.
+        rows: rows of comments removed from the table.
+        files: data files rewritten.
+        pages: page objects rewritten.
+        dead_letters: rows removed.
+        version: version of the table without the user; -1 if there is no table.
+        last_bytes: day from which a vacuum deletes the last bytes.
+        damaged: keys of page objects that cannot be read, and may have comments of the user.
+    """
+
+    names: int = 1
+    rows: int = 0
+    files: int = 0
+    pages: int = 0
+    dead_letters: int = 0
+    version: int = -1
+    last_bytes: date | None = None
+    damaged: list[str] = field(default_factory=list)
+
+
+def erase_user(
+    place: BronzePlace, name: str, *, run_id: str, retention_days: int = 7, now: datetime | None = None
+) -> EraseReport:
+    """Erase the comments of a user.
+
+    Other names of the user in the same comments are erased too: an item of an old shape has no slug, and a comment
+    written before a renaming has the former name. Ids and hashes of the items stay in the record of sightings: a page
+    stays complete. Mentions of the user in other users' texts stay. Safe to run again, also after a kill.
+
+    Args:
+        place: the bucket.
+        name: username or slug; case is ignored.
+        run_id: recorded with the tombstone.
+        retention_days: of the vacuum that will follow.
+        now: for tests; None is the clock.
+
+    Raises:
+        ConfigurationError: the salt is missing, or is not the one that others were erased with.
+        TransientError: the store or the database failed; run it again.
+    """
+    salt_of(place.settings)
+    with place.locked() as session:
+        names = _all_names(place, name)
+        # Committed at once: if this is killed, no ingest brings back what is already erased.
+        with transaction(place.settings) as other:
+            erased = add_tombstones(other, place.settings, names, run_id)
+        report = EraseReport(names=len(names))
+        _erase_rows(place, erased, report)
+        _erase_pages(place, session, erased, report)
+        _erase_letters(session, erased, report)
+    report.last_bytes = ((now or datetime.now(UTC)) + timedelta(days=retention_days, hours=1)).date()
+    return report
+
+
+def _all_names(place: BronzePlace, name: str) -> set[str]:
+    """Return the user's names, as :func:`folded`, in all stored versions of the user's comments and all pages."""
+    wanted = {folded(name)}
+    files = [file for file in live_files(place, open_table(place)) if file.kind == "comment"]
+    found = set(wanted)
+    ids: set[int] = set()
+    for number, names in _authors(place, files):
+        if names & wanted:
+            ids.add(number)
+            found |= names
+    if ids:
+        for number, names in _authors(place, files):
+            if number in ids:
+                found |= names
+    for key in place.pages.all_keys():
+        try:
+            items = json.loads(place.pages.get(key).body)
+        except (IntegrityError, ValueError, RecursionError):
+            continue
+        for item in items if isinstance(items, list) else [items]:
+            names = {folded(one) for one in author_names(item)}
+            if names & wanted:
+                found |= names
+    return found
+
+
+def _authors(place: BronzePlace, files: list[LiveFile]) -> Iterator[tuple[int, set[str]]]:
+    """Yield the id of each stored comment, and its author's names as :func:`folded`."""
+    for file in files:
+        with open_parquet(place.store, file.key, file.size) as parquet:
+            for batch in parquet.iter_batches(batch_size=_ROWS, columns=["comment_id", "payload"]):
+                ids = batch.column("comment_id").to_pylist()
+                for number, payload in zip(ids, batch.column("payload").to_pylist(), strict=True):
+                    yield number, {folded(one) for one in author_names(json.loads(payload))}
+
+
+def _erase_rows(place: BronzePlace, erased: Erased, report: EraseReport) -> None:
+    """Rewrite the files that have rows of the users, in one commit."""
+    table = open_table(place)
+    if table is None:
+        return
+    report.version = table.version()
+    actions: list[AddAction | RemoveAction] = []
+    for file in live_files(place, table):
+        if file.kind != "comment":
+            continue
+        kept, removed = _without(place, file, erased)
+        if removed:
+            report.rows += removed
+            report.files += 1
+            actions += [*kept, remove_action(file, changes_data=True)]
+    if actions:
+        report.version = commit_files(
+            place,
+            actions,
+            base=table.version(),
+            app=ERASURES,
+            number=(table.transaction_version(ERASURES) or 0) + 1,
+            metadata={"erasure": True, "rows": report.rows},
+        )
+
+
+def _without(place: BronzePlace, file: LiveFile, erased: Erased) -> tuple[list[AddAction], int]:
+    """Write the rows of a file that are not of the users to a new one; return its actions and the rows left out."""
+    # Most files have no row of the user: read the authors before writing anything.
+    if not any(erased.holds(names) for _, names in _authors(place, [file])):
+        return [], 0
+    removed = 0
+    with ExitStack() as stack:
+        parquet = stack.enter_context(open_parquet(place.store, file.key, file.size))
+        made = DataFiles(place.store, file.kind, f"part-{file.load_id or 'joined'}-erased")
+        stack.callback(made.close)
+        for batch in parquet.iter_batches(batch_size=_ROWS):
+            payloads = batch.column("payload").to_pylist()
+            keep = [not erased.holds(author_names(json.loads(payload))) for payload in payloads]
+            removed += len(keep) - sum(keep)
+            made.add(batch.filter(pa.array(keep)))
+        return made.finish(), removed
+
+
+def _erase_pages(place: BronzePlace, session: DatabaseSession, erased: Erased, report: EraseReport) -> None:
+    """Rewrite page objects, and remove the dead letters of what they no longer have."""
+    for key in place.pages.all_keys():
+        try:
+            page = place.pages.get(key)
+        except IntegrityError:
+            report.damaged.append(key)
+            continue
+        rewritten = rewrite_erased(page, erased)
+        if rewritten is not page:
+            place.pages.put(rewritten)
+            report.pages += 1
+        # The beginning of an item may end before its user. Pages that a killed erasure rewrote are looked at again.
+        if gone := [item.index for item in rewritten.erased if item.sha is None]:
+            report.dead_letters += session.run(
+                "DELETE FROM trakt.dead_letters WHERE page_key = :key AND coalesce(item_index, :whole) = ANY(:gone)",
+                key=key,
+                gone=gone,
+                whole=WHOLE_ANSWER.index,
+            )
+
+
+def _erase_letters(session: DatabaseSession, erased: Erased, report: EraseReport) -> None:
+    """Remove dead letters that name the users; which ones do is decided here, so that SQL has no names."""
+    last = 0
+    while rows := session.rows(
+        "SELECT dead_letter_id, payload_start FROM trakt.dead_letters WHERE dead_letter_id > :last"
+        " ORDER BY dead_letter_id LIMIT :count",
+        last=last,
+        count=_LETTERS,
+    ):
+        last = rows[-1].dead_letter_id
+        ids = [row.dead_letter_id for row in rows if erased.holds(names_in_text(row.payload_start))]
+        if ids:
+            report.dead_letters += session.run(
+                "DELETE FROM trakt.dead_letters WHERE dead_letter_id = ANY(:ids)", ids=ids
+            )

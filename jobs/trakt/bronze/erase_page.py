@@ -1,0 +1,74 @@
+"""Erase users' items from a page object: the page stays a page, with the items' ids and hashes in their place."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from jobs.trakt.bronze.erased_items import author_names, names_in_text, user_names
+from jobs.trakt.bronze.pages import WHOLE_ANSWER, ErasedItem
+from jobs.trakt.bronze.rows import observed_item
+from jobs.trakt.contract.check import check
+
+if TYPE_CHECKING:
+    from jobs.trakt.bronze.erased_items import Erased
+    from jobs.trakt.bronze.pages import Page
+
+__all__ = ["rewrite_erased"]
+
+
+def rewrite_erased(page: Page, erased: Erased) -> Page:
+    """Return a page without the items of erased users; the same page if it has none.
+
+    An item becomes ``null``, so that the others keep their positions, and its id and hash go to the header. A user
+    elsewhere, such as the owner of a list, becomes ``null``. The body of an answer that cannot be parsed is emptied if
+    it has such a name. Mentions in the text of other users' comments stay.
+
+    Args:
+        page: a page object.
+        erased: the users.
+    """
+    try:
+        value = json.loads(page.body)
+    except (ValueError, RecursionError):
+        has_name = erased.holds(names_in_text(page.body.decode(errors="replace")))
+        return page.without(b"", (WHOLE_ANSWER,)) if has_name else page
+    items = value if isinstance(value, list) else [value]
+    gone = [index for index, item in enumerate(items) if erased.holds(author_names(item))]
+    scrubbed = sum(_scrub(item, erased) for index, item in enumerate(items) if index not in set(gone))
+    if not gone and not scrubbed:
+        return page
+    sightings = _sightings(page, gone)
+    for index in gone:
+        items[index] = None
+    body = json.dumps(items if isinstance(value, list) else items[0]).encode()
+    return page.without(body, tuple(sorted((*page.erased, *sightings), key=lambda item: item.index)))
+
+
+def _sightings(page: Page, gone: list[int]) -> list[ErasedItem]:
+    """Return the ids and hashes that the items would have in their page's row."""
+    request = page.request
+    checked = check("comment", page.body, single=not request.is_list, now=page.fetched_at)
+    found = {item.index: observed_item(page, item) for item in checked.items if item.index in set(gone)}
+    return [
+        ErasedItem(index, found[index].id, (found[index].sha256 or "")[:16])
+        if index in found
+        else ErasedItem(index, None, None)
+        for index in gone
+    ]
+
+
+def _scrub(value: Any, erased: Erased) -> bool:
+    """Replace objects under ``user`` that are erased users by null, at any depth; return whether there was one."""
+    found = False
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            if erased.holds(user_names(one.get("user"))):
+                one["user"] = None
+                found = True
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
+    return found

@@ -1,0 +1,80 @@
+"""Tombstones: keyed hashes of the names of erased users, which every commit obeys."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from jobs.trakt.bronze.erased_items import EMPTY, Erased, name_digest
+from shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jobs.trakt.settings.bronze import BronzeSettings
+    from shared.database.session import DatabaseSession
+
+__all__ = ["add_tombstones", "erased_users", "salt_of"]
+
+
+def salt_of(settings: BronzeSettings) -> bytes:
+    """Return the salt of users' names.
+
+    Raises:
+        ConfigurationError: it is not set.
+    """
+    if settings.user_salt is None:
+        raise ConfigurationError(
+            "the salt of users is not set, and erased users cannot be recognised without it; set "
+            "TELECINE_TRAKT_USER_SALT to a secret of at least 16 characters, and never change it"
+        )
+    return settings.user_salt.get_secret_value().encode()
+
+
+def erased_users(session: DatabaseSession, settings: BronzeSettings) -> Erased:
+    """Return the erased users.
+
+    Args:
+        session: a transaction.
+        settings: with the salt.
+
+    Raises:
+        ConfigurationError: there are erased users, and the salt is missing, or is not the one they were erased with.
+        DatabaseNotMigrated: the table is missing.
+    """
+    found = {bytes.fromhex(row.user_hash) for row in session.rows("SELECT user_hash FROM trakt.tombstones")}
+    if not found:
+        return EMPTY
+    salt = salt_of(settings)
+    if _salt_digest(salt) not in found:
+        raise ConfigurationError(
+            f"{len(found) - 1} names of erased users were hashed with another salt than that of "
+            "TELECINE_TRAKT_USER_SALT; set the salt that was used then"
+        )
+    return Erased(salt, frozenset(found))
+
+
+def add_tombstones(session: DatabaseSession, settings: BronzeSettings, names: Iterable[str], run_id: str) -> Erased:
+    """Record names of an erased user by their hashes, and return these names alone, as erased users.
+
+    A hash of the salt alone is recorded too: with another salt no erased user would be recognised, which must not
+    happen unnoticed.
+
+    Raises:
+        ConfigurationError: the salt is not set, or is not the one that others were erased with.
+    """
+    erased_users(session, settings)
+    salt = salt_of(settings)
+    digests = frozenset(name_digest(salt, name) for name in names)
+    for digest in sorted((*digests, _salt_digest(salt))):
+        session.run(
+            "INSERT INTO trakt.tombstones (user_hash, run_id) VALUES (:user_hash, :run_id)"
+            " ON CONFLICT (user_hash) DO NOTHING",
+            user_hash=digest.hex(),
+            run_id=run_id,
+        )
+    return Erased(salt, digests)
+
+
+def _salt_digest(salt: bytes) -> bytes:
+    return hmac.digest(salt, b"telecine trakt salt", "sha256")

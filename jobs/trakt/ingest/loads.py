@@ -1,0 +1,133 @@
+"""Loads of one process: page objects are put into the open load, which is committed at its size, and at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from jobs.trakt.bronze.commit import commit_load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.trakt.bronze.pages import Page
+    from jobs.trakt.bronze.place import BronzePlace
+    from jobs.trakt.bronze.report import LoadReport
+    from jobs.trakt.ingest.ledger import Ledger, Outcome
+
+__all__ = ["Loads"]
+
+# Rows of the ledger that are written together: a kill loses at most this many, and their page objects tell of them.
+_TOGETHER: Final = 40
+_AT_LEAST_EVERY_S: Final = 1.0
+
+
+class Loads:
+    """The loads of a run, and the rows of the ledger that wait to be written.
+
+    Args:
+        place: the bucket.
+        ledger: the page ledger.
+        size: pages after which a load is committed.
+
+    Attributes:
+        reports: of the loads that were committed.
+    """
+
+    def __init__(self, place: BronzePlace, ledger: Ledger, size: int) -> None:
+        self.reports: list[LoadReport] = []
+        self._place = place
+        self._ledger = ledger
+        self._size = size
+        self._load = ""
+        self._pages = 0
+        self._under_way: dict[str, int] = {}
+        self._closed: list[str] = []
+        self._changing = asyncio.Lock()
+        self._writing = asyncio.Lock()
+        self._committing = asyncio.Lock()
+        self._waiting: list[Outcome] = []
+        self._written_at = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def current(self) -> str:
+        """Return the id of the open load; the first call opens one."""
+        async with self._changing:
+            if not self._load:
+                self._load = await asyncio.to_thread(self._ledger.new_load)
+            return self._load
+
+    async def enter(self) -> str:
+        """Return the load for a page object that is about to be put; pass it to :meth:`leave` afterwards."""
+        load = await self.current()
+        self._under_way[load] = self._under_way.get(load, 0) + 1
+        self._pages += 1
+        return load
+
+    async def put(self, page: Page) -> str:
+        """Store a page object, and return its key."""
+        return await asyncio.to_thread(self._place.pages.put, page)
+
+    async def leave(self, load: str, outcome: Outcome | None) -> None:
+        """Take the outcome of a page whose object was put, and commit loads that are full and at rest."""
+        if outcome is not None:
+            await self.add(outcome)
+        self._under_way[load] -= 1
+        if self._pages >= self._size and load == self._load:
+            self._load, self._pages = "", 0
+            self._closed.append(load)
+        for ready in [each for each in self._closed if not self._under_way.get(each)]:
+            self._closed.remove(ready)
+            task = asyncio.create_task(self._commit(ready))
+            self._tasks.add(task)
+
+    async def add(self, outcome: Outcome) -> None:
+        """Take the outcome of a page; it is written soon."""
+        if any(each.page_id == outcome.page_id for each in self._waiting):
+            # Two reads of one page add up, but one statement changes a row once.
+            await self.flush()
+        self._waiting.append(outcome)
+        now = asyncio.get_running_loop().time()
+        if len(self._waiting) >= _TOGETHER or now - self._written_at > _AT_LEAST_EVERY_S:
+            await self.flush()
+
+    def waiting(self) -> list[Outcome]:
+        """Return the outcomes that wait; for a process that is about to end."""
+        return list(self._waiting)
+
+    async def flush(self) -> None:
+        """Write the outcomes that wait."""
+        async with self._writing:
+            rows, self._waiting = self._waiting, []
+            self._written_at = asyncio.get_running_loop().time()
+            await asyncio.to_thread(self._ledger.write, rows)
+
+    async def commit_left(self, loads: Sequence[str]) -> None:
+        """Commit the loads that killed runs left."""
+        for load in loads:
+            await self._commit(load)
+
+    async def finish(self) -> None:
+        """Write what waits, and commit all loads; raise the first error of an earlier commit."""
+        await self.flush()
+        if self._tasks:
+            await asyncio.gather(*self._tasks)
+        for load in [*self._closed, self._load]:
+            if load:
+                await self._commit(load)
+        self._closed.clear()
+        self._load = ""
+
+    async def _commit(self, load: str) -> None:
+        # One at a time: a commit holds all rows of a load in memory.
+        async with self._committing:
+            await self.flush()
+            report = await asyncio.to_thread(self._commit_now, load)
+            if report is not None:
+                self.reports.append(report)
+
+    def _commit_now(self, load: str) -> LoadReport | None:
+        has_pages = next(iter(self._place.pages.keys(load)), None) is not None
+        report = commit_load(self._place, load, take=self._ledger.letters) if has_pages else None
+        self._ledger.committed(load, report)
+        return report

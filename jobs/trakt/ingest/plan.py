@@ -1,0 +1,108 @@
+"""Decide what a run asks for: which titles are swept, and whose ratings are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jobs.trakt.ingest.sweep import LIMIT
+from jobs.trakt.model import TitleRef
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+
+    from jobs.trakt.ingest.titles import Title
+    from shared.database.session import DatabaseSession
+
+__all__ = ["Work", "estimate", "fresh", "pages_of", "unrated", "works"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is asked for about one title.
+
+    Attributes:
+        ref: the title.
+        sweep: whether all its comments are read.
+        rating: whether its ratings are read.
+        summary: whether the title itself is read.
+    """
+
+    ref: TitleRef
+    sweep: bool
+    rating: bool
+    summary: bool
+
+
+def works(
+    titles: Iterable[Title],
+    *,
+    due: Collection[TitleRef],
+    rated: Collection[TitleRef] = (),
+    all_ratings: bool = False,
+    resolved: Collection[TitleRef] = (),
+) -> list[Work]:
+    """Return what is asked for, sweeps first: they take longest, and other connections read the rest meanwhile.
+
+    Args:
+        titles: the watch list.
+        due: titles to be swept besides those whose time has come.
+        rated: titles whose ratings are read besides those that are swept.
+        all_ratings: whether all ratings are read.
+        resolved: titles that this run has read already, to resolve their names.
+    """
+    found = {}
+    for title in titles:
+        sweep = title.is_due or title.ref in due
+        rating = sweep or ((all_ratings or title.ref in rated) and title.state != "gone")
+        if sweep or rating:
+            found[title.ref] = Work(title.ref, sweep, rating, sweep and title.ref not in resolved)
+    sizes = {title.ref: pages_of(title) for title in titles}
+    return sorted(found.values(), key=lambda each: (not each.sweep, -sizes[each.ref], each.ref))
+
+
+def pages_of(title: Title) -> int:
+    """Return the pages that a sweep of a title is expected to have, at least 1."""
+    stated = -(-(title.comments or 0) // LIMIT)
+    return max(stated if title.last_pages is None else title.last_pages, 1)
+
+
+def estimate(titles: Iterable[Title], plan: Iterable[Work]) -> int:
+    """Return the requests that a plan is expected to need, without retries."""
+    sizes = {title.ref: pages_of(title) for title in titles}
+    return sum((sizes[each.ref] if each.sweep else 0) + each.rating + each.summary for each in plan)
+
+
+def unrated(session: DatabaseSession) -> set[TitleRef]:
+    """Return the titles that the feed named, and whose ratings were not read since, in the last 7 days.
+
+    A run that was killed after it had read the feed leaves such titles, which the feed does not name again.
+    """
+    rows = session.rows(
+        """
+        SELECT kind, trakt_id FROM trakt.named_titles n
+        WHERE named_at > now() - interval '7 days'
+        GROUP BY kind, trakt_id
+        HAVING NOT EXISTS (
+            SELECT 1 FROM trakt.pages p
+            WHERE p.resource = 'rating' AND p.kind = n.kind AND p.trakt_id = n.trakt_id AND p.status = 'good'
+                AND p.planned_at >= max(n.named_at)
+        )
+        """
+    )
+    return {TitleRef(row.kind, row.trakt_id) for row in rows}
+
+
+def fresh(session: DatabaseSession, hours: float, since: datetime | None) -> set[TitleRef]:
+    """Return the titles that were read completely in the last hours, or as completely as ``since`` allows."""
+    rows = session.rows(
+        """
+        SELECT DISTINCT kind, trakt_id FROM trakt.sweeps
+        WHERE resource = 'comments' AND ended_at > now() - make_interval(secs => :seconds)
+            AND (complete OR (reason = 'PARTIAL_WINDOW' AND since = CAST(:since AS timestamptz)))
+        """,
+        seconds=hours * 3600,
+        since=since,
+    )
+    return {TitleRef(row.kind, row.trakt_id) for row in rows}

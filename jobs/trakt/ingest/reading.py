@@ -1,0 +1,454 @@
+"""Read one page: ask for it, store it as an object, and note its outcome; and read all pages of a listing."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlencode
+
+from jobs.trakt.api.answer import Answer
+from jobs.trakt.bronze.pages import Page, PageRequest
+from jobs.trakt.contract.parse import Unreadable
+from jobs.trakt.errors import PageFailed
+from jobs.trakt.ingest.ledger import Outcome, Single
+from jobs.trakt.ingest.listing import read_list
+from jobs.trakt.ingest.sweep import LIMIT, Sweep, Want
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jobs.trakt.api.client import TraktClient
+    from jobs.trakt.bronze.pages import PageResource
+    from jobs.trakt.ingest.ledger import Ledger, OpenSweep, Target
+    from jobs.trakt.ingest.listing import Listing
+    from jobs.trakt.ingest.loads import Loads
+    from jobs.trakt.settings.ingest import ReadSettings
+
+__all__ = ["NOT_FOUND", "OK", "Read", "Reader", "Swept", "iso", "outcome_of"]
+
+OK: Final = 200
+NOT_FOUND: Final = 404
+# Codes of pages that may hold one item which the API cannot serve (trakt/trakt-api#364): a smaller page may succeed.
+# An overloaded API would only be asked more.
+_SLICED: Final = frozenset({"SERVER_ERROR", "NOT_JSON", "NOT_A_LIST", "BODY_INCOMPLETE"})
+# A slice of a page that failed with all retries: one more is enough to tell a bad item from bad luck.
+_SLICE_RETRIES: Final = 1
+_RESTARTS: Final = 2
+# Every time is before this one.
+_NEVER: Final = "9999-12-31T23:59:59.999Z"
+# A feed that lost the subjects of its comments has them again with the next request (trakt/trakt-api#369).
+_BARE_READS: Final = 2
+_RESTARTED: Final = frozenset({"BORDER_CHANGED", "LIMIT_CHANGED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A page that was asked for.
+
+    Attributes:
+        answer: the answer; None if it failed.
+        listing: its comments, of a list.
+        code: why it failed; None if it did not.
+        is_gone: a title or a comment answered 404, which is an observation, and no failure.
+    """
+
+    answer: Answer | None = None
+    listing: Listing | None = None
+    code: str | None = None
+    is_gone: bool = False
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the API answered 404."""
+        return self.answer is not None and self.answer.status == NOT_FOUND
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """A listing that was read.
+
+    Attributes:
+        sweep: what was seen.
+        sweep_id: its number.
+        reason: why it is not complete; None if it is.
+        is_missing: the API answered 404 to the first page.
+        replied: comments with replies.
+        first: the first answer.
+    """
+
+    sweep: Sweep
+    sweep_id: int
+    reason: str | None
+    is_missing: bool = False
+    replied: tuple[int, ...] = ()
+    first: Answer | None = None
+
+
+def iso(moment: datetime) -> str:
+    """Return a time as the API writes it.
+
+    >>> iso(datetime(2026, 5, 4, 1, 2, 3, 456789, tzinfo=UTC))
+    '2026-05-04T01:02:03.456Z'
+    """
+    return f"{moment.astimezone(UTC).isoformat(timespec='milliseconds')[:23]}Z"
+
+
+class Reader:
+    """Asks for pages, and keeps objects and ledger.
+
+    Args:
+        client: asks the API.
+        ledger: the page ledger.
+        loads: takes page objects and outcomes.
+        settings: settings of the command.
+        run_id: the run.
+    """
+
+    def __init__(self, client: TraktClient, ledger: Ledger, loads: Loads, settings: ReadSettings, run_id: str) -> None:
+        self.client = client
+        self.ledger = ledger
+        self.loads = loads
+        self.settings = settings
+        self._run_id = run_id
+
+    async def plan(self, singles: list[Single]) -> list[int]:
+        """Plan documents, and return the numbers of their rows."""
+        return await asyncio.to_thread(self.ledger.plan_singles, singles, await self.loads.current())
+
+    async def single(
+        self, path: str, single: Single, page_id: int, query: Mapping[str, str | int] | None = None
+    ) -> Read:
+        """Ask for a document that is not a list. A 404 is an observation, and stored too."""
+        request = _Request(single.resource, single.ref, comment_id=single.comment_id)
+        return await self._read(path, dict(query or {}), request, page_id)
+
+    async def skip(self, page_id: int, reason: str) -> None:
+        """Note that a planned document is not asked for."""
+        await self.loads.add(Outcome(page_id, "skipped", await self.loads.current(), reason=reason))
+
+    async def store(self, path: str, single: Single, answer: Answer) -> None:
+        """Store a document that was asked for before it could be planned, because its id was not known."""
+        (page_id,) = await self.plan([single])
+        request = _Request(single.resource, single.ref, comment_id=single.comment_id)
+        await self._keep(path, request, page_id, answer, None)
+
+    async def listing(
+        self,
+        path: str,
+        target: Target,
+        *,
+        query: Mapping[str, str] | None = None,
+        seen: Callable[[Listing, Answer], None],
+    ) -> Swept:
+        """Read all pages of a listing, resuming what an ended process left.
+
+        Args:
+            path: of the API.
+            target: the listing.
+            seen: receives each page that came, in the order of reading.
+            query: parameters besides page and limit.
+
+        Raises:
+            Busy: another process reads it.
+        """
+        for attempt in range(_RESTARTS + 1):
+            swept = await self._once(path, target, dict(query or {}), seen)
+            if swept.sweep.stopped not in _RESTARTED or attempt == _RESTARTS:
+                break
+        return swept
+
+    async def _once(
+        self, path: str, target: Target, query: dict[str, str], seen: Callable[[Listing, Answer], None]
+    ) -> Swept:
+        # The replies to the comments of pages that were read before are not known to be read.
+        resumes = not self.settings.replies
+        load = await self.loads.current()
+        opened = await asyncio.to_thread(lambda: self.ledger.open_sweep(target, LIMIT, load, resumes=resumes))
+        sweep = _sweep(target, opened)
+        rows = _Rows(self, opened.sweep_id, target)
+        first: Answer | None = None
+        replied: dict[int, None] = {}
+        is_missing = is_bare = False
+        while (want := sweep.next()) is not None:
+            page_id, number = await rows.of(want, sweep)
+            request = _Request(
+                target.resource,
+                target.ref,
+                target.comment_id,
+                sort=target.sort,
+                page=want.page,
+                limit=want.limit,
+                read=number,
+            )
+            read = await self._read(
+                path,
+                {**query, "page": want.page, "limit": want.limit},
+                request,
+                page_id,
+                retries=_SLICE_RETRIES if want.purpose == "slice" else None,
+                land=_landing(sweep, want, target),
+            )
+            if read.listing is not None and read.answer is not None:
+                first = first or read.answer
+                if not rows.is_reread(want):
+                    replied.update((each.id, None) for each in read.listing.entries if each.replies)
+                is_bare |= any(each.about is None for each in read.listing.entries)
+                seen(read.listing, read.answer)
+            elif read.is_missing:
+                is_missing = True
+                sweep.stopped = "NOT_FOUND"
+            rows.read(want)
+        await self.loads.flush()
+        # A feed is complete when it was read back to the watermark; a listing, when all of it was read.
+        reason = sweep.reason if target.resource != "feed" else sweep.uncovered or ("FEED_BARE" if is_bare else None)
+        is_covered = target.resource == "feed" and reason is None
+        await asyncio.to_thread(
+            lambda: self.ledger.end_sweep(
+                opened.sweep_id,
+                expected=sweep.expected,
+                limit=sweep.limit,
+                complete=reason is None,
+                verified=is_covered or sweep.stated,
+                borders=is_covered or sweep.borders,
+                reason=reason,
+                notes=sweep.notes,
+                sliced=sorted(sweep.sliced),
+            )
+        )
+        return Swept(sweep, opened.sweep_id, reason, is_missing, tuple(replied), first)
+
+    async def _read(
+        self,
+        path: str,
+        query: dict[str, Any],
+        request: _Request,
+        page_id: int,
+        *,
+        retries: int | None = None,
+        land: Callable[[Read], int] | None = None,
+    ) -> Read:
+        """Ask, store and note. ``land`` tells the planner, and returns how many comments were seen before."""
+        try:
+            answer = await self.client.get(path, query or None, retries=retries)
+        except PageFailed as error:
+            read = Read(code=error.code)
+            if land is not None:
+                land(read)
+            outcome = Outcome(page_id, "failed", await self.loads.current(), reason=error.code)
+            outcome.attempts = int(error.data.get("attempts") or 1)
+            outcome.http_status = error.data.get("status") or None
+            await self.loads.add(outcome)
+            return read
+        if request.resource == "feed":
+            answer = await self._with_subjects(path, query, answer)
+        target = f"{path}?{urlencode(query)}" if query else path
+        return await self._keep(target, request, page_id, answer, land)
+
+    async def _with_subjects(self, path: str, query: dict[str, Any], answer: Answer) -> Answer:
+        """Return an answer whose comments name their titles, if asking again helps."""
+        for _ in range(_BARE_READS):
+            try:
+                listing = read_list(answer)
+                if not any(each.about is None for each in listing.entries):
+                    break
+                again = await self.client.get(path, query)
+            except (Unreadable, PageFailed):
+                break
+            answer = replace(again, attempts=again.attempts + answer.attempts) if again.status == OK else answer
+        return answer
+
+    async def _keep(
+        self, target: str, request: _Request, page_id: int, answer: Answer, land: Callable[[Read], int] | None
+    ) -> Read:
+        read = _judged(request, answer)
+        repeated = land(read) if land is not None else 0
+        load = await self.loads.enter()
+        outcome = None
+        try:
+            outcome = _outcome(page_id, load, read, answer, repeated)
+            if read.code is None or read.is_gone:
+                page = Page(
+                    request.of(load),
+                    target,
+                    answer.status,
+                    answer.headers,
+                    answer.body,
+                    answer.requested_at,
+                    datetime.now(UTC),
+                    answer.observed_at,
+                    self._run_id,
+                    attempt=answer.attempts,
+                    source_system=self.settings.source_system,
+                    is_synthetic=self.settings.is_replayer,
+                )
+                outcome.page_key = await self.loads.put(page)
+        except BaseException:
+            outcome = None
+            raise
+        finally:
+            await self.loads.leave(load, outcome)
+        return read
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request without its load, which is known only when the object is put."""
+
+    resource: str
+    ref: Any = None
+    comment_id: int | None = None
+    sort: str | None = None
+    page: int | None = None
+    limit: int | None = None
+    read: int = 1
+
+    def of(self, load: str) -> PageRequest:
+        return PageRequest(
+            load,
+            cast("PageResource", self.resource),
+            self.ref if self.resource in ("comments", "rating", "title") else None,
+            sort=self.sort,
+            page=self.page,
+            limit=self.limit,
+            comment_id=self.comment_id,
+            read=self.read,
+        )
+
+
+class _Rows:
+    """Rows of the ledger of one sweep, planned before their requests."""
+
+    def __init__(self, reader: Reader, sweep_id: int, target: Target) -> None:
+        self._reader = reader
+        self._sweep_id = sweep_id
+        self._target = target
+        self._planned: dict[tuple[int, int], int] = {}
+        self._reads: dict[tuple[int, int], int] = {}
+
+    async def of(self, want: Want, sweep: Sweep) -> tuple[int, int]:
+        """Return the number of a page's row, and how often the page is read with this request.
+
+        All pages that are expected are planned with the first of them.
+        """
+        key = (want.page, want.limit)
+        if key not in self._planned:
+            pages = {want.page}
+            if want.purpose != "slice":
+                pages.update(sweep.open_pages)
+            found = await asyncio.to_thread(
+                self._reader.ledger.plan_pages,
+                self._sweep_id,
+                self._target,
+                sorted(pages),
+                want.limit,
+                await self._reader.loads.current(),
+                part=want.purpose == "slice",
+            )
+            self._planned.update({(page, want.limit): page_id for page, page_id in found.items()})
+        return self._planned[key], self._reads.get(key, 0) + 1
+
+    def read(self, want: Want) -> None:
+        """Count a read."""
+        key = (want.page, want.limit)
+        self._reads[key] = self._reads.get(key, 0) + 1
+
+    def is_reread(self, want: Want) -> bool:
+        """Return whether a page was read before by this process."""
+        return (want.page, want.limit) in self._reads
+
+
+def _sweep(target: Target, opened: OpenSweep) -> Sweep:
+    return Sweep(
+        sort=target.sort,
+        hint=opened.hint,
+        since=_NEVER if target.first_page else None if target.since is None else iso(target.since),
+        most=target.most,
+        known=opened.known,
+        started=None if opened.started is None else _started(opened.started),
+    )
+
+
+def _started(moment: datetime) -> str:
+    # Dates of answers are whole seconds: a comment of the same second may have been counted already.
+    return iso(moment + timedelta(seconds=1))
+
+
+def _landing(sweep: Sweep, want: Want, target: Target) -> Callable[[Read], int]:
+    def land(read: Read) -> int:
+        if read.listing is None or read.answer is None:
+            if not read.is_missing:
+                code = read.code or "NOT_JSON"
+                sweep.failed(want, code, slices=code in _SLICED)
+            return 0
+        if sweep.started is None and target.resource != "feed":
+            sweep.started = _started(read.answer.observed_at)
+        facts = read.listing.facts if target.resource != "feed" else read.listing.by_update
+        return sweep.landed(want, facts)
+
+    return land
+
+
+def outcome_of(page_id: int, page: Page) -> Outcome:
+    """Return the outcome of a page whose object was put before its row could be written.
+
+    Args:
+        page_id: number of the row.
+        page: the page object.
+    """
+    answer = Answer(
+        page.status,
+        page.headers,
+        page.body,
+        page.requested_at,
+        page.observed_at,
+        page.attempt,
+        (page.fetched_at - page.requested_at).total_seconds(),
+    )
+    request = _Request(page.request.resource, page=page.request.page)
+    outcome = _outcome(page_id, page.request.load_id, _judged(request, answer), answer, 0)
+    outcome.page_key = page.key
+    return outcome
+
+
+def _judged(request: _Request, answer: Answer) -> Read:
+    if answer.status != OK:
+        return Read(answer, code="NOT_FOUND", is_gone=request.resource in ("title", "comment"))
+    if request.page is None:
+        return Read(answer)
+    try:
+        return Read(answer, read_list(answer))
+    except Unreadable as error:
+        return Read(answer, code=error.code)
+
+
+def _outcome(page_id: int, load: str, read: Read, answer: Answer, repeated: int) -> Outcome:
+    status = "good"
+    if read.code is not None and not read.is_gone:
+        status = "failed"
+    elif read.listing is not None and not read.listing.rows:
+        status = "good_empty"
+    outcome = Outcome(
+        page_id,
+        status,
+        load,
+        reason=read.code,
+        duplicates=repeated,
+        bytes=len(answer.body),
+        ms=round(answer.elapsed_s * 1000),
+        attempts=answer.attempts,
+        http_status=answer.status,
+        observed_at=answer.observed_at.isoformat(),
+        page_count=answer.page_count,
+        item_count=answer.item_count,
+    )
+    if read.listing is not None:
+        ids = list(read.listing.facts.ids)
+        outcome.rows = read.listing.rows
+        outcome.bad = read.listing.rows - len(ids)
+        outcome.ids = ids
+        outcome.first_id, outcome.last_id = (ids[0], ids[-1]) if ids else (None, None)
+    elif status == "good":
+        outcome.rows = 0 if read.is_missing else 1
+    return outcome

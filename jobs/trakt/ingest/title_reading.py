@@ -1,0 +1,208 @@
+"""Read one title: its summary, its comments, its ratings, and comments that a complete sweep no longer shows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.trakt.api.resources import comment, ratings, replies, summary, title_comments
+from jobs.trakt.contract.parse import Unreadable, parse
+from jobs.trakt.ingest import titles
+from jobs.trakt.ingest.ledger import Single, Target
+from jobs.trakt.ingest.titles import TitleFacts
+from shared.database.session import transaction
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from jobs.trakt.api.answer import Answer
+    from jobs.trakt.ingest.plan import Work
+    from jobs.trakt.ingest.reading import Reader, Swept
+    from jobs.trakt.model import TitleRef
+    from shared.settings.database import DatabaseSettings
+
+__all__ = ["TitleRead", "TitleReader"]
+
+_FULL: Final = {"extended": "full"}
+# The next daily run asks again for a title that answered 404.
+_ASKED_AGAIN: Final = timedelta(hours=20)
+
+
+@dataclass(slots=True)
+class TitleRead:
+    """What was read of one title.
+
+    Attributes:
+        ref: the title.
+        code: why something is missing; None if nothing is.
+        message: the same in words.
+        counts: pages, rows, duplicates, absent and deleted comments.
+    """
+
+    ref: TitleRef
+    code: str | None = None
+    message: str = ""
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def fails(self, code: str, message: str) -> None:
+        """Note why something is missing; the first reason stays."""
+        if self.code is None:
+            self.code, self.message = code, message
+
+
+class TitleReader:
+    """Reads titles.
+
+    Args:
+        reader: asks for pages.
+        settings: where the database is.
+        sweep_days: days between sweeps of a title.
+        since: older comments are not asked for; None for all.
+    """
+
+    def __init__(
+        self, reader: Reader, settings: DatabaseSettings, *, sweep_days: int, since: datetime | None = None
+    ) -> None:
+        self._reader = reader
+        self._settings = settings
+        self._sweep_days = sweep_days
+        self._since = since
+
+    async def read(self, work: Work, planned: dict[tuple[str, TitleRef], int]) -> TitleRead:
+        """Read what is asked for about a title.
+
+        Args:
+            work: what is asked for.
+            planned: resource and title -> number of the row of the ledger.
+
+        Raises:
+            Busy: another process sweeps the title.
+        """
+        found = TitleRead(work.ref)
+        # The listing comes first: that another process reads the title is known before anything is asked for.
+        is_there = await self._sweep(found) if work.sweep else True
+        if work.summary or not is_there:
+            page_id = planned.get(("title", work.ref)) or (await self._reader.plan([Single("title", work.ref)]))[0]
+            is_there = await self._summary(found, page_id, is_there=is_there)
+        if work.rating and is_there:
+            await self._rating(found, planned["rating", work.ref])
+        elif work.rating:
+            await self._reader.skip(planned["rating", work.ref], "NOT_FOUND")
+        return found
+
+    async def _summary(self, found: TitleRead, page_id: int, *, is_there: bool) -> bool:
+        """Read the title itself, which decides whether it exists; return that.
+
+        Args:
+            found: takes the result.
+            page_id: number of the row of the ledger.
+            is_there: whether its listing was found.
+        """
+        ref = found.ref
+        read = await self._reader.single(summary(ref), Single("title", ref), page_id, _FULL)
+        if read.is_missing and read.answer is not None:
+            await self._missing(found, read.answer)
+            return False
+        if read.code is not None or read.answer is None:
+            found.fails(read.code or "NOT_JSON", f"{ref}: the title could not be read ({read.code})")
+            return is_there
+        if not is_there:
+            found.fails("NOT_FOUND", f"{ref}: its comments answer 404, but the title does not; the next run asks again")
+        facts = _facts(ref, read.answer)
+        if facts is not None and facts.ref == ref:
+            await asyncio.to_thread(self._store, facts)
+        return True
+
+    async def _missing(self, found: TitleRead, answer: Answer) -> None:
+        """Take a 404 of the title itself: all rows are kept; it is gone after three days."""
+        ref = found.ref
+
+        def note() -> str:
+            with transaction(self._settings) as session:
+                on = answer.observed_at.date()
+                state = titles.missing(session, ref, on, answer.observed_at + _ASKED_AGAIN)
+                if state == "gone":
+                    titles.swept(session, ref, self._sweep_days)
+                return state
+
+        state = await asyncio.to_thread(note)
+        found.counts["gone" if state == "gone" else "missing"] += 1
+        if state != "gone":
+            message = f"{ref} answers 404; all its rows are kept, and it is gone after {titles.GONE_DAYS} such days"
+            found.fails("NOT_FOUND", message)
+
+    def _store(self, facts: TitleFacts) -> None:
+        with transaction(self._settings) as session:
+            titles.store(session, facts)
+
+    async def _sweep(self, found: TitleRead) -> bool:
+        """Read all comments; return whether the listing was found."""
+        ref = found.ref
+        sort = "oldest" if self._since is None else "newest"
+        target = Target("comments", ref, sort=sort, since=self._since)
+        swept = await self._reader.listing(title_comments(ref, sort), target, seen=lambda *_: None)
+        sweep = swept.sweep
+        if swept.is_missing:
+            return False
+        found.counts.update(
+            {"swept": 1, "comments": len(sweep.ids), "duplicates": sweep.duplicates, "complete": sweep.complete}
+        )
+        if swept.reason not in (None, "PARTIAL_WINDOW"):
+            read = f"{len(sweep.ids):,} comments of {sweep.expected:,} pages were read"
+            found.fails(str(swept.reason), f"{ref} was not read completely ({swept.reason}); {read}")
+        if sweep.complete:
+            await self._absent(found, swept)
+
+            def ended() -> None:
+                with transaction(self._settings) as session:
+                    titles.swept(session, ref, self._sweep_days)
+
+            await asyncio.to_thread(ended)
+        if self._reader.settings.replies:
+            for number in swept.replied:
+                await self._replies(found, number)
+        return True
+
+    async def _absent(self, found: TitleRead, swept: Swept) -> None:
+        """Ask for the comments that a complete sweep did not show: a 404 is a deletion, 200 one that has moved."""
+
+        def known() -> set[int]:
+            with transaction(self._settings) as session:
+                return titles.known_ids(session, found.ref, swept.sweep_id)
+
+        singles = [
+            Single("comment", found.ref, number) for number in swept.sweep.absent(await asyncio.to_thread(known))
+        ]
+        found.counts["absent"] += len(singles)
+        for single, page_id in zip(singles, await self._reader.plan(singles), strict=True):
+            read = await self._reader.single(comment(single.comment_id or 0), single, page_id)
+            if read.is_missing:
+                found.counts["deleted"] += 1
+            elif read.code is not None:
+                found.fails(read.code, f"{found.ref}: comment {single.comment_id} could not be read ({read.code})")
+
+    async def _rating(self, found: TitleRead, page_id: int) -> None:
+        read = await self._reader.single(ratings(found.ref), Single("rating", found.ref), page_id)
+        if read.code is not None:
+            found.fails(read.code, f"{found.ref}: its ratings could not be read ({read.code})")
+        else:
+            found.counts["ratings"] += 1
+
+    async def _replies(self, found: TitleRead, number: int) -> None:
+        target = Target("replies", found.ref, comment_id=number)
+        swept = await self._reader.listing(replies(number), target, seen=lambda *_: None)
+        found.counts["replies"] += len(swept.sweep.ids)
+        # A comment that was deleted since takes its replies with it.
+        if swept.reason is not None and not swept.is_missing:
+            found.fails(swept.reason, f"{found.ref}: replies to comment {number} were not read ({swept.reason})")
+
+
+def _facts(ref: TitleRef, answer: Answer) -> TitleFacts | None:
+    try:
+        document: Any = parse(answer.body).value
+    except Unreadable:
+        return None
+    return TitleFacts.of(ref.kind, document)
