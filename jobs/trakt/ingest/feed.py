@@ -43,7 +43,7 @@ class FeedRead:
 
     Attributes:
         named: tracked title -> its new and edited comments.
-        unreadable: titles of items that break the contract: their listings may tell what the feed does not.
+        unreadable: titles of items without their comment, which only their listings can tell.
         everything_due: changes since the watermark are lost to the feed: only sweeps of all titles can find them.
         reason: why the feed was not read back to the watermark; None if it was.
         pages: pages that were read.
@@ -70,7 +70,7 @@ async def read_feed(
 
     The feed's item is the comment itself, as the listing of its title has it: it is stored as an observation, and the
     listing need not be read for it. What the feed never shows, likes, counts of replies and deletions, is left to the
-    sweep of each title. A listing is read again only for an item that breaks the contract, and all are read after a
+    sweep of each title. A listing is read again only for an item that has lost its comment, and all are read after a
     gap that a second read did not close.
 
     Args:
@@ -137,8 +137,11 @@ def _latest(times: list[str]) -> datetime | None:
 
 
 def _unreadable(answer: Answer) -> set[TitleRef]:
-    """Return the titles of items that break the contract."""
-    bad = {each.index for each in check("comment", answer.body).bad}
+    """Return the titles of items without their comment (trakt/trakt-api#369).
+
+    A comment that breaks the contract does so in its listing, too: reading that would only find it again.
+    """
+    bad = {each.index for each in check("comment", answer.body).bad if each.code == "COMMENT_MISSING"}
     if not bad:
         return set()
     items: list[Any] = parse(answer.body).value
@@ -146,7 +149,6 @@ def _unreadable(answer: Answer) -> set[TitleRef]:
     for at in bad:
         item = items[at] if at is not None and at < len(items) else None
         if isinstance(item, dict):
-            # An item without a comment still names its title.
             subject = {**item, "comment": {"id": 1, "created_at": ""}}
             found.update(each.ref for each in entries([subject]) if each.ref is not None)
     return found

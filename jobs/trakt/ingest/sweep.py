@@ -234,7 +234,7 @@ class Sweep:
             if self._empty >= _EMPTY_RUN:
                 self._give_up("EMPTY_RUN")
             self._compare(want.page)
-        elif (successor := self._pages.get(want.page + 1)) is not None and successor.reads:
+        elif (successor := self._pages.get(want.page + 1)) is None or successor.reads:
             # Read after its successor: whatever moved between the two is now in one of them.
             self._safe.add(want.page)
         if self._since is not None and any(time < self._since for time in facts.created):
@@ -282,6 +282,7 @@ class Sweep:
 
     def _compare(self, number: int) -> None:
         """Compare the border before a page that was read for the first time."""
+        self._safe.discard(number - 1)
         before, here = self._pages.get(number - 1), self._pages[number]
         if before is None or not before.reads:
             return
@@ -300,12 +301,14 @@ class Sweep:
             self._extra.append(want)
 
     def _close_borders(self) -> None:
-        """At the end, read again the pages whose border could not be compared."""
-        if self.failures:
+        """At the end, read again the pages whose border could not be compared, and those that were read in slices.
+
+        The last ones first: comments move forward only, and meet the reading that comes towards them.
+        """
+        if self.failures or self._gave_up:
             return  # the sweep is not complete in any case
-        for number in self._read_pages()[:-1]:
-            if number not in self._safe:
-                self._again(number)
+        for number in reversed(self._open_borders()):
+            self._again(number)
         if self._extra or self._are_borders_recompared:
             return
         # A deletion together with an insert leaves the number of items as it was. But then more comments were written
@@ -318,9 +321,14 @@ class Sweep:
         if len(self._new) > last.items - self._first_items + self._fallen:
             self._are_borders_recompared = True
             self.notes.add("DELETED_MEANWHILE")
-            for number in read[:-1]:
+            for number in reversed(read[:-1]):
                 self._safe.discard(number)
                 self._again(number)
+
+    def _open_borders(self) -> list[int]:
+        """Return the pages behind which a comment may have passed unseen."""
+        read = self._read_pages()
+        return [each for each in read if each not in self._safe and (each != read[-1] or each in self.sliced)]
 
     def _read_pages(self) -> list[int]:
         return sorted(number for number, page in self._pages.items() if page.reads)
@@ -337,8 +345,9 @@ class Sweep:
         """
         self._answered(want)
         if want.purpose == "overlap":
-            # What was read of it stands; only its border stays open.
-            self._pages[want.page].reads = _REREADS
+            # What was read of it stands; only its border stays open, and is compared again at the end.
+            self._pages[want.page].reads += 1
+            self._safe.discard(want.page)
             return
         if want.purpose == "border":
             self.stopped = code
@@ -396,7 +405,7 @@ class Sweep:
     @property
     def borders(self) -> bool:
         """Whether no comment can have passed between two pages unseen."""
-        return all(number in self._safe for number in self._read_pages()[:-1])
+        return not self._open_borders()
 
     @property
     def reason(self) -> str | None:

@@ -86,7 +86,11 @@ class TitleReader:
         is_there = await self._sweep(found) if work.sweep else True
         if work.summary or not is_there:
             page_id = planned.get(("title", work.ref)) or (await self._reader.plan([Single("title", work.ref)]))[0]
-            is_there = await self._summary(found, page_id, is_there=is_there)
+            exists = await self._summary(found, page_id, is_there=is_there)
+            if exists and not is_there and not await self._sweep(found):
+                # An edge answers 404 at times (trakt/trakt-api#611): the listing had a second chance.
+                found.fails("NOT_FOUND", f"{work.ref}: its comments answer 404, but the title does not")
+            is_there = exists
         if work.rating and is_there:
             await self._rating(found, planned["rating", work.ref])
         elif work.rating:
@@ -109,8 +113,6 @@ class TitleReader:
         if read.code is not None or read.answer is None:
             found.fails(read.code or "NOT_JSON", f"{ref}: the title could not be read ({read.code})")
             return is_there
-        if not is_there:
-            found.fails("NOT_FOUND", f"{ref}: its comments answer 404, but the title does not; the next run asks again")
         facts = _facts(ref, read.answer)
         if facts is not None and facts.ref == ref:
             await asyncio.to_thread(self._store, facts)
