@@ -42,6 +42,16 @@ $(BIN)/python:
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
+# dbt and DuckDB: their pins exclude ours, so they have an environment of their own, with nothing of ours in it. One package
+# (halo) has no wheel: it is built with the locked setuptools.
+.venv-dbt/.ready: requirements/dbt.txt requirements/build.txt
+	@command -v $(PYTHON) >/dev/null || { echo "'$(PYTHON)' not found; expected Python 3.11. Install it, or set its path: make PYTHON=/path/to/python3.11 ..."; exit 78; }
+	@echo "==> dbt's own virtual environment under .venv-dbt (requirements/dbt.txt)"
+	@$(PYTHON) -m venv .venv-dbt
+	.venv-dbt/bin/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt
+	.venv-dbt/bin/pip install --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements/dbt.txt
+	@touch $@
+
 .venv/.dev: .venv/.runtime requirements/dev.txt
 	@echo "==> locked development requirements (requirements/dev.txt)"
 	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
@@ -92,15 +102,15 @@ demo-viewership: .venv/.viewership  ## platform reports -> PostgreSQL: catalogue
 	@$(V) uploads
 	@$(V) validate --upload 2
 
-test: .venv/.dev lint types  ## lint, types and all tests that need no cluster
+test: .venv/.dev .venv-dbt/.ready lint types  ## lint, types and all tests that need no cluster
 	@rm -f .coverage .coverage.*
 # By file: with pytest 9.2, xdist 3.8 ignores its own groups, and each worker rebuilt the fixtures of every module.
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --cov --cov-report=term:skip-covered
 
-e2e: .venv/.dev  ## test the pipelines on Kubernetes with Argo, KubeRay, S3 and PostgreSQL (docs/test-cluster.md)
+e2e: .venv/.dev .venv-dbt/.ready  ## test the pipelines on Kubernetes with Argo, KubeRay, S3 and PostgreSQL (docs/test-cluster.md)
 	@tests/e2e/run.sh tests/e2e
 
-e2e-faults: .venv/.dev  ## the same while daemons, pods and the node are killed mid-run
+e2e-faults: .venv/.dev .venv-dbt/.ready  ## the same while daemons, pods and the node are killed mid-run
 	@tests/e2e/run.sh tests/e2e/faults
 
 lint: .venv/.dev  ## lint the code and check its format with ruff
@@ -144,7 +154,7 @@ images:  ## build both images and push them to the test cluster's registry
 	@echo "pushed telecine-jobs:$(IMAGE_TAG) and telecine-ray:$(IMAGE_TAG) to localhost:5000"
 
 # IMAGE=jobs IMAGE_ROOT=/path reads the unpacked file system of an image, Debian packages included.
-sbom: .venv/.dev  ## write SBOMs of the images in CycloneDX format to build/sbom
+sbom: .venv/.dev .venv-dbt/.ready  ## write SBOMs of the images in CycloneDX format to build/sbom
 ifdef IMAGE_ROOT
 	@$(BIN)/python -m images.sbom --image "$(IMAGE)" --root "$(IMAGE_ROOT)" "build/sbom/$(IMAGE).cdx.json"
 else
@@ -152,7 +162,8 @@ else
 		rm -rf build/sbom/$$image && $(BIN)/python -m venv build/sbom/$$image; \
 		build/sbom/$$image/bin/pip install --disable-pip-version-check --quiet --require-hashes --no-deps -r requirements/$${image%-cpu}.txt; \
 		[ $$image = jobs ] || PIP="build/sbom/$$image/bin/pip" TORCH_INDEX="$(TORCH_INDEX)" sh requirements/torch.sh; \
-		$(BIN)/python -m images.sbom --image $$image --site build/sbom/$$image/lib/python3.11/site-packages build/sbom/$$image.cdx.json; \
+		$(BIN)/python -m images.sbom --image $$image --site build/sbom/$$image/lib/python3.11/site-packages \
+			$$([ $$image != jobs ] || echo --site .venv-dbt/lib/python3.11/site-packages) build/sbom/$$image.cdx.json; \
 		rm -rf build/sbom/$$image; \
 	done
 endif
@@ -161,4 +172,4 @@ base-digest:  ## pin the base image of both Dockerfiles to the digest of its tag
 	@sh images/pin-base.sh
 
 clean:  ## remove the virtual environment, caches and the demo's output
-	rm -rf .venv .telecine .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build ./*.egg-info
+	rm -rf .venv .venv-dbt .telecine .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build ./*.egg-info

@@ -12,8 +12,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE.parent / "requirements"
 # Locks by image; the base image comes under its own licences.
-LOCKS = {"jobs": ("jobs",), "ray-cpu": ("ray", "torch"), "ray-gpu": ("ray", "torch", "cuda")}
-LAPTOP = ("gamedata", "viewership", "trakt", "manifest", "torch", "cuda")
+# The image `jobs` has two environments, which may contain the same package in two versions.
+LOCKS = {"jobs": ("jobs", "dbt"), "ray-cpu": ("ray", "torch"), "ray-gpu": ("ray", "torch", "cuda")}
+LAPTOP = ("gamedata", "viewership", "trakt", "dbt", "manifest", "torch", "cuda")
 BASE = "LicenseRef-base-image"
 
 _INTRODUCTION = """\
@@ -31,6 +32,9 @@ other licences, all listed here. If you distribute an image, you distribute thes
   Apache-2.0 and LGPL-3.0, which version 3 of the GPL permits and version 2 does not. Treat the libraries of this
   wheel as one work under GPL-3.0-or-later: offer their source code. Only `telecine-ray` contains them.
 - **LGPL.** `psycopg` is LGPL-3.0-only and is used unmodified through its Python interface.
+- **MPL.** `certifi` and `pathspec` are MPL-2.0 and are used unmodified.
+- **A choice.** `text-unidecode`, in dbt's environment, may be used under the Artistic License or the GPL. We choose
+  the Artistic License.
 - **Proprietary.** The CPU build of torch contains Intel's oneMKL, and the GPU image NVIDIA's libraries. Their
   terms permit redistribution under conditions.
 - **The base image** (`BASE`) comes with Debian packages under their own licences, in

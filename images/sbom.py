@@ -1,4 +1,4 @@
-"""Write a CycloneDX SBOM: ``python -m images.sbom --image jobs --site SITE_PACKAGES [--root ROOT] OUTPUT``.
+"""Write a CycloneDX SBOM: ``python -m images.sbom --image jobs (--site SITE_PACKAGES... | --root ROOT) OUTPUT``.
 
 It lists the distributions of an environment, what they vendor and bundle, the components of SBOMs inside wheels
 (PEP 770: crates, OpenSSL), and, with the file system of an image, its Debian packages. Nothing in the environment is
@@ -29,25 +29,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from importlib.metadata import Distribution
 
-_SITE = "opt/telecine/lib/python3.11/site-packages"
+# dbt's environment is only in the image `jobs`.
+_SITES = ("opt/telecine/lib/python3.11/site-packages", "opt/dbt/lib/python3.11/site-packages")
 _LICENCES = LicenseFactory()
 
 
-def write(image: str, site: Path, root: Path | None = None) -> str:
+def write(image: str, *sites: Path, root: Path | None = None) -> str:
     """Return the SBOM of an image as JSON.
 
     Args:
         image: A key of ``LOCKS``: its lock files name the distributions that are read.
-        site: The site-packages folder of the environment.
+        sites: The site-packages folders of the image's environments.
         root: The file system of the image, if its Debian packages are to be listed.
 
     Raises:
         SystemExit: A locked distribution is missing, a binary is in no list, or the result violates the schema.
     """
     table, _ = licences()
-    found = {name: entry for name, entry in installed(site).items() if name in pins(*LOCKS[image])}
-    if missing := pins(*LOCKS[image]).keys() - found.keys():
-        sys.exit(f"{site} lacks {', '.join(sorted(missing))}; expected the locked requirements of {image}")
+    locked = pins(*LOCKS[image]).keys()
+    found = [(name, entry) for site in sites for name, entry in installed(site).items() if name in locked]
+    if missing := locked - {name for name, _ in found}:
+        places = ", ".join(map(str, sites))
+        sys.exit(f"{places} lacks {', '.join(sorted(missing))}; expected the locked requirements of {image}")
     bom = Bom()
     bom.metadata.component = Component(name=f"telecine-{image}", type=ComponentType.CONTAINER, bom_ref=image)
     components: dict[tuple[str, str, str], Component] = {}
@@ -66,8 +69,8 @@ def write(image: str, site: Path, root: Path | None = None) -> str:
     return text
 
 
-def _components(found: dict[str, Distribution], table: dict[str, str]) -> Iterator[Component]:
-    for name, distribution in found.items():
+def _components(found: list[tuple[str, Distribution]], table: dict[str, str]) -> Iterator[Component]:
+    for name, distribution in found:
         yield _component(
             name, distribution.version, table[name], purl=PackageURL("pypi", None, name, distribution.version)
         )
@@ -152,11 +155,12 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m images.sbom")
     parser.add_argument("--image", choices=sorted(LOCKS), required=True)
     place = parser.add_mutually_exclusive_group(required=True)
-    place.add_argument("--site", type=Path, help="site-packages folder with the locked requirements")
+    place.add_argument("--site", type=Path, action="append", help="site-packages folder with locked requirements")
     place.add_argument("--root", type=Path, help="unpacked file system of an image")
     parser.add_argument("output", type=Path)
     options = parser.parse_args(None if arguments is None else list(arguments))
-    text = write(options.image, options.site or options.root / _SITE, options.root)
+    sites = options.site or [path for site in _SITES if (path := options.root / site).is_dir()]
+    text = write(options.image, *sites, root=options.root)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(text + "\n", encoding="utf-8")
     print(f"{options.output}: {len(json.loads(text)['components'])} components")  # noqa: T201 -- its output

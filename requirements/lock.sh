@@ -5,9 +5,12 @@
 # PIP_FIND_LINKS must contain a CPU build of torch; otherwise the CUDA packages of PyPI's build would be locked too.
 set -eu
 cd "$(dirname "$0")/.."
-compile() {
+lock() {
     pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --unsafe-package torch --unsafe-package pip \
-        --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host "$@" pyproject.toml
+        --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host "$@"
+}
+compile() {
+    lock "$@" pyproject.toml
 }
 clean() {  # drop torch's lines: it is pinned in torch.txt
     python3 - "$1" <<'PY'
@@ -30,6 +33,13 @@ for name in "gamedata:gamedata,local" "viewership:viewership,local" "trakt:trakt
     clean "$file"
 done
 clean requirements/dev.txt
+# dbt's environment contains nothing of ours, and its pins differ from those of dev.txt.
+python3 - <<'PY' | lock -o requirements/dbt.txt -
+import pathlib, tomllib
+project = tomllib.loads(pathlib.Path("pyproject.toml").read_text())["project"]
+print("\n".join(project["optional-dependencies"]["dbt"]))
+PY
+clean requirements/dbt.txt
 python3 requirements/cuda.py
 {
     echo "# Builds the project's wheel inside an image; the same pin as in dev.txt."

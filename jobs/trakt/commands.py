@@ -38,6 +38,15 @@ STEPS: Final = (
     ),
     Step(
         "trakt",
+        "model",
+        "Build silver and gold from bronze with dbt.",
+        settings=f"{_SETTINGS}:ModelSettings",
+        run="jobs.trakt.steps.model:run",
+        stage=("model", 5),
+        view="jobs.trakt.steps.model:show",
+    ),
+    Step(
+        "trakt",
         "publish",
         "Copy a build of gold to PostgreSQL, all tables in one transaction.",
         settings=f"{_SETTINGS}:PublishSettings",

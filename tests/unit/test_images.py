@@ -71,7 +71,18 @@ def test_a_lock_holds_what_the_project_asks_for(image: str, extras: tuple[str, .
     assert names - pins(image).keys() == set()
 
 
-@pytest.mark.parametrize("image", IMAGES)
+def test_dbt_is_locked_apart_from_us():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[\[<>=]", line)[0] for line in project["optional-dependencies"]["dbt"]}
+    assert names <= pins("dbt").keys()
+    assert pins("dbt")["protobuf"].startswith("6.")
+    assert pins("dbt").keys().isdisjoint({"deltalake", "psycopg", "pyarrow", "sqlalchemy"})
+    for image in IMAGES:
+        assert not any(name.startswith("dbt-") for name in pins(image))
+    assert "://" not in (ROOT / "requirements" / "dbt.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("image", [*IMAGES, "dbt"])
 def test_every_requirement_of_an_image_has_hashes(image: str):
     text = (ROOT / "requirements" / f"{image}.txt").read_text(encoding="utf-8")
     blocks = re.split(r"(?m)^(?=[A-Za-z0-9])", text)[1:]

@@ -43,7 +43,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
         (root / name).write_text(content)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sbom, "LOCKS", LAPTOP)
-        return sbom.write("laptop", SITE, root)
+        return sbom.write("laptop", SITE, root=root)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,21 @@ def test_a_binary_without_a_licence_ends_it(monkeypatch: pytest.MonkeyPatch):
         sbom.write("laptop", SITE)
 
 
+def test_an_image_with_two_environments_lists_both_versions_of_a_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    sites = []
+    for version in ("3.11", "3.20"):
+        site = tmp_path / version
+        (site / f"idna-{version}.dist-info").mkdir(parents=True)
+        (site / f"idna-{version}.dist-info" / "METADATA").write_text(f"Name: idna\nVersion: {version}\n")
+        sites.append(site)
+    monkeypatch.setattr(sbom, "LOCKS", {"both": ("one",)})
+    monkeypatch.setattr(sbom, "pins", lambda *_: {"idna": "3.20"})
+    components = json.loads(sbom.write("both", *sites))["components"]
+    assert {component["version"] for component in components} == {"3.11", "3.20"}
+
+
 def test_an_environment_that_lacks_a_locked_package_ends_it(tmp_path: Path):
-    with pytest.raises(SystemExit, match="lacks alembic"):
+    with pytest.raises(SystemExit, match=r"lacks agate, alembic"):
         sbom.write("jobs", tmp_path)

@@ -27,14 +27,14 @@ KEYS = {
         "registryUrlTemplate", "extractVersionTemplate",
     },
     "packageRules": {
-        "description", "matchManagers", "matchPackageNames", "matchDepTypes", "groupName", "allowedVersions", "enabled",
+        "description", "matchManagers", "matchPackageNames", "matchDepTypes", "matchFileNames", "groupName", "allowedVersions", "enabled",
     },
 }  # fmt: skip
 TRACKED = [path.relative_to(ROOT).as_posix() for folder in ("requirements", "images", "tests/cluster", "charts")
            for path in (ROOT / folder).rglob("*") if path.is_file()]  # fmt: skip
 
 
-def group(manager: str, package: str) -> str | None:
+def group(manager: str, package: str, file: str = "requirements/jobs.txt") -> str | None:
     """Return the group of a package, by Renovate's rules: globs, `!` excludes, later rules win."""
     found = None
     for rule in RENOVATE["packageRules"]:
@@ -43,7 +43,8 @@ def group(manager: str, package: str) -> str | None:
         unwanted = [name[1:] for name in names if name.startswith("!")]
         hits = [_glob(name, package) for name in wanted] or [True]
         excluded = any(_glob(name, package) for name in unwanted)
-        if manager in rule.get("matchManagers", [manager]) and any(hits) and not excluded:
+        read = file in rule.get("matchFileNames", [file])
+        if manager in rule.get("matchManagers", [manager]) and any(hits) and not excluded and read:
             found = rule.get("groupName", found)
     return found
 
@@ -82,6 +83,7 @@ def test_what_must_move_together_is_one_pull_request():
     for package in pins("ray", "jobs", "gamedata", "dev", "torch", "cuda"):
         expected = "torch, ray and av" if package in together else "Python packages"
         assert group("pip_requirements", package) == group("pep621", package) == expected, package
+    assert {group("pip_requirements", package, "requirements/dbt.txt") for package in pins("dbt")} == {"dbt"}
     assert group("gomod", "github.com/argoproj/argo-workflows/v4") == group("custom.regex", "argoproj/argo-workflows")
 
 

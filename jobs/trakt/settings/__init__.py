@@ -5,6 +5,7 @@ from __future__ import annotations
 from jobs.trakt.settings.api import ApiSettings
 from jobs.trakt.settings.bronze import BronzeSettings, EraseSettings, TraktVacuumSettings
 from jobs.trakt.settings.ingest import BackfillSettings, IngestSettings
+from jobs.trakt.settings.model import ModelSettings
 from jobs.trakt.settings.publish import PublishSettings
 from jobs.trakt.settings.replayer import ReplayerSettings
 from jobs.trakt.settings.schema import SchemaSettings
@@ -16,6 +17,7 @@ __all__ = [
     "BronzeSettings",
     "EraseSettings",
     "IngestSettings",
+    "ModelSettings",
     "PublishSettings",
     "ReplayerSettings",
     "SchemaSettings",

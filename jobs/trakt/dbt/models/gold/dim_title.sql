@@ -1,0 +1,82 @@
+-- One row per title that was read, or has a comment. Descriptions come from the newest summary that was read.
+with titles as (
+    select title_kind, title_id_trakt, observed_at from {{ ref('stg_trakt__title') }}
+    union all select title_kind, title_id_trakt, observed_at from {{ ref('stg_trakt__rating_dist') }}
+    union all select title_kind, title_id_trakt, observed_at from {{ ref('stg_trakt__title_gone') }}
+    union all
+    select title_kind, title_id_trakt, last_seen_at from {{ ref('stg_trakt__comment_event') }}
+    where title_id_trakt is not null
+),
+known as (
+    select title_kind, title_id_trakt, max(observed_at) as observed_at
+    from titles
+    where title_kind in ('movie', 'show')
+    group by all
+),
+summary as (
+    select * from {{ ref('stg_trakt__title') }}
+    qualify row_number() over (partition by title_kind, title_id_trakt order by observed_at desc, payload_sha desc) = 1
+),
+ratings as (
+    select * from {{ ref('stg_trakt__rating_dist') }}
+    qualify row_number() over (partition by title_kind, title_id_trakt order by observed_at desc, payload_sha desc) = 1
+),
+tmdb as (
+    select * from {{ ref('stg_trakt__tmdb') }}
+    qualify row_number() over (partition by title_kind, title_id_trakt order by observed_at desc, payload_sha desc) = 1
+),
+comments as (
+    select title_kind, title_id_trakt,
+        min(created_at) filter (where day is not null and not is_deleted) as first_comment_at,
+        count(*) filter (where day is null and not is_deleted) as comments_without_day,
+        count(*) filter (where is_deleted) as deleted_comments,
+        bool_or(is_synthetic) as is_synthetic
+    from {{ ref('stg_trakt__comment_event') }}
+    group by all
+),
+-- Well-known titles were away for two days: gone is a title that is not there on three days, and was not read since.
+gone as (
+    select title_kind, title_id_trakt, count(distinct gone.observed_at::date) as days, max(gone.observed_at)::date as last_day
+    from {{ ref('stg_trakt__title_gone') }} as gone
+    left join summary using (title_kind, title_id_trakt)
+    where summary.observed_at is null or gone.observed_at > summary.observed_at
+    group by all
+)
+select
+    title_kind,
+    title_id_trakt,
+    summary.slug,
+    summary.title,
+    summary.year,
+    summary.imdb_id,
+    coalesce(summary.tmdb_id, tmdb.tmdb_id) as tmdb_id,
+    summary.status,
+    summary.released,
+    summary.runtime_min,
+    summary.genres,
+    summary.certification,
+    summary.language,
+    summary.country,
+    summary.comment_count,
+    coalesce(ratings.votes, summary.votes) as votes,
+    coalesce(ratings.rating, summary.rating) as rating,
+    case
+        when ratings.rating is not null then ratings.observed_at
+        when summary.rating is not null then summary.observed_at
+    end as rating_observed_at,
+    comments.first_comment_at,
+    coalesce(comments.comments_without_day, 0) as comments_without_day,
+    coalesce(comments.deleted_comments, 0) as deleted_comments,
+    coalesce(gone.days >= 3, false) as is_gone,
+    case when gone.days >= 3 then gone.last_day end as gone_on,
+    tmdb.popularity as tmdb_popularity,
+    tmdb.vote_average as tmdb_vote_average,
+    tmdb.vote_count as tmdb_vote_count,
+    coalesce(summary.is_synthetic, false) or coalesce(comments.is_synthetic, false) as is_synthetic,
+    known.observed_at
+from known
+left join summary using (title_kind, title_id_trakt)
+left join ratings using (title_kind, title_id_trakt)
+left join tmdb using (title_kind, title_id_trakt)
+left join comments using (title_kind, title_id_trakt)
+left join gone using (title_kind, title_id_trakt)

@@ -1,0 +1,21 @@
+{{ config(materialized='view') }}
+-- Comments that can be counted: not deleted, of a title, on a day that can be.
+select
+    comment_id,
+    title_kind || '-' || title_id_trakt as title_key,
+    title_kind,
+    title_id_trakt,
+    created_at,
+    day,
+    user_key,
+    is_reply,
+    is_review,
+    is_spoiler,
+    is_edited,
+    is_backfilled,
+    coalesce(likes, 0) as likes,
+    coalesce(replies, 0) as replies,
+    user_rating,
+    user_rating_first_seen
+from {{ ref('stg_trakt__comment_event') }}
+where not is_deleted and title_kind in ('movie', 'show') and title_id_trakt is not null and day is not null

@@ -1,0 +1,51 @@
+{{ config(schema='silver') }}
+-- One row per title and period that ends on as_of: what breadth, intensity and quadrants are made of.
+with as_of as (select as_of from {{ ref('int_trakt__as_of') }}),
+counted as (
+    select title_kind, title_id_trakt, user_key, day, as_of
+    from {{ ref('fct_comment') }}, as_of
+    where {{ is_counted() }} and day <= as_of
+),
+people as (
+    select title_kind, title_id_trakt, user_key, period, count(*) as comments
+    from counted, {{ periods() }}
+    where days is null or day > as_of - days
+    group by all
+),
+figures as (
+    select title_kind, title_id_trakt, period, count(*) as commenters, sum(comments)::bigint as comments,
+        sum((comments - 1) * (comments - 1))::double as squares
+    from people
+    group by all
+),
+titles as (
+    select title_kind, title_id_trakt, as_of, released, first_comment_at,
+        case when released is not null and released <= as_of then 'release' when first_comment_at is not null then 'first_comment' end
+            as anchor
+    from {{ ref('dim_title') }}, as_of
+),
+aged as (
+    select *,
+        -- From the start to the end of as_of.
+        case anchor
+            when 'release' then date_diff('day', released, as_of)::double + 1
+            else epoch((as_of + 1)::timestamptz - first_comment_at) / 86400
+        end as age_d,
+        case anchor when 'release' then released::timestamptz else first_comment_at end as started_at
+    from titles
+)
+select
+    title_kind,
+    title_id_trakt,
+    as_of,
+    period,
+    anchor,
+    started_at,
+    age_d,
+    trakt_age_band(age_d) as age_band,
+    coalesce(figures.commenters, 0) as commenters,
+    coalesce(figures.comments, 0) as comments,
+    coalesce(figures.squares, 0) as squares
+from aged
+cross join {{ periods() }}
+left join figures using (title_kind, title_id_trakt, period)

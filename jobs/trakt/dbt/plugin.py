@@ -1,0 +1,77 @@
+"""Plugin of dbt-duckdb: the salt of user keys as a variable of DuckDB, and the metrics as scalar functions.
+
+It runs in dbt's environment, which has nothing of telecine's: ``jobs.trakt.metrics`` is loaded by its path, and needs
+only the standard library.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from dbt.adapters.duckdb.plugins import BasePlugin
+
+_SALT = "TELECINE_DBT_USER_SALT"
+_PARAMETERS = "TELECINE_DBT_PARAMETERS"
+_PARENT = "TELECINE_DBT_PARENT"
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# This file is jobs/trakt/dbt/plugin.py.
+_JOBS = Path(__file__).resolve().parents[2]
+
+
+class Plugin(BasePlugin):  # type: ignore[misc]
+    """Prepares every connection to the DuckDB file."""
+
+    def initialize(self, plugin_config: dict[str, Any]) -> None:  # noqa: ARG002 - the interface
+        """Read the salt and the parameters of the metrics."""
+        _end_with_parent()
+        self._salt = os.environ.get(_SALT, "")
+        # `mf` parses the project without building anything, and has no salt.
+        self._functions = _metrics().functions(_parameters(os.environ.get(_PARAMETERS) or "{}"))
+
+    def configure_connection(self, conn: Any) -> None:
+        """Register the functions; every cursor of the connection has them."""
+        for name, function in self._functions.items():
+            conn.create_function(
+                name, function.call, list(function.takes), function.returns, null_handling="special", side_effects=False
+            )
+        self.configure_cursor(conn)
+
+    def configure_cursor(self, cursor: Any) -> None:
+        """Set the salt: variables belong to one cursor. It is a parameter, so no statement contains it."""
+        cursor.execute("SET VARIABLE user_salt = ?", [self._salt or None])
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when the runner is killed."""
+    parent = os.environ.get(_PARENT)
+    if parent:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != int(parent):
+            os._exit(1)
+
+
+def _metrics() -> Any:
+    """Import the metrics; the folder above ``jobs`` stays out of ``sys.path``, since it has other packages."""
+    if "jobs" not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            "jobs", _JOBS / "__init__.py", submodule_search_locations=[str(_JOBS)]
+        )
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{_JOBS} is not a package")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["jobs"] = module
+        spec.loader.exec_module(module)
+    return importlib.import_module("jobs.trakt.metrics.functions")
+
+
+def _parameters(text: str) -> Any:
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()}
+    return importlib.import_module("jobs.trakt.metrics.parameters").Parameters(**values)

@@ -1,0 +1,190 @@
+"""One build: live files of bronze, one run of dbt into a file of its own, gold to the bucket, and the swap."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from jobs.trakt.bronze.live_files import fetch, snapshot
+from jobs.trakt.model import RESOURCE_KINDS
+from jobs.trakt.modelling.cache import Cached, ModelCache, continues
+from jobs.trakt.modelling.environment import Workplace, cache_key, dbt_python, project_hash, salt
+from jobs.trakt.modelling.export import build_id_of, is_exported, put_gold, read_export
+from jobs.trakt.modelling.process import run_dbt
+from jobs.trakt.modelling.results import Results, check_results, read_results
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from jobs.trakt.bronze.live_files import LiveFile
+    from jobs.trakt.bronze.place import BronzePlace
+    from jobs.trakt.settings.model import ModelSettings
+
+__all__ = ["Built", "build"]
+
+_EMPTY: Final = "empty.parquet"
+
+
+@dataclass(slots=True)
+class Built:
+    """The outcome of a build.
+
+    Attributes:
+        outcome: built, continued, unchanged, or empty if bronze has no load yet.
+        version: version of the bronze table; -1 without one.
+        build_id: name of gold's build; empty without one.
+        as_of: the day for which metrics were computed, as text.
+        loads: loads taken.
+        files: files of bronze that were read.
+        bytes_read: their bytes.
+        file: the DuckDB file.
+        rows: model or published table -> rows.
+        sizes: published table -> bytes.
+        results: what dbt said.
+        seconds: part of the build -> seconds.
+    """
+
+    outcome: str
+    version: int
+    build_id: str = ""
+    as_of: str = ""
+    loads: int = 0
+    files: int = 0
+    bytes_read: int = 0
+    file: Path | None = None
+    rows: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    results: Results = field(default_factory=Results)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
+    """Build silver and gold of the newest version of bronze.
+
+    A build that is killed leaves the current one as it is; the next one starts from that again.
+
+    Args:
+        settings: settings of the step.
+        place: the bronze table.
+        run_id: recorded with gold.
+
+    Raises:
+        SaltMissing: the salt of user keys is not set.
+        DbtMissing: dbt's environment does not exist.
+        ModelFailed: a model could not be built.
+        TestsFailed: rows violate a test.
+        TransientError: dbt did not end in time, or the store does not answer.
+    """
+    salt(settings)
+    python = dbt_python(settings)
+    cache = ModelCache(settings)
+    with cache.locked():
+        found = snapshot(place)
+        if not found.files:
+            return Built("empty", found.version)
+        key, asked = cache_key(settings), str(settings.as_of or "")
+        last = None if settings.full_refresh else cache.current()
+        if not continues(last, key=key, table=place.uri, snapshot=found):
+            last = None
+        if (
+            last is not None
+            and (last.version, last.asked, last.engagement_days) == (found.version, asked, settings.engagement_days)
+            and is_exported(place.store, last.build_id)
+        ):
+            return Built("unchanged", found.version, last.build_id, last.as_of, file=cache.path(last))
+        work = Workplace(cache.workplace())
+        try:
+            taken = frozenset(last.files) if last else frozenset()
+            fresh = [file for file in found.files if file.key not in taken]
+            built = Built("continued" if last else "built", found.version, files=len(fresh))
+            built.bytes_read = sum(file.size for file in fresh)
+            _prepare(place, work, fresh, cache.path(last) if last else None, built)
+            began = time.monotonic()
+            status = run_dbt(
+                python,
+                work.arguments(settings),
+                variables=work.variables(settings),
+                folder=work.root,
+                output=work.output,
+                timeout_s=settings.dbt_timeout_s,
+            )
+            built.results = check_results(status, read_results(work), work)
+            built.seconds["dbt"] = time.monotonic() - began
+            _finish(settings, place, cache, work, built, key=key, asked=asked, erasures=found.erasures,
+                    files=tuple(file.key for file in found.files), run_id=run_id)  # fmt: skip
+        finally:
+            shutil.rmtree(work.root, ignore_errors=True)
+    return built
+
+
+def _prepare(place: BronzePlace, work: Workplace, files: Sequence[LiveFile], last: Path | None, built: Built) -> None:
+    """Bring the files, link them by kind, and copy the build that is continued."""
+    import pyarrow.parquet as pq
+
+    from jobs.trakt.bronze.data_files import FILE_SCHEMA
+
+    began = time.monotonic()
+    work.prepare()
+    paths = fetch(place, files, work.root / "files")
+    for kind in RESOURCE_KINDS:
+        (work.bronze / kind).mkdir()
+        # So that a kind without rows has a file.
+        pq.write_table(FILE_SCHEMA.empty_table(), work.bronze / kind / _EMPTY)
+    for number, (file, path) in enumerate(zip(files, paths, strict=True)):
+        if file.kind in RESOURCE_KINDS:
+            (work.bronze / file.kind / f"{number}.parquet").symlink_to(path)
+    if last is not None:
+        shutil.copyfile(last, work.file)
+    built.seconds["fetch"] = time.monotonic() - began
+
+
+def _finish(
+    settings: ModelSettings,
+    place: BronzePlace,
+    cache: ModelCache,
+    work: Workplace,
+    built: Built,
+    *,
+    key: str,
+    asked: str,
+    erasures: int,
+    files: tuple[str, ...],
+    run_id: str,
+) -> None:
+    """Put gold and swap the pointer; the order does not matter, since a build that lacks one of them is made again."""
+    began = time.monotonic()
+    exported = read_export(work)
+    if exported is None:
+        built.outcome = "empty"
+        return
+    built.as_of, built.loads, built.rows = exported.as_of, exported.loads, exported.rows
+    built.build_id = build_id_of(
+        version=built.version, as_of=exported.as_of, key=key, engagement_days=settings.engagement_days
+    )
+    built.sizes = put_gold(
+        place.store,
+        work,
+        exported,
+        build_id=built.build_id,
+        version=built.version,
+        project=project_hash(),
+        run_id=run_id,
+    )
+    description = Cached(
+        file=f"{built.build_id}-{time.time_ns():x}.duckdb",
+        key=key,
+        table=place.uri,
+        version=built.version,
+        erasures=erasures,
+        as_of=exported.as_of,
+        asked=asked,
+        engagement_days=settings.engagement_days,
+        build_id=built.build_id,
+        files=files,
+    )
+    cache.swap(work.file, description)
+    built.file = cache.path(description)
+    built.seconds["export"] = time.monotonic() - began

@@ -1,0 +1,147 @@
+"""The DuckDB file as a cache: builds in a folder, and a pointer to the current one that is replaced as a whole."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from shared.errors import StorageFull, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jobs.trakt.bronze.live_files import Snapshot
+    from jobs.trakt.settings.model import ModelSettings
+
+__all__ = ["Cached", "ModelCache", "continues"]
+
+_POINTER: Final = "current.json"
+_FORMAT: Final = 1
+_WAIT_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """A build.
+
+    Attributes:
+        file: name of its DuckDB file.
+        key: project, parameters and salt that it was built with.
+        table: URI of the bronze table.
+        version: version of the bronze table.
+        erasures: erasures of that version.
+        as_of: the day for which metrics were computed, as text.
+        asked: the day that was asked for, as text; empty for the newest observation's.
+        engagement_days: days of engagement.
+        build_id: the build of gold in the bucket.
+        files: keys of the files that it has taken.
+        format: version of this document.
+    """
+
+    file: str
+    key: str
+    table: str
+    version: int
+    erasures: int
+    as_of: str
+    asked: str
+    engagement_days: int
+    build_id: str
+    files: tuple[str, ...]
+    format: int = _FORMAT
+
+
+class ModelCache:
+    """A local folder with the current build.
+
+    Args:
+        settings: name the folder.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self.folder = Path(settings.model_dir or Path(settings.state_dir) / "trakt" / "models").absolute()
+        self._timeout_s = settings.dbt_timeout_s
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder: builds wait for each other.
+
+        Raises:
+            TransientError: another build holds it for longer than a build may take.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("a") as file:
+            until = time.monotonic() + self._timeout_s
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= until:
+                        raise TransientError(
+                            f"another build has held {self.folder} for {self._timeout_s:,} s; try again"
+                        ) from None
+                    time.sleep(_WAIT_S)
+            yield
+
+    def current(self) -> Cached | None:
+        """Return the current build; None if there is none, or it cannot be read."""
+        try:
+            document = json.loads((self.folder / _POINTER).read_bytes())
+            found = Cached(**{**document, "files": tuple(document["files"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return found if found.format == _FORMAT and (self.folder / found.file).is_file() else None
+
+    def path(self, build: Cached) -> Path:
+        """Return the DuckDB file of a build."""
+        return self.folder / build.file
+
+    def workplace(self) -> Path:
+        """Return a new folder for a build, after removing those of builds that were killed; the lock must be held."""
+        work = self.folder / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        return work
+
+    def swap(self, file: Path, build: Cached) -> None:
+        """Make a file the current build. A reader that has the old one open keeps it until it opens the new one.
+
+        Args:
+            file: the DuckDB file, on the same file system.
+            build: its description.
+
+        Raises:
+            StorageFull: there is no space.
+        """
+        try:
+            file.replace(self.folder / build.file)
+            part = self.folder / f".{_POINTER}.{os.getpid()}"
+            part.write_text(json.dumps(asdict(build)), encoding="utf-8")
+            part.replace(self.folder / _POINTER)
+        except OSError as error:
+            raise StorageFull(
+                f"{self.folder} cannot be written: {error.strerror}; free space, then try again"
+            ) from error
+        for path in self.folder.glob("*.duckdb*"):
+            if not path.name.startswith(build.file):
+                with suppress(OSError):
+                    path.unlink()
+
+
+def continues(build: Cached | None, *, key: str, table: str, snapshot: Snapshot) -> bool:
+    """Return whether a build can be continued: it has nothing that the table lacks."""
+    return (
+        build is not None
+        and build.key == key
+        and build.table == table
+        and build.erasures == snapshot.erasures
+        and build.version <= snapshot.version
+    )

@@ -1,0 +1,43 @@
+"""Errors of a build."""
+
+from __future__ import annotations
+
+from shared.errors import ConfigurationError, DataError, TransientError
+
+__all__ = ["DbtEnded", "DbtMissing", "DbtTimeout", "ModelFailed", "SaltMissing", "TestsFailed"]
+
+
+class SaltMissing(ConfigurationError):
+    """The secret that user names are hashed with is not set."""
+
+    default_code = "SALT_MISSING"
+
+
+class DbtMissing(ConfigurationError):
+    """The Python of dbt's environment does not exist (data: ``path``)."""
+
+    default_code = "DBT_MISSING"
+
+
+class DbtTimeout(TransientError):
+    """dbt did not end in time, and was killed (data: ``seconds``)."""
+
+    default_code = "DBT_TIMEOUT"
+
+
+class DbtEnded(TransientError):
+    """dbt ended without a result, such as by the kernel's out-of-memory killer (data: ``status``)."""
+
+    default_code = "DBT_ENDED"
+
+
+class ModelFailed(DataError):
+    """A model could not be built (data: ``model``, ``said``)."""
+
+    default_code = "MODEL_FAILED"
+
+
+class TestsFailed(DataError):
+    """Rows violate a test of a model (data: ``test``, ``model``, ``rows``)."""
+
+    default_code = "TESTS_FAILED"

@@ -1,0 +1,82 @@
+"""One run of dbt as a process of its own: no shell, a time limit, and no process left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from jobs.trakt.modelling.errors import DbtTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["run_dbt"]
+
+# dbt ends its queries on SIGTERM; the DuckDB file is thrown away anyway.
+_GRACE_S: Final = 3.0
+# The entry point of the `dbt` command, without its shebang, which has a length limit.
+_ENTRY: Final = "import sys; from dbt.cli.main import cli; sys.argv[0] = 'dbt'; sys.exit(cli())"
+
+
+def run_dbt(
+    python: Path,
+    arguments: Sequence[str],
+    *,
+    variables: Mapping[str, str],
+    folder: Path,
+    output: Path,
+    timeout_s: float,
+) -> int:
+    """Run dbt and return its exit status: 0, 1 if a model or a test failed, 2 if it could not start.
+
+    A signal, an error or the time limit ends its whole process group.
+
+    Args:
+        python: the Python of its environment.
+        arguments: command and options.
+        variables: its whole environment.
+        folder: its current folder.
+        output: the file that receives what it prints.
+        timeout_s: seconds.
+
+    Raises:
+        DbtTimeout: it took longer.
+    """
+    with output.open("wb") as sink:
+        process = subprocess.Popen(  # noqa: S603 - a list of arguments, and no shell
+            [str(python), "-c", _ENTRY, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=dict(variables),
+            cwd=folder,
+            start_new_session=True,
+        )
+        try:
+            return process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise DbtTimeout(
+                f"dbt did not end within {timeout_s:,.0f} s and was killed; pass a larger --dbt-timeout-s",
+                seconds=timeout_s,
+            ) from None
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the group; it is already gone if dbt ended by itself and left nothing behind."""
+    if process.poll() is None:
+        _signal(process, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
+    _signal(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)

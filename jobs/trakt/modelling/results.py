@@ -1,0 +1,184 @@
+"""What dbt's run_results.json says: times and rows of models, outcomes of tests, and the first failure as an error."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.trakt.modelling.errors import DbtEnded, ModelFailed, TestsFailed
+from shared.child.process import describe_status
+from shared.errors import ConfigurationError, StorageFull
+from shared.text import clean_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jobs.trakt.modelling.environment import Workplace
+
+__all__ = ["ModelResult", "Results", "TestResult", "check_results", "read_results"]
+
+_SAID: Final = 600
+_TAIL: Final = 4_096
+_PREFIX: Final = ("model.", "test.")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelResult:
+    """A model.
+
+    Attributes:
+        name: its name.
+        status: success, error or skipped.
+        seconds: wall-clock time.
+        message: the error; empty without one.
+    """
+
+    name: str
+    status: str
+    seconds: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """A test.
+
+    Attributes:
+        name: its name.
+        model: the model that it is about.
+        status: pass, warn, fail, error or skipped.
+        rows: rows that violate it.
+        message: the outcome in words; empty if it passed.
+        is_anomaly: whether it looks for something unusual, rather than wrong.
+    """
+
+    # Not a test of pytest's.
+    __test__ = False
+
+    name: str
+    model: str
+    status: str
+    rows: int
+    message: str
+    is_anomaly: bool
+
+
+@dataclass(slots=True)
+class Results:
+    """All results of a run."""
+
+    models: list[ModelResult] = field(default_factory=list)
+    tests: list[TestResult] = field(default_factory=list)
+
+
+def read_results(work: Workplace) -> Results | None:
+    """Return the results of a run; None if dbt did not get that far."""
+    ran = _document(work.target / "run_results.json")
+    if ran is None:
+        return None
+    manifest = _document(work.target / "manifest.json") or {}
+    nodes: dict[str, Any] = manifest.get("nodes", {})
+    results = Results()
+    for row in ran["results"]:
+        unique = row["unique_id"]
+        node = nodes.get(unique, {})
+        message = clean_text(row.get("message") or "", _SAID)
+        if unique.startswith("model."):
+            is_bad = row["status"] in ("error", "skipped")
+            results.models.append(
+                ModelResult(unique.rpartition(".")[2], row["status"], row["execution_time"], message if is_bad else "")
+            )
+        elif unique.startswith("test."):
+            about = (node.get("attached_node") or "").rpartition(".")[2]
+            is_bad = row["status"] != "pass"
+            results.tests.append(
+                TestResult(
+                    node.get("name") or unique.split(".")[2],
+                    about,
+                    row["status"],
+                    row.get("failures") or 0,
+                    message if is_bad else "",
+                    "anomaly" in (node.get("tags") or ()),
+                )
+            )
+    return results
+
+
+def check_results(status: int, results: Results | None, work: Workplace) -> Results:
+    """Return the results of a successful run.
+
+    Args:
+        status: dbt's exit status.
+        results: from :func:`read_results`.
+        work: has the output.
+
+    Raises:
+        DbtEnded: it ended without results.
+        ModelFailed: a model could not be built.
+        TestsFailed: rows violate a test.
+        StorageFull: the disk is full.
+        ConfigurationError: DuckDB's memory was not enough.
+    """
+    for model in results.models if results else ():
+        if model.status == "error":
+            raise _model_error(model)
+    for test in results.tests if results else ():
+        if test.status in ("fail", "error"):
+            raise TestsFailed(
+                f"test {test.name} of model {test.model} failed: {test.message or f'{test.rows:,} rows'}; expected no "
+                "such row; nothing was replaced; fix the model or the rows, then run: telecine trakt model",
+                test=test.name,
+                model=test.model,
+                rows=test.rows,
+            )
+    if status != 0 or results is None:
+        raise DbtEnded(
+            f"dbt {describe_status(status)} without a result: {_last_message(work.output)}; try again", status=status
+        )
+    return results
+
+
+def _model_error(model: ModelResult) -> Exception:
+    said = model.message
+    if "Out of Memory" in said:
+        return ConfigurationError(
+            f"model {model.name} does not fit into the memory of DuckDB: {said}; pass a larger --dbt-memory-mb",
+            model=model.name,
+        )
+    if "No space left" in said:
+        return StorageFull(f"model {model.name} found no space on the disk: {said}", model=model.name)
+    return ModelFailed(
+        f"model {model.name} failed: {said}; nothing was replaced; fix it, then run: telecine trakt model",
+        model=model.name,
+        said=said,
+    )
+
+
+def _last_message(path: Path) -> str:
+    """Return the last error that dbt printed, or its last line."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - 16 * _TAIL))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return "it printed nothing"
+    texts = []
+    for line in lines:
+        try:
+            found = json.loads(line)["info"]
+        except (ValueError, KeyError, TypeError):
+            texts.append(("error", line))
+            continue
+        texts.append((found.get("level", ""), found.get("msg", "")))
+    errors = [text for level, text in texts if level == "error" and text.strip()]
+    rest = [text for _, text in texts if text.strip()]
+    return clean_text((errors or rest or ["it printed nothing"])[-1].strip(), _SAID)
+
+
+def _document(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,75 @@
+"""Settings of the model step."""
+
+from __future__ import annotations
+
+from datetime import date  # noqa: TC003 - pydantic resolves the annotations of fields
+from typing import Annotated, Final
+
+from pydantic import Field, PositiveInt
+
+from jobs.trakt.settings.bronze import BronzeSettings
+from shared.settings import setting
+from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
+
+__all__ = ["ModelSettings"]
+
+_METRICS: Final = Group("Metrics", 40)
+# 1M comments need 935 MB in DuckDB at this limit; with less, it spills to disk.
+_MEMORY_MB: Final = 1_000
+
+
+class ModelSettings(BronzeSettings, pipeline="trakt"):
+    """Settings of `model`, which builds silver and gold from bronze with dbt."""
+
+    as_of: date | None = setting(
+        None,
+        default_text="the newest observation's",
+        description="Compute metrics for this day, such as 2026-05-31.",
+        group=_METRICS,
+    )
+    replies_counted: bool = setting(
+        False,
+        description="Count replies as comments in every metric.",
+        detail="A reply is part of a conversation of two, and only an ingest with --replies has them.",
+        group=_METRICS,
+    )
+    n_min: Annotated[int, Field(ge=1, le=100_000)] = setting(
+        20,
+        description="Name a title's quadrant from this many comments on.",
+        detail="With 20 comments, the interval of a share of one half is 0.40 wide; below, it says nothing.",
+        group=_METRICS,
+    )
+    engagement_days: Annotated[int, Field(ge=1, le=3_660)] = setting(
+        28,
+        unit="days",
+        description="Write daily engagement of this many days up to the day of metrics.",
+        detail="A late comment changes the days after it; days before are kept in PostgreSQL as they were published.",
+        group=_METRICS,
+    )
+    full_refresh: bool = setting(
+        False,
+        description="Build from all of bronze, even if a cached build could be continued.",
+        group=HOW_IT_RUNS,
+    )
+    dbt_python: str | None = setting(
+        None,
+        default_text=".venv-dbt next to the environment, or /opt/dbt",
+        description="Run dbt with this Python, which has the packages of requirements/dbt.txt.",
+        group=WHERE,
+    )
+    model_dir: str | None = setting(
+        None,
+        default_text="the state folder's trakt/models",
+        description="Keep the DuckDB file in this local folder.",
+        detail="It is a cache: without it, the next build reads all of bronze.",
+        group=WHERE,
+    )
+    dbt_threads: Annotated[int, Field(ge=1, le=64)] = setting(
+        2, description="Run up to this many models and DuckDB threads at once.", group=LIMITS
+    )
+    dbt_memory_mb: Annotated[int, Field(ge=256, le=1_000_000)] = setting(
+        _MEMORY_MB, unit="MB", description="Let DuckDB use this much memory; above, it spills to disk.", group=LIMITS
+    )
+    dbt_timeout_s: PositiveInt = setting(
+        1_800, unit="s", description="End a build that takes longer than this.", group=LIMITS
+    )

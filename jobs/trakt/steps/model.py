@@ -1,0 +1,79 @@
+"""The model step: build silver and gold from bronze with dbt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.report import Report
+from shared.report.terminal import counted, print_line
+from shared.settings import StepSettings
+from shared.settings.next_command import next_command
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jobs.trakt.modelling.build import Built
+    from jobs.trakt.settings.model import ModelSettings
+    from shared.ledger import StageRun
+
+__all__ = ["run", "show"]
+
+
+def run(settings: ModelSettings, stage_run: StageRun) -> Report:
+    """Build, and return the report.
+
+    Raises:
+        ConfigurationError: the salt, or dbt's environment, is missing.
+        DataError: a model or a test failed; the last build stays.
+        TransientError: the store does not answer, or dbt did not end in time.
+    """
+    from jobs.trakt.bronze.place import BronzePlace
+    from jobs.trakt.modelling.build import build
+
+    built = build(settings, BronzePlace(settings), run_id=stage_run.run_id)
+    return _report(settings, built)
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the headline and the file that can be queried."""
+    print_line(console, report.headline)
+    if file := report.outputs.get("duckdb"):
+        print_line(console, f"DuckDB file: {file}")
+
+
+def _report(settings: ModelSettings, built: Built) -> Report:
+    if built.outcome == "empty":
+        command = next_command("trakt ingest", model=StepSettings, settings=settings)
+        return Report(status="skipped", headline=f"bronze has no load yet; run: {command}")
+    outputs = {"gold": f"{settings.bucket}/gold/{built.build_id}", "duckdb": str(built.file)}
+    outputs["output_hash"] = built.build_id
+    if built.outcome == "unchanged":
+        return Report(
+            headline=f"version {built.version} of bronze is modelled already: build {built.build_id}",
+            counts={"loads": 0},
+            outputs=outputs,
+        )
+    from jobs.trakt.modelling.sections import build_sections
+
+    tests = built.results.tests
+    unusual = sum(test.status == "warn" for test in tests)
+    comments, titles = built.rows.get("stg_trakt__comment_event", 0), built.rows.get("dim_title", 0)
+    return Report(
+        headline=f"{counted(built.loads, 'load', 'loads')} of bronze {built.outcome}: "
+        f"{counted(comments, 'comment', 'comments')}, {counted(titles, 'title', 'titles')} as of {built.as_of}, "
+        f"{counted(len(tests), 'test', 'tests')} passed, {counted(unusual, 'anomaly', 'anomalies')}",
+        items=built.loads,
+        counts={
+            "loads": built.loads,
+            "files": built.files,
+            "comments": comments,
+            "titles": titles,
+            "models": len(built.results.models),
+            "tests": len(tests),
+            "anomalies": unusual,
+        },
+        bytes={"bronze": built.bytes_read, "gold": sum(built.sizes.values())},
+        outputs=outputs,
+        durations=built.seconds,
+        sections=build_sections(settings, built),
+    )
