@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from jobs.gamedata.settings import ManifestSettings
-from jobs.trakt.settings import IngestSettings, PublishSettings
+from jobs.trakt.settings import IngestSettings, ModelSettings, PublishSettings
 from jobs.viewership.settings.formats import FormatsSettings
 from shared.doctor.settings import DoctorSettings
 from shared.notify.settings import NotifySettings
@@ -155,6 +155,7 @@ def test_the_steps_variables_are_their_settings(monkeypatch):
         *variables_of(FormatsSettings),
         *variables_of(IngestSettings),
         *variables_of(PublishSettings),
+        *variables_of(ModelSettings),
         "TELECINE_RAY_CPU_MAX_WORKERS",
         "TELECINE_RAY_GPU_MAX_WORKERS",
     }
@@ -162,8 +163,11 @@ def test_the_steps_variables_are_their_settings(monkeypatch):
         monkeypatch.setenv(name, value)
     assert NotifySettings().notify_smtp_to == ("media-operations@example.com",)
     assert DoctorSettings().database_environment == "prod"
-    assert DoctorSettings().read_buckets == DoctorSettings().write_buckets == ("s3://telecine-artifacts",)
+    assert DoctorSettings().read_buckets == ("s3://telecine-artifacts",)
+    assert DoctorSettings().write_buckets == ("s3://telecine-artifacts", "s3://trakt-comments")
     assert IngestSettings().request_quota == 500
+    own = {name: ModelSettings.model_fields[name].default for name in ("n_min", "replies_counted")}
+    assert ModelSettings().model_dump(include=set(own)) == own
     assert (IngestSettings().source_system, IngestSettings().base_url) == ("trakt", "https://api.trakt.tv")
     assert PublishSettings().lineage is None
 
@@ -175,6 +179,8 @@ def test_the_values_of_trakt_are_variables_and_no_parameters(monkeypatch):
             "baseUrl": "http://replayer:8790",
             "userAgent": "Ours/1.0 (trakt)",
             "requestQuota": 0,
+            "nMin": 30,
+            "repliesCounted": True,
         },
         "lineage": {"url": "https://lineage.example.com", "namespace": "ours"},
     }
@@ -188,6 +194,7 @@ def test_the_values_of_trakt_are_variables_and_no_parameters(monkeypatch):
         "Ours/1.0 (trakt)",
     )
     assert (found.request_quota, found.is_replayer) == (0, True)
+    assert (ModelSettings().n_min, ModelSettings().replies_counted) == (30, True)
     assert (PublishSettings().lineage, PublishSettings().lineage_namespace) == ("https://lineage.example.com", "ours")
     parameters = find(objects, "ConfigMap", "telecine-parameters")["data"]
     assert {name for name in parameters if name.startswith("trakt")} == {

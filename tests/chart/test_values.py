@@ -500,6 +500,9 @@ def test_the_places_of_models_and_checks_are_variables_of_every_step_and_no_defa
     [
         ({}, []),
         ({"media": {"viewership": True}}, ["s3://reports"]),
+        ({"media": {"trakt": True}}, ["s3://comments"]),
+        ({"crons": {"trakt-daily": {"suspend": False}}}, ["s3://comments"]),
+        ({"crons": {"trakt-daily": {"suspend": False, "enabled": False}}}, []),
         ({"crons": {"viewership-poll": {"suspend": False}}}, ["s3://reports"]),
         ({"crons": {"viewership-poll": {"suspend": False, "enabled": False}}}, []),
         ({"media": {"viewership": True}, "viewership": {"existingSecret": "own"}}, []),
@@ -507,8 +510,10 @@ def test_the_places_of_models_and_checks_are_variables_of_every_step_and_no_defa
         ({"media": {"viewership": True}, "serviceAccounts": {"upload": {"annotations": {"role": "x"}}}}, []),
     ],
 )
-def test_doctor_writes_to_the_bucket_of_uploads_if_it_is_used_with_its_own_keys(values, uploads):
-    objects = render(merged(LEAST, merged({"viewership": {"bucket": "reports"}}, values)))
+def test_doctor_writes_to_the_buckets_of_uploads_and_of_trakt_if_it_may(values, uploads):
+    objects = render(
+        merged(LEAST, merged({"viewership": {"bucket": "reports"}, "trakt": {"bucket": "comments"}}, values))
+    )
     environment = find(objects, "ConfigMap", "telecine-environment")["data"]
     assert environment["TELECINE_DOCTOR_WRITE_BUCKETS"].split(",") == ["s3://telecine-artifacts", *uploads]
     assert environment["TELECINE_DOCTOR_READ_BUCKETS"] == "s3://telecine-artifacts"

@@ -44,7 +44,19 @@ OF_THE_API = {
 }
 # Also without those that only an operator needs.
 OF_TRAKT = {Trakt.variables(name)[0] for name in OF_THE_API} | {
-    f"TELECINE_TRAKT_{name}" for name in ("MOVIE_IDS", "BUILD", "REPLACE_NEWER", "STORM", "SHOWN")
+    f"TELECINE_TRAKT_{name}"
+    for name in (
+        *("MOVIE_IDS", "BUILD", "REPLACE_NEWER", "STORM", "SHOWN", "AS_OF", "N_MIN", "REPLIES_COUNTED"),
+        *(
+            "ENGAGEMENT_DAYS",
+            "FULL_REFRESH",
+            "DBT_PYTHON",
+            "MODEL_DIR",
+            "DBT_THREADS",
+            "DBT_MEMORY_MB",
+            "DBT_TIMEOUT_S",
+        ),
+    )
 }
 
 

@@ -12,7 +12,7 @@ from workflows._lib.parameters import arguments, inputs, passed
 from workflows._lib.pipeline import STAGES
 from workflows._lib.template import workflow_template
 from workflows.trakt.codes import CODES
-from workflows.trakt.forms import BACKFILL, BACKFILL_FORM, MODEL, PUBLISH
+from workflows.trakt.forms import BACKFILL, BACKFILL_FORM, MODEL_AS_OF, PUBLISH
 from workflows.trakt.steps import backfill, has_read, model, publish
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def build() -> WorkflowTemplate:
             _main(),
             _stages(),
             backfill(BACKFILL_FORM, NAME),
-            model(NAME),
+            model(NAME, MODEL_AS_OF),
             publish(NAME),
             *exit_templates(NAME, {_PIPELINE: CODES}, of=_PIPELINE),
         ],
@@ -60,7 +60,7 @@ def _stages() -> DAG:
         Task(
             name="model",
             template="model",
-            arguments=passed(MODEL, "inputs"),
+            arguments=passed(MODEL_AS_OF, "inputs"),
             depends="(backfill.Succeeded || backfill.Failed)",
             when=has_read("backfill"),
         ),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from jobs.trakt.settings import BackfillSettings, BronzeSettings, IngestSettings, PublishSettings, SloSettings
+from jobs.trakt.settings import BackfillSettings, IngestSettings, ModelSettings, PublishSettings, SloSettings
 from workflows._lib.parameters import fields
 from workflows._lib.switch import enabled
 
 if TYPE_CHECKING:
     from workflows._lib.parameters import Field
 
-__all__ = ["BACKFILL", "BACKFILL_FORM", "BRANCH", "FORM", "INGEST", "MODEL", "PUBLISH", "SLO"]
+__all__ = ["BACKFILL", "BACKFILL_FORM", "BRANCH", "FORM", "INGEST", "MODEL", "MODEL_AS_OF", "PUBLISH", "SLO"]
 
 # Where the key is sent, and how often: the installation's. A form must not send the key elsewhere.
 _OF_THE_API: Final = (
@@ -29,8 +29,10 @@ INGEST: Final = fields(IngestSettings, without=_EXCLUDED, from_config=_CONFIG | 
 """Settings of ``ingest``."""
 BACKFILL: Final = fields(BackfillSettings, without=_EXCLUDED, from_config=_CONFIG)
 """Settings of ``backfill``."""
-MODEL: Final = fields(BronzeSettings, only=("bucket",), from_config=_BUCKET)
-"""Settings of ``model``."""
+MODEL: Final = fields(ModelSettings, only=("bucket",), from_config=_BUCKET)
+"""Settings of ``model``: metrics are those of the newest observation."""
+MODEL_AS_OF: Final = fields(ModelSettings, only=("bucket", "as-of"), from_config=_BUCKET)
+"""Settings of ``model`` after a backfill: metrics are those of the form's day."""
 PUBLISH: Final = fields(PublishSettings, only=("bucket",), from_config=_BUCKET)
 """Settings of ``publish``; an operator publishes an older build from the command line."""
 SLO: Final = fields(SloSettings, only=("day",))

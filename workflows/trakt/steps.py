@@ -102,11 +102,12 @@ def backfill(form: Sequence[Field], pipeline: str) -> Container:
     )
 
 
-def model(pipeline: str = _PIPELINE) -> Container:
+def model(pipeline: str = _PIPELINE, parameters: Sequence[Field] = MODEL) -> Container:
     """Return the step that builds silver and gold.
 
     Args:
         pipeline: name of the WorkflowTemplate, for labels.
+        parameters: its settings.
     """
     return step(
         "model",
@@ -117,7 +118,7 @@ def model(pipeline: str = _PIPELINE) -> Container:
         description="Builds and tests silver and gold with dbt, from the loads that it has not taken yet.",
         deadline_s=_HOUR,
         size=_MODELLER,
-        parameters=MODEL,
+        parameters=parameters,
         secrets=(DATABASE, S3, TRAKT_USERS),
     )
 

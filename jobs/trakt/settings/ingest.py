@@ -60,6 +60,7 @@ class ReadSettings(ApiSettings, BronzeSettings, pipeline="trakt"):
         None,
         default_text="today in America/Chicago",
         description="Count the pages for the service level of this day.",
+        form="Count the pages for the service level of this day; a backfill also computes metrics for it.",
         group=_ASKED,
     )
     commit_pages: PositiveInt = setting(
