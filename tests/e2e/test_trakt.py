@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 # Of 24 titles of the site.
 TITLES = 8
-# For a run of four pods on two cores; three of these in all.
-SECONDS = 150
+# For a run of four pods on two cores, which takes about 80 s, and for two of two pods, which take about 30 s each.
+SECONDS = 240
 
 
 @dataclass
@@ -88,14 +88,16 @@ def test_a_storm_is_read_completely_and_becomes_gold(installation: Installation,
         "SELECT count(*) FROM trakt.sweeps WHERE run_id = %s AND resource = 'comments' AND complete", storm.run.uid
     )
     assert swept == [(TITLES,)]
-    assert installation.rows("SELECT count(*) FROM gold.trakt_titles") == [(TITLES,)]
-    ((comments,),) = installation.rows(
-        "SELECT sum(comments)::bigint FROM gold.trakt_engagement_daily WHERE period = 'all'"
-        " AND as_of = (SELECT max(as_of) FROM gold.trakt_engagement_daily)"
+    # Gold also has titles of comments that the feed named.
+    ((titles, comments),) = installation.rows(
+        "SELECT count(*), sum(e.comments)::bigint FROM gold.trakt_engagement_daily e"
+        " JOIN trakt.titles ON (kind, trakt_id, state) = (title_kind, title_id_trakt, 'tracked')"
+        " WHERE period = 'all' AND as_of = (SELECT max(as_of) FROM gold.trakt_engagement_daily)"
     )
-    # While it is read, a comment is written or deleted now and then.
+    assert titles == TITLES
+    # While it is read, the site writes or deletes a comment every 3 s of its own clock.
     low, high = sorted((storm.before, storm.after))
-    assert low - 10 <= comments <= high + 10, (storm.before, comments, storm.after)
+    assert low - 60 <= comments <= high + 60, (storm.before, comments, storm.after)
     print(f"{comments} comments of {TITLES} titles in {sum(storm.statuses.values())} requests: {storm.statuses}")
     stages = installation.rows(
         "SELECT stage, status FROM pipeline.run_stages WHERE run_id = %s ORDER BY started_at", storm.run.uid
@@ -127,7 +129,7 @@ def test_a_refused_key_is_asked_once_and_ends_with_78(installation: Installation
     assert [each["status"] for each in requests] == [403]
     (attempt,) = run.nodes("ingest")
     assert attempt["outputs"]["exitCode"] == "78"
-    assert "KEY_REFUSED" in json.dumps(outputs(run, "ingest")) + attempt["message"] or "403" in attempt["message"]
+    assert "does not accept the key" in attempt["message"]
     # What was missed is measured; nothing is modelled again.
     assert phases(run) == {"ingest": "Failed", "model": "Skipped", "publish": "Omitted", "slo": "Succeeded"}
     documents, mails = sinks.of(run.uid)
