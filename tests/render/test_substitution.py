@@ -304,7 +304,8 @@ def test_the_day_of_a_form_reaches_ingest_and_slo_and_the_entrypoint_freshness(p
     (ingest, slo) = containers_of(response, "ingest", "slo")
     assert value_in(ingest, IngestSettings, "as_of") == value_in(slo, SloSettings, "day") == "2026-11-29"
     response = program.ask(documents(), template="trakt", entrypoint="freshness", parameters=form)
-    assert value_in(*containers_of(response, "slo"), SloSettings, "day") == "2026-11-29"
+    (slo,) = containers_of(response, "slo")
+    assert value_in(slo, SloSettings, "day") == "2026-11-29"
     assert {each["template"] for each in response["containers"]} == {"slo"}
 
 

@@ -72,5 +72,5 @@ def _stages() -> DAG:
         inputs=inputs(BACKFILL_FORM),
         target=" ".join(str(task.name) for task in tasks),
         fail_fast=False,
-        tasks=tasks,
+        tasks=[*tasks],
     )

@@ -96,5 +96,5 @@ def _stages() -> DAG:
         # All steps are targets: a failed ingest fails the run once what it had read is published and measured.
         target=" ".join(str(task.name) for task in tasks),
         fail_fast=False,
-        tasks=tasks,
+        tasks=[*tasks],
     )
