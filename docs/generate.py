@@ -25,6 +25,8 @@ from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import FINDINGS, MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
 from jobs.trakt.contract.resources import RESOURCES
+from jobs.trakt.metrics.parameters import Parameters
+from jobs.trakt.metrics.reasons import REASONS as METRIC_REASONS
 from jobs.trakt.model import SCENARIOS
 from jobs.trakt.steps.schema import schema_text
 from jobs.viewership import errors as viewership_errors
@@ -352,6 +354,17 @@ def trakt_replayer() -> str:
     )
 
 
+def trakt_metrics() -> str:
+    """The page of metrics, with its tables of parameters and reasons."""
+    rows = [f"| `{name}` | {value} | {reason} |" for name, value, reason in Parameters().described()]
+    table_rows = "\n".join(["| parameter | default | reason |", "| --- | --- | --- |", *rows])
+    page = _filled("docs/trakt-metrics.md", "parameters", table_rows)
+    rows = [f"| `{code}` | {text} |" for code, text in METRIC_REASONS.items()]
+    return _filled(
+        "docs/trakt-metrics.md", "reasons", "\n".join(["| reason | meaning |", "| --- | --- |", *rows]), page
+    )
+
+
 def viewership_formats() -> str:
     """The page on reading reports, with its table of formats."""
     head = ["| format | report | label | evidence |", "| --- | --- | --- | --- |"]
@@ -495,6 +508,7 @@ PAGES = {
     "docs/security.md": hostile,
     "docs/gamedata.md": gamedata,
     "docs/screenalytics.md": screenalytics,
+    "docs/trakt-metrics.md": trakt_metrics,
     "docs/trakt-replayer.md": trakt_replayer,
     "docs/configuration.md": configuration,
     "docs/schemas/notification.schema.json": notification_schema,

@@ -1,153 +1,129 @@
-"""Bronze tables for the models, made of loads as commits make them, without page objects and without a lock."""
+"""Page objects, a bronze table without a database, and what it holds, for tests.
+
+place = plain_place(tmp_path)
+place.pages.put(comments_page("load-1", [comment(id=1)]))
+commit_load(place, "load-1")
+rows(place, "comment")
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass, field
+import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-from deltalake import write_deltalake
-
-from jobs.trakt.bronze.schema import PARTITION, SCHEMA
-from jobs.trakt.model import RESOURCE_KINDS
+from jobs.trakt.bronze.data_files import open_parquet
+from jobs.trakt.bronze.live_files import snapshot
+from jobs.trakt.bronze.pages import Page, PageRequest
+from jobs.trakt.bronze.place import BronzePlace
+from jobs.trakt.model import TitleRef
+from jobs.trakt.settings import BronzeSettings
+from tests.trakt_answers import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["START", "Bronze", "Load", "comment", "moment"]
+__all__ = ["FERRY", "NOON", "SALT", "TABLES", "comments_page", "one_page", "plain_place", "rows", "sightings"]
 
-START = datetime(2026, 5, 2, 12, tzinfo=UTC)
+NOON = datetime(2026, 5, 2, 12, tzinfo=UTC)
+FERRY = TitleRef("movie", 612345)
+SALT = "a salt for tests only"
 
-
-def moment(days: float) -> datetime:
-    return START + timedelta(days=days)
-
-
-def comment(number: int, **changes: Any) -> dict[str, Any]:
-    """Return a comment as Trakt answers it; a change of ``user`` is its name."""
-    name = changes.pop("user", f"user_{number:03}")
-    value = {
-        "id": number, "parent_id": 0,
-        "created_at": "2026-05-02T18:04:11.000Z", "updated_at": "2026-05-02T18:04:11.000Z",
-        "comment": "one two three four five", "spoiler": False, "review": False, "replies": 0, "likes": 0,
-        "language": "en", "user_rating": 8, "user_stats": {"rating": 8, "play_count": 1, "completed_count": 1},
-        "user": {"username": name, "private": False, "deleted": False, "ids": {"slug": name}},
-    }  # fmt: skip
-    return {**value, **changes}
-
-
-@dataclass(frozen=True)
-class Observation:
-    kind: str
-    at: datetime
-    title: tuple[str, int] | None
-    number: int | None
-    value: Any
-    page: tuple[tuple[int, Any, str], ...] = ()
+TABLES = """
+CREATE SCHEMA IF NOT EXISTS trakt;
+CREATE TABLE IF NOT EXISTS trakt.dead_letters (
+    dead_letter_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    load_id text NOT NULL,
+    page_key text NOT NULL,
+    item_index integer,
+    path text NOT NULL,
+    code text NOT NULL,
+    message text NOT NULL,
+    payload_start text NOT NULL,
+    at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE IF NOT EXISTS trakt.tombstones (
+    user_hash text PRIMARY KEY CHECK (user_hash ~ '^[0-9a-f]{64}$'),
+    erased_at timestamptz NOT NULL DEFAULT now(),
+    run_id text
+);
+"""
+"""The tables that a commit and an erasure use, for a database whose migration does not have them yet."""
 
 
-@dataclass
-class Load:
-    """What one load read; the rows depend on what is in the table when it is committed."""
+class _NoDatabase:
+    """A session of a database without tombstones or dead letters."""
 
-    name: str
-    observations: list[Observation] = field(default_factory=list)
+    def rows(self, *_: Any, **__: Any) -> list[Any]:
+        return []
 
-    def page(self, at: datetime, title: tuple[str, int], *items: dict[str, Any]) -> Load:
-        """Add a page of a title's comments."""
-        held = tuple((item["id"], item, "") for item in items)
-        self.observations.append(Observation("page", at, title, None, None, held))
-        return self
-
-    def feed(self, at: datetime, *items: tuple[str, dict[str, Any]]) -> Load:
-        """Add a page of the feed: titles such as ``movie-1``, empty if unknown, with comments."""
-        held = tuple((item["id"], item, title) for title, item in items)
-        self.observations.append(Observation("page", at, None, None, None, held))
-        return self
-
-    def gone(self, at: datetime, number: int) -> Load:
-        self.observations.append(Observation("comment_gone", at, None, number, None))
-        return self
-
-    def title(self, at: datetime, title: tuple[str, int], /, **value: Any) -> Load:
-        self.observations.append(Observation("title", at, title, None, value))
-        return self
-
-    def title_gone(self, at: datetime, title: tuple[str, int]) -> Load:
-        self.observations.append(Observation("title_gone", at, title, None, None))
-        return self
-
-    def rating(self, at: datetime, title: tuple[str, int], value: Any) -> Load:
-        self.observations.append(Observation("rating", at, title, None, value))
-        return self
-
-    def tmdb(self, at: datetime, title: tuple[str, int], /, **value: Any) -> Load:
-        self.observations.append(Observation("tmdb", at, title, None, value))
-        return self
+    def run(self, *_: Any, **__: Any) -> int:
+        return 0
 
 
-class Bronze:
-    """A Delta table as commits of loads make it.
+class PlainPlace(BronzePlace):
+    """A bronze table whose lock is one of this process."""
 
-    Args:
-        bucket: a folder.
-    """
+    def __init__(self, settings: BronzeSettings) -> None:
+        super().__init__(settings)
+        self._lock = threading.Lock()
 
-    def __init__(self, bucket: Path) -> None:
-        self.table = bucket / "bronze" / "trakt"
-        self._last: dict[int, tuple[datetime, str]] = {}
-
-    def commit(self, *loads: Load) -> None:
-        """Commit loads, in this order: a payload equal to the last stored one of its comment is not stored again."""
-        for load in loads:
-            rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in RESOURCE_KINDS}
-            for seen in sorted(load.observations, key=lambda one: one.at):
-                self._rows(load.name, seen, rows)
-            found = [{PARTITION: kind, **row} for kind, group in rows.items() for row in group]
-            write_deltalake(self.table, pa.Table.from_pylist(found, SCHEMA), mode="append", partition_by=[PARTITION])
-
-    def _rows(self, load: str, seen: Observation, rows: dict[str, list[dict[str, Any]]]) -> None:
-        for number, value, title in seen.page:
-            text, digest = _payload(value)
-            known = self._last.get(number)
-            if known is None or known[1] != digest:
-                about = _title(title) if title else seen.title
-                rows["comment"].append(_row(load, seen, about, payload=text, payload_sha256=digest, comment_id=number))
-                if known is None or known[0] <= seen.at:
-                    self._last[number] = (seen.at, digest)
-        if seen.kind == "page":
-            sightings: dict[str, Any] = {
-                "ids": [number for number, _, _ in seen.page],
-                "sha": [_payload(value)[1][:16] for _, value, _ in seen.page],
-                "items": len(seen.page),
-            }
-            if seen.title is None:
-                sightings["titles"] = [title for _, _, title in seen.page]
-            rows["page"].append(_row(load, seen, seen.title, payload=json.dumps(sightings)))
-        else:
-            text, digest = (None, None) if seen.value is None else _payload(seen.value)
-            rows[seen.kind].append(
-                _row(load, seen, seen.title, payload=text, payload_sha256=digest, comment_id=seen.number)
-            )
+    @contextmanager
+    def locked(self) -> Iterator[Any]:
+        with self._lock:
+            yield _NoDatabase()
 
 
-def _title(text: str) -> tuple[str, int]:
-    kind, _, number = text.partition("/")[0].partition("-")
-    return kind, int(number)
+def plain_place(folder: Path | str) -> PlainPlace:
+    """Return a table that needs no database."""
+    return PlainPlace(BronzeSettings(bucket=str(folder)))
 
 
-def _payload(value: Any) -> tuple[str, str]:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return text, hashlib.sha256(text.encode()).hexdigest()
+def one_page(
+    request: PageRequest, body: Any, *, minutes: float = 0, status: int = 200, headers: dict[str, str] | None = None
+) -> Page:
+    """Return a page that was observed so many minutes after noon; a body that is not bytes is encoded."""
+    at = NOON + timedelta(minutes=minutes)
+    return Page(
+        request,
+        path="/asked",
+        status=status,
+        headers=headers or {},
+        body=body if isinstance(body, bytes) else encode(body),
+        requested_at=at,
+        fetched_at=at + timedelta(seconds=1),
+        observed_at=at,
+        run_id="run-1",
+        source_system="replay",
+        is_synthetic=True,
+    )
 
 
-def _row(load: str, seen: Observation, title: tuple[str, int] | None, **values: Any) -> dict[str, Any]:
-    kind, number = title or (None, None)
-    return {
-        "title_kind": kind, "title_id_trakt": number, "fetched_at": seen.at, "observed_at": seen.at,
-        "http_status": 404 if seen.kind.endswith("_gone") else 200, "page_key": f"pages/{load}/x", "load_id": load,
-        "run_id": load, "attempt": 1, "source_system": "replay", "is_synthetic": True, "schema_version": 1, **values,
-    }  # fmt: skip
+def comments_page(
+    load_id: str, items: Sequence[Any], *, page: int = 1, title: TitleRef = FERRY, minutes: float = 0, **more: Any
+) -> Page:
+    """Return a page of a title's comments."""
+    request = PageRequest(load_id, "comments", title, sort="oldest", page=page, limit=250, **more)
+    return one_page(request, list(items), minutes=minutes)
+
+
+def rows(place: BronzePlace, kind: str | None = None, version: int | None = None) -> list[dict[str, Any]]:
+    """Return the rows of the table, in an order of their own; each has its kind."""
+    found: list[dict[str, Any]] = []
+    for file in snapshot(place, version).files:
+        if kind in (None, file.kind):
+            with open_parquet(place.store, file.key, file.size) as parquet:
+                found += [{"resource_kind": file.kind, **row} for row in parquet.read().to_pylist()]
+    return sorted(found, key=lambda row: (row["resource_kind"], row["page_key"], row["item_index"] or 0))
+
+
+def sightings(place: BronzePlace) -> dict[str, list[tuple[int, str]]]:
+    """Return page key -> ids and hashes of the items seen on it."""
+    found = {}
+    for row in rows(place, "page"):
+        seen = json.loads(row["payload"])
+        found[row["page_key"]] = list(zip(seen["ids"], seen["sha"], strict=True))
+    return found

@@ -3,7 +3,6 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
-import json
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -87,11 +86,16 @@ class TraktPlace:
     def statuses(self) -> dict[str, int]:
         return dict(self.rows("SELECT status, count(*) FROM trakt.pages GROUP BY 1"))
 
-    def tomorrow(self, days: int = 1) -> None:
+    def tomorrow(self, days: int = 1, *, site: bool = True) -> None:
         """Let days pass on the site, and in the times that decide what is due."""
-        for _ in range(days):
+        for _ in range(days if site else 0):
             self.site.world.advance_to(self.site.clock.advance(86_400_000))
-        self.rows("UPDATE trakt.titles SET next_sweep_at = next_sweep_at - make_interval(days => %s)", days)
+        self.rows(
+            "UPDATE trakt.titles SET next_sweep_at = next_sweep_at - make_interval(days => %s),"
+            " resolved_at = resolved_at - make_interval(days => %s)",
+            days,
+            days,
+        )
         self.rows(
             "UPDATE trakt.sweeps SET started_at = started_at - make_interval(days => %s),"
             " ended_at = ended_at - make_interval(days => %s)",
@@ -102,28 +106,23 @@ class TraktPlace:
         self.rows("UPDATE trakt.pages SET planned_at = planned_at - make_interval(days => %s)", days)
 
     def bronze(self) -> dict[tuple[str, int], set[int]]:
-        """Return the comments of each title that bronze has, deleted ones removed."""
+        """Return the comments of each title that bronze has: by its newest row, a comment is there or deleted."""
         from deltalake import DeltaTable
 
-        table = DeltaTable(str(self.folder / "bucket" / "bronze" / "trakt"))
+        columns = ["resource_kind", "title_kind", "title_id_trakt", "comment_id", "observed_at", "season"]
+        table = DeltaTable(str(self.folder / "bucket" / "bronze" / "trakt")).to_pyarrow_table(columns=columns)
+        rows = [row for row in table.to_pylist() if row["resource_kind"] in ("comment", "comment_gone")]
+        titles: dict[int, tuple[str, int]] = {}
+        there: dict[int, bool] = {}
+        for row in sorted(rows, key=lambda each: each["observed_at"]):
+            number = row["comment_id"]
+            there[number] = row["resource_kind"] == "comment" and row["season"] is None
+            # A comment that was asked for alone does not name its title.
+            if row["title_kind"] is not None:
+                titles[number] = (row["title_kind"], row["title_id_trakt"])
         found: dict[tuple[str, int], set[int]] = {}
-        rows = table.to_pyarrow_table(
-            columns=["resource_kind", "title_kind", "title_id_trakt", "comment_id", "observed_at", "season"]
-        ).to_pylist()
-        latest: dict[int, Any] = {}
-        for row in rows:
-            if row["resource_kind"] in ("comment", "comment_gone") and row["season"] is None:
-                known = latest.get(row["comment_id"])
-                is_newer = known is None or row["observed_at"] >= known["observed_at"]
-                if is_newer:
-                    title = row["title_kind"] is None and known is not None
-                    latest[row["comment_id"]] = {
-                        **row,
-                        **({k: known[k] for k in ("title_kind", "title_id_trakt")} if title else {}),
-                    }
-        for number, row in latest.items():
-            if row["resource_kind"] == "comment":
-                found.setdefault((row["title_kind"], row["title_id_trakt"]), set()).add(number)
+        for number in (number for number, exists in there.items() if exists and number in titles):
+            found.setdefault(titles[number], set()).add(number)
         return found
 
     def truth(self) -> dict[tuple[str, int], set[int]]:
@@ -141,7 +140,7 @@ class TraktPlace:
 
 
 @pytest.fixture
-def trakt(database: Database, tmp_path: Path) -> Iterator[Any]:
+def trakt(database: Database, tmp_path: Path) -> Any:
     """A function that serves a scenario, and returns the place."""
 
     @contextmanager
@@ -149,8 +148,4 @@ def trakt(database: Database, tmp_path: Path) -> Iterator[Any]:
         with running(scenario, seed, quota=0, **options) as served:
             yield TraktPlace(database, tmp_path, served)
 
-    yield serve
-
-
-def shown(value: Any) -> str:
-    return json.dumps(value, default=str)
+    return serve

@@ -63,6 +63,14 @@ STEPS: Final = (
         stage=("slo", 7),
         view="jobs.trakt.steps.slo:show",
     ),
+    Step(
+        "trakt",
+        "run",
+        "Ingest, model, publish and measure service levels.",
+        settings=f"{_SETTINGS}:RunSettings",
+        run="jobs.trakt.steps.run:run",
+        view="jobs.trakt.steps.run:show",
+    ),
     Tool(
         "trakt",
         "replayer",
@@ -76,6 +84,14 @@ STEPS: Final = (
         "Print the JSON Schema of an answer of the API, or of all.",
         settings=f"{_SETTINGS}:SchemaSettings",
         call="jobs.trakt.steps.schema:show",
+    ),
+    Step(
+        "trakt",
+        "verify",
+        "Compare ledger, page objects, bronze, silver and gold with what they follow from.",
+        settings=f"{_SETTINGS}:VerifySettings",
+        run="jobs.trakt.steps.verify:run",
+        view="jobs.trakt.steps.verify:show",
     ),
     Step(
         "trakt",

@@ -12,9 +12,11 @@ from shared.errors import ConfigurationError, ItemError, TransientError, UsageEr
 
 __all__ = [
     "ANSWER_CODES",
+    "AUDIT",
     "ITEM_CODES",
     "NOTE_CODES",
     "PAGE_CODES",
+    "STALE",
     "SWEEP_CODES",
     "AccountLimit",
     "AccountLocked",
@@ -158,7 +160,6 @@ SWEEP_CODES: Final[dict[str, str]] = {
     "PARTIAL_WINDOW": "only comments since a time were asked for",
     "INTERRUPTED": "the run ended before the page",
     "ABANDONED": "the run was killed, and its sweep was not resumed",
-    "NOT_NEEDED": "the page was beyond the end",
     "NOT_FOUND": "the API answered 404",
     "TITLE_GONE": "the title itself answered 404 on three days",
     "BUSY": "another ingest reads the title",
@@ -167,3 +168,28 @@ SWEEP_CODES: Final[dict[str, str]] = {
     "TOO_LONG": "the feed since the watermark has more pages than a sweep of all titles",
 }
 """Code of a sweep, page or title that is not complete -> meaning."""
+
+AUDIT: Final[dict[str, str]] = {
+    "PAGE_MISSING": "the page object of a page that the ledger calls good does not exist",
+    "PAGE_DAMAGED": "a page object cannot be read",
+    "PAGE_DIFFERS": "a page object has other comments, or another status, than the ledger states",
+    "ORPHAN": "page objects belong to a load that the ledger does not know",
+    "LOAD_MISSING": "the ledger calls a load committed, and the bronze table does not have it",
+    "LOAD_WAITING": "a load is not committed yet; the next ingest commits it",
+    "ROW_MISSING": "a row that follows from a page object is not in the bronze table",
+    "ROW_EXTRA": "a row of the bronze table follows from no page object",
+    "ROW_TWICE": "a row is in the bronze table twice",
+    "ROW_DAMAGED": "the payload of a row does not match its SHA-256",
+    "SILVER_MISSING": "a comment of bronze is not in silver",
+    "SILVER_EXTRA": "a comment of silver is not in bronze",
+    "SILVER_DIFFERS": "a comment of silver has another value than the one that follows from bronze",
+    "SILVER_ABSENT": "this machine has no build of silver, so that nothing was compared",
+    "SILVER_STALE": "silver was built from an older version of bronze",
+    "GOLD_FILE": "a file of the published build is missing or damaged",
+    "GOLD_DIFFERS": "a published table differs from the file of its build",
+    "GOLD_STALE": "the newest build is not published",
+}
+"""Code of a finding of verify -> meaning."""
+
+STALE: Final = frozenset({"LOAD_WAITING", "SILVER_ABSENT", "SILVER_STALE", "GOLD_STALE"})
+"""Codes of findings that the next run settles; all others are damage."""

@@ -13,12 +13,14 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from jobs.trakt.gold.build import TABLES
+from jobs.trakt.gold.build import TABLES, read_build
+from jobs.trakt.gold.parquet import file_datasets
 from jobs.trakt.settings import PublishSettings, SloSettings
 from jobs.trakt.steps import publish as step
 from jobs.trakt.steps import slo
 from shared.database.migrate import READER, upgrade
 from shared.errors import ConfigurationError, DataError, UsageError
+from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
 from tests.postgres_server import Database, database, empty_database, postgres  # noqa: F401
 from tests.trakt_gold import AS_OF, OBSERVED, Rows, build, rows
@@ -376,3 +378,19 @@ def test_types_of_a_file_may_be_wider_than_those_of_the_table(database: Database
     build(bucket, content, tables={"trakt_quadrants_daily": wide})
     publish(database, bucket)
     assert database.rows("SELECT DISTINCT peers FROM gold.trakt_quadrants_daily") == [(12,)]
+
+
+def test_the_files_of_a_build_are_the_inputs_of_its_publication(
+    database: Database, bucket: Path, tmp_path: Path
+) -> None:
+    name = build(bucket, rows())
+    store = open_store(f"file://{bucket}")
+    files = file_datasets(store, read_build(store, name, build_again="telecine trakt model"))
+    events = tmp_path / "events.jsonl"
+    publish(database, bucket, lineage=str(events))
+    complete = json.loads(events.read_text().splitlines()[-1])
+    assert [each.name for each in files] == [each["name"] for each in complete["inputs"]]
+    titles = files[0]
+    assert (titles.rows, titles.version, titles.columns["genres"]) == (3, name, "list<element: string>")
+    assert titles.sources["observed_at"] == [("bronze.trakt", "observed_at")]
+    assert titles.sources["title"] == [("bronze.trakt", "payload")]

@@ -3,6 +3,7 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,8 @@ from tests.postgres_server import database, postgres  # noqa: F401
 from tests.trakt_ingest import trakt  # noqa: F401
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from shared.report import Report
     from tests.trakt_ingest import TraktPlace
 
@@ -79,3 +82,24 @@ def test_titles_that_no_sweep_has_read_are_missing_after_a_week(trakt: Any) -> N
         place.rows("UPDATE trakt.pages SET planned_at = planned_at - interval '9 days', day = day - 9")
         measured(place)
         assert {row[1] for row in title_days(place)} == {"FEED_MISSING"}
+
+
+def test_429_answers_are_those_of_the_ingest(trakt: Any) -> None:
+    with trakt("storm", seed=3) as place:
+        report = place.ingest(watch_list=place.watch_list())
+        assert report.counts["rate_limited"] > 0, "the storm has some"
+        assert measured(place).counts["throttled"] == report.counts["rate_limited"]
+
+
+def test_lineage_of_an_ingest_leads_from_the_api_to_bronze(trakt: Any, tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    with trakt("calm") as place:
+        report = place.ingest(watch_list=place.watch_list(0), lineage=str(events))
+    start, complete = [json.loads(line) for line in events.read_text().splitlines()]
+    assert (start["eventType"], complete["eventType"]) == ("START", "COMPLETE")
+    assert [each["name"] for each in complete["inputs"]] == ["trakt.api"]
+    (written,) = complete["outputs"]
+    assert written["name"] == "bronze.trakt"
+    assert written["outputFacets"]["outputStatistics"]["rowCount"] == report.counts["rows"]
+    assert {"name": "payload", "type": "string"} in written["facets"]["schema"]["fields"]
+    assert place.served.url not in events.read_text()

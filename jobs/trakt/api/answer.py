@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "http_time", "observed"]
 
 _COUNT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
-# A longer Age than a year is not one.
+# An Age of more than a year is nonsense. The oldest Date that can be read is of the year 100.
 _OLDEST_S: Final = 31_536_000
 
 
@@ -29,6 +29,7 @@ class Answer:
         requested_at: when the last attempt was sent, by this machine's clock.
         observed_at: when the API made it: Date minus Age; without a Date, when it arrived here.
         attempts: requests that it took, at least 1.
+        throttled: how many of them were answered with 429.
         elapsed_s: seconds from the first attempt to the end of the body, waits included.
     """
 
@@ -39,6 +40,7 @@ class Answer:
     observed_at: datetime
     attempts: int = 1
     elapsed_s: float = 0.0
+    throttled: int = 0
 
     @property
     def page(self) -> int | None:
@@ -102,9 +104,4 @@ def observed(headers: Mapping[str, str], arrived: datetime) -> datetime:
         return arrived
     text = headers.get("age", "").strip()
     age = int(text) if _COUNT.fullmatch(text) else 0
-    if age > _OLDEST_S:
-        return made
-    try:
-        return made - timedelta(seconds=age)
-    except OverflowError:
-        return made
+    return made - timedelta(seconds=age if age <= _OLDEST_S else 0)

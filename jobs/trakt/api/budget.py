@@ -15,14 +15,14 @@ import uuid
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from jobs.trakt.api.clock import SystemClock
-from shared.database.session import retry_session
-from shared.errors import TelecineError
+from shared.database.session import transaction
+from shared.errors import TelecineError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from jobs.trakt.api.clock import Clock
     from jobs.trakt.settings.api import ApiSettings
@@ -39,13 +39,13 @@ _DEAD_S: Final = 3 * _POLL_S
 _YIELD_S: Final = 0.25
 # A restart of the database costs a run this long, not its pages.
 _PATIENCE_S: Final = 60.0
-_CLOSING_S: Final = 2.0
+_FIRST_PAUSE_S: Final = 0.25
 # Clocks of two machines may differ in speed by 100 ppm, and both ends of a window are part of it.
 _MARGIN: Final = 0.001
 _LEAST_MARGIN_S: Final = 0.05
 # A client that vanishes within a transaction, without closing its connection, holds the key's row this long.
 _LOCKED_MS: Final = 15_000
-_WAITING: Final = "the request budget"
+_T = TypeVar("_T")
 _MOST_HALVINGS: Final = 3
 
 
@@ -264,7 +264,7 @@ class RequestBudget:
         def work(session: DatabaseSession) -> tuple[int, int]:
             return self._block(session, seconds, ban=ban)
 
-        before, after = await asyncio.to_thread(retry_session, self._database, work, _PATIENCE_S, waiting=_WAITING)
+        before, after = await self._transact(work)
         self._note(before)
         self._note(after)
 
@@ -277,7 +277,7 @@ class RequestBudget:
         def work(session: DatabaseSession) -> Forecast:
             return self._forecast(session, requests)
 
-        return await asyncio.to_thread(retry_session, self._database, work, _PATIENCE_S, waiting=_WAITING)
+        return await self._transact(work)
 
     async def close(self) -> None:
         """Return slots that were not used; a database that does not answer costs a warning."""
@@ -295,9 +295,30 @@ class RequestBudget:
             )
 
         try:
-            await asyncio.to_thread(retry_session, self._database, work, _CLOSING_S, waiting=_WAITING)
+            await self._transact(work, patience_s=0)
         except TelecineError as error:
             _LOG.warning("Unused requests stay reserved until they expire: %s", error)
+
+    async def _transact(self, work: Callable[[DatabaseSession], _T], *, patience_s: float = _PATIENCE_S) -> _T:
+        """Run one transaction in a thread, again after a lost connection; the waits between can be cancelled.
+
+        One that commits twice reserves twice, which is safe: nobody uses the first slots.
+        """
+
+        def attempt() -> _T:
+            with transaction(self._database) as session:
+                return work(session)
+
+        deadline, pause = time.monotonic() + patience_s, _FIRST_PAUSE_S
+        while True:
+            try:
+                return await asyncio.to_thread(attempt)
+            except TransientError as error:
+                if time.monotonic() >= deadline:
+                    raise
+                _LOG.warning("The request budget waits: %s", error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _POLL_S)
 
     async def _ask(self) -> _Asked:
         done, unused = list(self._done), list(self._unused)
@@ -305,7 +326,7 @@ class RequestBudget:
         def work(session: DatabaseSession) -> _Asked:
             return self._reserve(session, done, unused)
 
-        asked = await asyncio.to_thread(retry_session, self._database, work, _PATIENCE_S, waiting=_WAITING)
+        asked = await self._transact(work)
         del self._done[: len(done)], self._unused[: len(unused)]
         self._note(asked.bans)
         return asked
@@ -317,8 +338,7 @@ class RequestBudget:
             self._bans = bans - self._bans_before
             _LOG.warning("The edge has banned this key: this run sends at most %d requests per window.", self.limit)
 
-    # Each of these runs in a thread, in a transaction that is repeated after a lost connection. One that commits twice
-    # reserves twice, which is safe: nobody uses the first slots.
+    # In a thread
 
     def _lock_key(self, session: DatabaseSession) -> Any:
         """Lock the key's row; return the seconds for which it is blocked, those of a ban, and its bans so far."""

@@ -45,6 +45,7 @@ _DOWN_LIMIT: Final = 5
 _DOWN: Final = frozenset({"OVERLOADED", "TIMEOUT", "UNREACHABLE"})
 _WORTH_SAYING_S: Final = 10.0
 _START: Final = 4_096
+_TOO_MANY: Final = 429
 _OK: Final = 200
 
 
@@ -56,7 +57,7 @@ class Tally:
         requests: requests sent, retries included.
         retries: of these, those that repeat another.
         bytes: of accepted bodies, unpacked.
-        waited_s: seconds that requests waited for a retry or a ban, in sum.
+        waited_s: seconds of waits for retries, in sum, and of pauses of all requests.
         budget_s: seconds that requests waited for the budget, in sum.
         statuses: status -> answers; 0 counts requests without one.
         failures: code of an attempt, of :data:`jobs.trakt.errors.PAGE_CODES` or of an error -> attempts.
@@ -109,7 +110,7 @@ class TraktClient:
         self._proven = asyncio.Event()
         self._pausing = asyncio.Lock()
         self._paused_until = 0.0
-        self._ban_noted_at = 0.0
+        self._ban_noted = 0
         self._edge_in_row = 0
         self._down_in_row = 0
         self._stop: TelecineError | None = None
@@ -153,14 +154,15 @@ class TraktClient:
             raise ValueError(f"{path!r} is not a path of the API; expected one of jobs.trakt.api.resources")
         target = f"{path}?{urlencode(query)}" if query else path
         most = 1 + (self._settings.max_retries if retries is None else retries)
-        began, attempt, edges = self._clock.monotonic(), 0, 0
+        began, attempt, edges, throttled = self._clock.monotonic(), 0, 0, 0
         while True:
             async with self._lane():
-                exchange, sent_at = await self._send(target)
+                exchange, number = await self._send(target)
                 attempt += 1
                 self.tally.retries += attempt > 1
+                throttled += exchange.status == _TOO_MANY
                 verdict = self._judge(exchange, attempt)
-                await self._note(verdict, exchange, sent_at)
+                await self._note(verdict, exchange, number)
             if verdict.action == "accept":
                 self.tally.bytes += len(exchange.body)
                 return Answer(
@@ -171,12 +173,12 @@ class TraktClient:
                     observed_at=observed(exchange.headers, exchange.arrived_at),
                     attempts=attempt,
                     elapsed_s=self._clock.monotonic() - began,
+                    throttled=throttled,
                 )
             edges += verdict.everyone == "ban"
             if verdict.action == "fail" or attempt >= most or edges >= _EDGE_LIMIT:
-                self._fail(verdict, exchange, path, attempt)
-            if verdict.wait_s >= _WORTH_SAYING_S:
-                _LOG.warning("%s: %s, waiting %.0f s.", one_line(cut(target, 200)), verdict.code, verdict.wait_s)
+                self._fail(verdict, exchange, path, attempt, throttled=throttled)
+            _LOG.debug("%s: %s, waiting %.1f s.", one_line(cut(target, 200)), verdict.code, verdict.wait_s)
             if not verdict.everyone:
                 await self._sleep(verdict.wait_s)
 
@@ -195,7 +197,7 @@ class TraktClient:
                     held.callback(self._first.release)
             yield
 
-    async def _send(self, target: str) -> tuple[Exchange, float]:
+    async def _send(self, target: str) -> tuple[Exchange, int]:
         while True:
             await self._pause_ends()
             began = self._clock.monotonic()
@@ -205,13 +207,13 @@ class TraktClient:
             if self._stop is None and self._clock.monotonic() >= self._paused_until:
                 break
             self._budget.unused(slot)
-        sent_at = self._clock.monotonic()
         self.tally.requests += 1
+        number = self.tally.requests
         exchange = await self._pool.get(target, now=self._clock.now)
         if exchange.ended:
             self._budget.done(slot)
         self.tally.statuses[exchange.status] += 1
-        return exchange, sent_at
+        return exchange, number
 
     def _judge(self, exchange: Exchange, attempt: int) -> Verdict:
         draw, backoff_s = self._random.random(), self._settings.backoff_seconds
@@ -233,19 +235,19 @@ class TraktClient:
                 return verdict
         return judge_failure(code, attempt=attempt, backoff_s=backoff_s, draw=draw)
 
-    async def _note(self, verdict: Verdict, exchange: Exchange, sent_at: float) -> None:
+    async def _note(self, verdict: Verdict, exchange: Exchange, number: int) -> None:
         """Draw conclusions for other requests, and for the run."""
         if verdict.code:
             self.tally.failures[verdict.code] += 1
         from_api = bool(exchange.status) and is_from_api(exchange.headers, exchange.body[:_START])
         if verdict.action == "accept" or from_api:
-            if sent_at >= self._ban_noted_at:
+            if number > self._ban_noted:
                 self._edge_in_row = 0
             if verdict.action == "accept":
                 self._proven.set()
                 self._down_in_row = 0
         if verdict.everyone:
-            await self._pause(verdict, sent_at)
+            await self._pause(verdict, number)
         if verdict.action == "stop":
             self._end(stopped(verdict.code, exchange, self._settings))
         elif verdict.everyone == "ban" and self._edge_in_row >= _EDGE_LIMIT:
@@ -253,17 +255,21 @@ class TraktClient:
         if self._stop is not None and verdict.action != "accept":
             raise self._stop
 
-    async def _pause(self, verdict: Verdict, sent_at: float) -> None:
+    async def _pause(self, verdict: Verdict, number: int) -> None:
         now = self._clock.monotonic()
-        if verdict.everyone == "ban" and sent_at >= self._ban_noted_at:
+        if verdict.everyone == "ban" and number > self._ban_noted:
             # Requests that were under way when the ban began belong to it, and are no further refusal.
             self._edge_in_row += 1
-            self._ban_noted_at = now
-        self._paused_until = max(self._paused_until, now + verdict.wait_s)
+            self._ban_noted = self.tally.requests
+        if now + verdict.wait_s > self._paused_until:
+            if verdict.wait_s >= _WORTH_SAYING_S and now >= self._paused_until:
+                _LOG.warning("%s: all requests wait %.0f s.", verdict.code, verdict.wait_s)
+            self._paused_until = now + verdict.wait_s
         await self._budget.block(verdict.wait_s, ban=verdict.everyone == "ban")
 
-    def _fail(self, verdict: Verdict, exchange: Exchange, path: str, attempts: int) -> None:
+    def _fail(self, verdict: Verdict, exchange: Exchange, path: str, attempts: int, *, throttled: int) -> None:
         failed = page_failed(verdict.code, exchange, path, attempts)
+        failed.data["throttled"] = throttled
         if verdict.code in _DOWN:
             self._down_in_row += 1
             if self._down_in_row >= _DOWN_LIMIT:

@@ -109,7 +109,7 @@ class PageRequest:
             subject += f"-e{self.episode}"
         name = "answer"
         if self.is_list:
-            name = f"{self.sort or 'default'}-{self.limit or 0:03}-{self.page or 1:07}"
+            name = f"{self.sort or 'default'}-{self.limit or 0:03}-{1 if self.page is None else self.page:07}"
         again = f"-r{self.read}" if self.read > 1 else ""
         return f"{FOLDER}/{check_load_id(self.load_id)}/{self.resource}/{subject}/{name}{again}.json.gz"
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from jobs.trakt.bronze.pages import PageObjects
 from shared.database.session import transaction
+from shared.errors import UsageError
 from shared.storage import delta_options, open_store, resolved
 
 if TYPE_CHECKING:
@@ -32,9 +34,17 @@ class BronzePlace:
         settings: as passed.
         store: the bucket; a missing folder is created.
         pages: its page objects.
+
+    Raises:
+        UsageError: the folder's name has a percent-encoded character.
     """
 
     def __init__(self, settings: BronzeSettings) -> None:
+        if unquote(settings.bucket) != settings.bucket:
+            # delta-rs decodes a path twice (1.6), so that it would read another folder than it wrote.
+            raise UsageError(
+                f"--bucket {settings.bucket!r} has a percent-encoded character; expected a bucket or a folder without"
+            )
         self.settings = settings
         self.store: ObjectStore = open_store(settings.bucket, settings, create=True)
         self.pages = PageObjects(self.store)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.trakt.bronze.erased_items import EMPTY, author_names, names_in_text
@@ -183,11 +183,11 @@ def _answer(rows: PageRows, erased: Erased) -> None:
         rows.sightings = _sightings([item for item in known.values() if item.sha], items=1)
         return
     if checked.failure is not None:
-        bad = checked.failure
         if erased and erased.holds(names_in_text(page.body.decode(errors="replace"))):
+            rows.erased += 1
             rows.found_now = True
-            bad = replace(bad, raw="")
-        _refuse(rows, bad)
+        else:
+            _refuse(rows, checked.failure)
         return
     seen: list[Observation | ErasedItem] = []
     for item in checked.items:

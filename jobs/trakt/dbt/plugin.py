@@ -32,6 +32,10 @@ class Plugin(BasePlugin):  # type: ignore[misc]
     def initialize(self, plugin_config: dict[str, Any]) -> None:  # noqa: ARG002 - the interface
         """Read the salt and the parameters of the metrics."""
         _end_with_parent()
+        # DuckDB looks for pandas at each value that passes between SQL and Python; without it, it would search the disk
+        # every time: 4,800 calls of a function take 7.4 s of CPU, and 0.9 s with this.
+        if importlib.util.find_spec("pandas") is None:
+            sys.modules["pandas"] = None  # type: ignore[assignment]
         self._salt = os.environ.get(_SALT, "")
         # `mf` parses the project without building anything, and has no salt.
         self._functions = _metrics().functions(_parameters(os.environ.get(_PARAMETERS) or "{}"))

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from jobs.trakt.datasets import gold_file
+from jobs.trakt.gold.build import TABLES
 from shared.errors import DataError
 from shared.text import clean_text
 
@@ -19,9 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobs.trakt.gold.build import Build
+    from shared.lineage.event import Dataset
     from shared.storage import ObjectStore
 
-__all__ = ["fetch", "further_columns", "rows_as_csv"]
+__all__ = ["fetch", "file_datasets", "further_columns", "rows_as_csv"]
 
 # 20,000 rows of 40 columns are some 10 MB in Arrow and as much as text.
 _AT_ONCE: Final = 20_000
@@ -90,6 +93,20 @@ def rows_as_csv(path: Path, table: str, columns: Mapping[str, str], rows: int) -
                 yield _csv(batch, columns)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _invalid(table, clean_text(str(error), 300)) from error
+
+
+def file_datasets(store: ObjectStore, build: Build) -> list[Dataset]:
+    """Return the files of a build as datasets of lineage, with their columns.
+
+    Raises:
+        ObjectMissing: a file does not exist.
+    """
+    found = []
+    for table in TABLES:
+        schema = pq.read_schema(io.BytesIO(store.read(build.key(table))))
+        columns = {column.name: str(column.type) for column in schema}
+        found.append(gold_file(table, columns, build_id=build.build_id, rows=build.tables[table].rows))
+    return found
 
 
 def further_columns(path: Path, columns: Mapping[str, str]) -> list[str]:

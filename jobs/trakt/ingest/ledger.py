@@ -114,6 +114,7 @@ class Outcome:
     bytes: int = 0
     ms: int = 0
     attempts: int = 0
+    throttled: int = 0
     http_status: int | None = None
     observed_at: str | None = None
     page_key: str | None = None
@@ -326,14 +327,18 @@ class Ledger:
                 reason=reason,
                 notes=sorted(notes),
             )
-            session.run(
-                """
-                UPDATE trakt.pages SET status = 'skipped', reason = :reason
-                WHERE sweep_id = :sweep_id AND status = 'planned'
-                """,
-                sweep_id=sweep_id,
-                reason=reason or "NOT_NEEDED",
-            )
+            if reason is None:
+                # Planned beyond the end, such as after a kill between the last page and the end: not expected after all.
+                session.run("DELETE FROM trakt.pages WHERE sweep_id = :id AND status = 'planned'", id=sweep_id)
+            else:
+                session.run(
+                    """
+                    UPDATE trakt.pages SET status = 'skipped', reason = :reason
+                    WHERE sweep_id = :sweep_id AND status = 'planned'
+                    """,
+                    sweep_id=sweep_id,
+                    reason=reason,
+                )
 
     def abandon(self, refs: Sequence[TitleRef]) -> None:
         """End the sweeps that ended processes left, except those of some titles, which are resumed."""
@@ -452,22 +457,34 @@ class Ledger:
         return sorted(row.page_id for row in made)
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
-        """Write what became of pages; a page that was read before adds up its requests and bytes."""
+        """Write what became of pages.
+
+        A page that was read before adds up its requests and bytes, and keeps the comments that it no longer has.
+        """
         if not outcomes:
             return
         with transaction(self._settings) as session:
             session.run(
                 """
-                UPDATE trakt.pages p SET status = r.status, load_id = r.load_id, reason = r.reason, rows = r.rows,
-                    bad = r.bad, duplicates = coalesce(p.duplicates, 0) + r.duplicates,
-                    bytes = coalesce(p.bytes, 0) + r.bytes, ms = coalesce(p.ms, 0) + r.ms,
-                    attempts = p.attempts + r.attempts, http_status = r.http_status, observed_at = r.observed_at,
-                    page_key = r.page_key, first_id = r.first_id, last_id = r.last_id, ids = r.ids,
-                    page_count = r.page_count, item_count = r.item_count, run_id = :run_id
+                UPDATE trakt.pages p SET
+                    -- A page that was read stays so if only a later comparison of its border failed.
+                    status = CASE WHEN r.status = 'failed' AND p.status LIKE 'good%' THEN p.status ELSE r.status END,
+                    reason = CASE WHEN r.status = 'failed' AND p.status LIKE 'good%' THEN p.reason ELSE r.reason END,
+                    load_id = CASE WHEN r.status = 'failed' AND p.status LIKE 'good%' THEN p.load_id ELSE r.load_id END,
+                    rows = coalesce(r.rows, p.rows), bad = coalesce(r.bad, p.bad),
+                    duplicates = coalesce(p.duplicates, 0) + r.duplicates, bytes = coalesce(p.bytes, 0) + r.bytes,
+                    ms = coalesce(p.ms, 0) + r.ms, attempts = p.attempts + r.attempts,
+                    throttled = p.throttled + r.throttled, http_status = r.http_status,
+                    observed_at = coalesce(r.observed_at, p.observed_at), page_key = coalesce(r.page_key, p.page_key),
+                    first_id = coalesce(r.first_id, p.first_id), last_id = coalesce(r.last_id, p.last_id),
+                    ids = CASE WHEN r.ids IS NULL THEN p.ids
+                        ELSE ARRAY(SELECT unnest(p.ids) EXCEPT SELECT unnest(r.ids)) || r.ids END,
+                    page_count = coalesce(r.page_count, p.page_count),
+                    item_count = coalesce(p.item_count, r.item_count), run_id = :run_id
                 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (page_id bigint, status text, load_id text,
                     reason text, rows integer, bad integer, duplicates integer, bytes bigint, ms integer,
-                    attempts integer, http_status integer, observed_at timestamptz, page_key text, first_id bigint,
-                    last_id bigint, ids bigint[], page_count integer, item_count bigint)
+                    attempts integer, throttled integer, http_status integer, observed_at timestamptz, page_key text,
+                    first_id bigint, last_id bigint, ids bigint[], page_count integer, item_count bigint)
                 WHERE p.page_id = r.page_id
                 """,
                 rows=json.dumps([asdict(each) for each in outcomes]),

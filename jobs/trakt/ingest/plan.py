@@ -41,7 +41,6 @@ def works(
     due: Collection[TitleRef],
     rated: Collection[TitleRef] = (),
     all_ratings: bool = False,
-    resolved: Collection[TitleRef] = (),
 ) -> list[Work]:
     """Return what is asked for, sweeps first: they take longest, and other connections read the rest meanwhile.
 
@@ -50,14 +49,13 @@ def works(
         due: titles to be swept besides those whose time has come.
         rated: titles whose ratings are read besides those that are swept.
         all_ratings: whether all ratings are read.
-        resolved: titles that this run has read already, to resolve their names.
     """
     found = {}
     for title in titles:
         sweep = title.is_due or title.ref in due
         rating = sweep or ((all_ratings or title.ref in rated) and title.state != "gone")
         if sweep or rating:
-            found[title.ref] = Work(title.ref, sweep, rating, sweep and title.ref not in resolved)
+            found[title.ref] = Work(title.ref, sweep, rating, sweep and not title.is_fresh)
     sizes = {title.ref: pages_of(title) for title in titles}
     return sorted(found.values(), key=lambda each: (not each.sweep, -sizes[each.ref], each.ref))
 
@@ -75,9 +73,9 @@ def estimate(titles: Iterable[Title], plan: Iterable[Work]) -> int:
 
 
 def unrated(session: DatabaseSession) -> set[TitleRef]:
-    """Return the titles that the feed named, and whose ratings were not read since, in the last 7 days.
+    """Return the titles whose ratings are owed: the feed named them, or they were to be read, in the last 7 days.
 
-    A run that was killed after it had read the feed leaves such titles, which the feed does not name again.
+    A run that was killed after it had read the feed, or a listing, leaves such titles, which neither names again.
     """
     rows = session.rows(
         """
@@ -89,6 +87,12 @@ def unrated(session: DatabaseSession) -> set[TitleRef]:
             WHERE p.resource = 'rating' AND p.kind = n.kind AND p.trakt_id = n.trakt_id AND p.status = 'good'
                 AND p.planned_at >= max(n.named_at)
         )
+        UNION
+        SELECT kind, trakt_id FROM (
+            SELECT DISTINCT ON (kind, trakt_id) kind, trakt_id, status, reason FROM trakt.pages
+            WHERE resource = 'rating' AND planned_at > now() - interval '7 days' ORDER BY kind, trakt_id, page_id DESC
+        ) AS last
+        WHERE status IN ('failed', 'skipped') AND reason NOT IN ('BUSY', 'NOT_FOUND')
         """
     )
     return {TitleRef(row.kind, row.trakt_id) for row in rows}

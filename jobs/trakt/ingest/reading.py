@@ -238,6 +238,7 @@ class Reader:
                 land(read)
             outcome = Outcome(page_id, "failed", await self.loads.current(), reason=error.code)
             outcome.attempts = int(error.data.get("attempts") or 1)
+            outcome.throttled = int(error.data.get("throttled") or 0)
             outcome.http_status = error.data.get("status") or None
             await self.loads.add(outcome)
             return read
@@ -256,7 +257,9 @@ class Reader:
                 again = await self.client.get(path, query)
             except (Unreadable, PageFailed):
                 break
-            answer = replace(again, attempts=again.attempts + answer.attempts) if again.status == OK else answer
+            if again.status == OK:
+                both = {name: getattr(again, name) + getattr(answer, name) for name in ("attempts", "throttled")}
+                answer = replace(again, **both)
         return answer
 
     async def _keep(
@@ -438,6 +441,7 @@ def _outcome(page_id: int, load: str, read: Read, answer: Answer, repeated: int)
         bytes=len(answer.body),
         ms=round(answer.elapsed_s * 1000),
         attempts=answer.attempts,
+        throttled=answer.throttled,
         http_status=answer.status,
         observed_at=answer.observed_at.isoformat(),
         page_count=answer.page_count,

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-__all__ = ["Forecast", "Run", "forecast", "read_titles"]
+__all__ = ["Forecast", "Run", "check_titles", "forecast", "read_titles"]
 
 _LOG: Final = logging.getLogger(__name__)
 # A feed of a day is two or three pages.
@@ -145,6 +145,18 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
     return driver.done
 
 
+def check_titles(settings: ReadSettings) -> None:
+    """Check the watch list and the database, and ask nothing.
+
+    Raises:
+        UsageError: the watch list is wrong, or no title is named or tracked.
+        DatabaseNotMigrated: run ``telecine db upgrade``.
+    """
+    entries = _entries(settings)
+    ready(settings)
+    _known(settings, entries)
+
+
 def forecast(settings: ReadSettings) -> Forecast:
     """Return what a run would ask for, without asking.
 
@@ -221,7 +233,6 @@ def _plan(
     resumable: Collection[TitleRef],
     *,
     rated: Collection[TitleRef],
-    resolved: Collection[TitleRef] = (),
 ) -> list[Work]:
     is_all = settings.ratings == "all"
     if isinstance(settings, BackfillSettings):
@@ -229,8 +240,8 @@ def _plan(
             fresh = plan.fresh(session, settings.skip_hours, _since(settings))
         wanted = [title.ref for title in known if title.ref not in fresh or title.ref in resumable]
         chosen = [title for title in known if title.ref in wanted]
-        return plan.works(chosen, due=wanted, all_ratings=is_all, resolved=resolved)
-    return plan.works(known, due=resumable, rated=rated, all_ratings=is_all, resolved=resolved)
+        return plan.works(chosen, due=wanted, all_ratings=is_all)
+    return plan.works(known, due=resumable, rated=rated, all_ratings=is_all)
 
 
 class _Driver:
@@ -238,7 +249,6 @@ class _Driver:
 
     def __init__(self, settings: ReadSettings, stage_run: StageRun, ledger: Ledger) -> None:
         self.done = Run()
-        self._resolved_now: set[TitleRef] = set()
         self._settings = settings
         self._stage_run = stage_run
         self._ledger = ledger
@@ -276,9 +286,7 @@ class _Driver:
             known = await self._feed(reader, known)
         await asyncio.to_thread(self._ledger.planning)
         rated = await asyncio.to_thread(_unrated, settings)
-        works = await asyncio.to_thread(
-            lambda: _plan(settings, known, resumable, rated=rated, resolved=self._resolved_now)
-        )
+        works = await asyncio.to_thread(lambda: _plan(settings, known, resumable, rated=rated))
         done.planned = len(works)
         await self._titles(reader, works)
 
@@ -301,7 +309,6 @@ class _Driver:
                 return
             await reader.store(f"/{facts.ref.kind}s/{facts.ref.trakt_id}", Single("title", facts.ref), answer)
             await asyncio.to_thread(self._name, facts, entry.key)
-            self._resolved_now.add(facts.ref)
 
         await _each(unresolved, resolve, settings.connections)
         if ambiguous:

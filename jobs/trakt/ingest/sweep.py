@@ -80,7 +80,7 @@ class Known:
         page: its number.
         ids: ids of its comments.
         page_count: number of pages that it stated.
-        item_count: number of items that it stated.
+        item_count: number of items that it stated when it was read first.
     """
 
     page: int
@@ -158,6 +158,7 @@ class Sweep:
         self._items: int | None = None
         self._first_items: int | None = None
         self._fallen = 0
+        self._hides_new = False
         self._are_borders_recompared = False
         self._empty = 0
         self._failed = 0
@@ -221,9 +222,12 @@ class Sweep:
             return 0
         self._count(facts)
         page = self._pages.setdefault(want.page, _Page())
-        if want.purpose == "border" and page.last_id != (facts.ids[-1] if facts.ids else None):
-            self.stopped = "BORDER_CHANGED"
-            return 0
+        if want.purpose == "border":
+            if page.last_id != (facts.ids[-1] if facts.ids else None):
+                self.stopped = "BORDER_CHANGED"
+                return 0
+            # New comments on pages before this one are not counted as new: deletions could hide behind them.
+            self._hides_new = bool(facts.ids) and self._new.issuperset(facts.ids)
         repeated = len(self.ids.intersection(facts.ids) - page.ids)
         self.duplicates += repeated
         self.ids.update(facts.ids)
@@ -318,7 +322,7 @@ class Sweep:
         last = self._pages[read[-1]] if read else None
         if last is None or last.items is None or self._first_items is None:
             return
-        if len(self._new) > last.items - self._first_items + self._fallen:
+        if self._hides_new or len(self._new) > last.items - self._first_items + self._fallen:
             self._are_borders_recompared = True
             self.notes.add("DELETED_MEANWHILE")
             for number in reversed(read[:-1]):

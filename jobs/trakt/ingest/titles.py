@@ -44,6 +44,7 @@ class Title:
         ref: its kind and Trakt id.
         state: tracked, gone or dropped.
         is_due: whether its next sweep is due.
+        is_fresh: whether the title itself was read in the last 12 hours, as to resolve its name.
         comments: number of comments that the API stated for it; None if unknown.
         last_pages: pages of its last complete sweep; None if there is none.
     """
@@ -51,6 +52,7 @@ class Title:
     ref: TitleRef
     state: str
     is_due: bool
+    is_fresh: bool
     comments: int | None
     last_pages: int | None
 
@@ -117,7 +119,8 @@ def _date(value: Any) -> date | None:
 
 
 _TITLES: Final = """
-    SELECT t.kind, t.trakt_id, t.names, t.state, t.next_sweep_at <= now() AS is_due, t.comments,
+    SELECT t.kind, t.trakt_id, t.names, t.state, t.next_sweep_at <= now() AS is_due,
+        t.resolved_at > now() - interval '12 hours' AS is_fresh, t.comments,
         (SELECT pages_expected FROM trakt.sweeps s WHERE s.complete AND s.resource = 'comments'
             AND s.kind = t.kind AND s.trakt_id = t.trakt_id ORDER BY ended_at DESC LIMIT 1) AS last_pages
     FROM trakt.titles t
@@ -129,7 +132,7 @@ def by_name(session: DatabaseSession, names: Sequence[str]) -> dict[str, Title]:
     rows = session.rows(f"{_TITLES} WHERE t.names && CAST(:names AS text[])", names=list(names))
     found: dict[str, Title] = {}
     for row in rows:
-        title = Title(TitleRef(row.kind, row.trakt_id), row.state, row.is_due, row.comments, row.last_pages)
+        title = _title(row)
         found.update(dict.fromkeys(set(row.names).intersection(names), title))
     return found
 
@@ -142,9 +145,12 @@ def tracked(session: DatabaseSession, *, gone: bool = False) -> list[Title]:
         gone: whether to return those too that are gone.
     """
     rows = session.rows(f"{_TITLES} WHERE t.state = ANY (:states)", states=["tracked", *(["gone"] if gone else [])])
-    return [
-        Title(TitleRef(row.kind, row.trakt_id), row.state, row.is_due, row.comments, row.last_pages) for row in rows
-    ]
+    return [_title(row) for row in rows]
+
+
+def _title(row: Any) -> Title:
+    ref = TitleRef(row.kind, row.trakt_id)
+    return Title(ref, row.state, row.is_due, row.is_fresh, row.comments, row.last_pages)
 
 
 def store(session: DatabaseSession, facts: TitleFacts, name: str | None = None) -> None:

@@ -19,6 +19,7 @@ _LARGE_SHAPE: Final = 1e5
 _LARGE_DF: Final = 1e7
 _MAX_TERMS: Final = 20_000
 _STEPS: Final = 200
+_PRECISION: Final = 1e-13
 
 
 def normal_quantile(probability: float) -> float:
@@ -81,7 +82,7 @@ def gamma_quantile(probability: float, shape: float) -> float:
     start = start if shape >= 1 and root > 0 else small
 
     def density(x: float) -> float:
-        return math.exp(max((shape - 1) * math.log(x) - x - math.lgamma(shape), -700.0))
+        return math.exp(min(max((shape - 1) * math.log(x) - x - math.lgamma(shape), -700.0), 700.0))
 
     return _root(lambda x: gamma_cdf(x, shape) - probability, density, start)
 
@@ -155,7 +156,7 @@ def _root(function: Callable[[float], float], slope: Callable[[float], float], s
         step = x - error / gradient if gradient > 0 else math.nan
         if not low < step < high:
             step = (low + high) / 2 if math.isfinite(high) else x * 2
-        if abs(step - x) <= 1e-13 * abs(x):
+        if abs(step - x) <= _PRECISION * x or step < _TINY:
             return step
         x = step
     return x

@@ -14,6 +14,8 @@ __all__ = ["fit", "interval", "log_density", "mean"]
 _SMALL: Final = 0.05
 # e^-u is 0 as a float.
 _LARGE: Final = 700.0
+# At u = 50, the term 1 / (e^u - 1) is 1e-20 of the mean.
+_SMALL_MEAN: Final = 0.02
 _STEPS: Final = 2000
 _PRECISION: Final = 1e-13
 
@@ -50,6 +52,8 @@ def fit(at: float) -> float:
     """Return the u of largest likelihood: the one whose mean is ``at``, strictly between 0 and 1."""
     if at > 0.5:  # noqa: PLR2004 - the mean of a uniform distribution
         return -fit(1 - at)
+    if at < _SMALL_MEAN:
+        return 1 / at
     # The mean is below 1/u, so u is below 1/at.
     low, high = 0.0, 1 / at
     u = min(12 * (0.5 - at), high)

@@ -27,7 +27,7 @@ def breadth(commenters: Any, *, parameters: Parameters | None = None) -> Estimat
     Example:
         >>> found = breadth(40)
         >>> found.value, round(found.low, 1), round(found.high, 1)
-        (40.0, 29.0, 53.8)
+        (40.0, 29.0, 53.9)
     """
     use = parameters or Parameters()
     people = count(commenters)

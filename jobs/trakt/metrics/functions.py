@@ -55,42 +55,56 @@ def functions(parameters: Parameters | None = None) -> dict[str, Function]:
         {'n': 2, 'value': None, 'low': None, 'high': None, 'reason': 'TOO_FEW'}
     """
     use = parameters or Parameters()
-    counts = ("BIGINT[]", "BIGINT[]", "DOUBLE[]")
     prior = ("DOUBLE", "DOUBLE", "DOUBLE")
     return {
-        # (age in days)
+        # Takes the age in days.
         "trakt_age_band": Function(use.age_band, ("DOUBLE",), "VARCHAR"),
-        # (metric): its parameters in one line
-        "trakt_parameters": Function(lambda metric: use.beside(metric) if metric else None, ("VARCHAR",), "VARCHAR"),
-        # Of a peer group, one entry per title: (commenters, comments, sums of squares of comments - 1 per commenter)
-        "trakt_peers": _of(Peers, counts, lambda *given: peers(*given, parameters=use)),
-        # (commenters)
+        # Takes the name of a metric; returns its parameters in one line.
+        "trakt_parameters": Function(lambda metric: use.printed(metric) if metric else None, ("VARCHAR",), "VARCHAR"),
+        # Of the titles of a group: commenters, comments, sums of squares of each commenter's comments minus one.
+        "trakt_peers": _of(Peers, ("BIGINT[]", "BIGINT[]", "DOUBLE[]"), lambda *given: peers(*given, parameters=use)),
+        # Takes commenters.
         "trakt_breadth": _of(Estimate, ("BIGINT",), lambda given: breadth(given, parameters=use)),
-        # (commenters, comments, and of the peers: alpha, beta, dispersion)
+        # Takes commenters, comments, and of the peers: alpha, beta, dispersion.
         "trakt_intensity": _of(
-            Intensity, ("BIGINT", "BIGINT", *prior), lambda *given: intensity(*given, parameters=use)
+            Intensity,
+            ("BIGINT", "BIGINT", *prior),
+            lambda people, total, *of_peers: intensity(people, total, _peers(*of_peers), parameters=use),
         ),
-        # (commenters, comments, and of the peers: alpha, beta, dispersion, median_breadth, median_intensity, n)
+        # Takes commenters, comments, and of the peers: alpha, beta, dispersion, median_breadth, median_intensity, n.
         "trakt_quadrant": _of(
             Quadrant,
             ("BIGINT", "BIGINT", *prior, "DOUBLE", "DOUBLE", "BIGINT"),
-            lambda *given: quadrant(*given, parameters=use),
+            lambda people, total, *of_peers: quadrant(people, total, _peers(*of_peers), parameters=use),
         ),
-        # (days from the release or the first comment, age in days, counted from the first comment)
+        # Takes days from the start to each comment, the age, and whether the start is the first comment.
         "trakt_half_life": _of(
             HalfLife, ("DOUBLE[]", "DOUBLE", "BOOLEAN"), lambda *given: half_life(*given, parameters=use)
         ),
-        # (days, age, share such as 0.5, horizon such as 90)
+        # Takes days, the age, a share such as 0.5, and a horizon such as 90.
         "trakt_horizon": _of(
             Estimate, ("DOUBLE[]", "DOUBLE", "DOUBLE", "DOUBLE"), lambda *given: horizon(*given, parameters=use)
         ),
-        # (days, ratings as first seen, first seen by a backfill, age)
+        # Takes days, ratings as first seen, whether a backfill saw them first, and the age.
         "trakt_hold_up": _of(
             HoldUp, ("DOUBLE[]", "DOUBLE[]", "BOOLEAN[]", "DOUBLE"), lambda *given: hold_up(*given, parameters=use)
         ),
-        # (days, age)
+        # Takes days and the age.
         "trakt_retention": _of(Estimate, ("DOUBLE[]", "DOUBLE"), lambda *given: retention(*given, parameters=use)),
     }
+
+
+def _peers(alpha: Any, beta: Any, dispersion: Any, *of_medians: Any) -> Peers:
+    median_breadth, median_intensity, n = of_medians or (None, None, None)
+    return Peers(
+        n=n or 0,
+        titles=n or 0,
+        alpha=alpha,
+        beta=beta,
+        dispersion=dispersion,
+        median_breadth=median_breadth,
+        median_intensity=median_intensity,
+    )
 
 
 def _of(result: type[Any], takes: tuple[str, ...], function: Callable[..., Any]) -> Function:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["HoldUp", "hold_up"]
 
 _RATINGS: Final = (1.0, 10.0)
-# An opinion is rounded to a whole rating, so equal ratings still differ by a uniform part (Sheppard's correction, 1898).
+# An opinion is rounded to a whole rating: equal ratings may still differ, by a uniform part (Sheppard, 1898).
 _LEAST_VARIANCE: Final = 1 / 12
 
 
@@ -77,28 +77,29 @@ def hold_up(
         day, value = number(time), number(rating)
         if day is None or value is None or not 0 <= day <= old or not _RATINGS[0] <= value <= _RATINGS[1]:
             continue
-        in_first, in_last = day < window, day >= old - window
+        in_first, in_last = day < window, day > old - window
         if in_first:
             first.append(value)
         if in_last:
             last.append(value)
         marked += (in_first or in_last) and mark is not False and mark != 0
-    counts = {
-        "n_first": len(first),
-        "n_last": len(last),
-        "backfilled": marked,
-        "is_backfilled": marked > 0,
-    }
-    n = len(first) + len(last)
+    found = HoldUp(
+        n=len(first) + len(last),
+        n_first=len(first),
+        n_last=len(last),
+        backfilled=marked,
+        is_backfilled=marked > 0,
+    )
     if old < 2 * window:
-        return HoldUp(n=n, reason="WINDOWS_OVERLAP", **counts)
-    if not n:
-        return HoldUp(n=0, reason="NO_DATA", **counts)
-    if len(first) < use.ratings_n_min or len(last) < use.ratings_n_min:
-        reason = "TOO_FEW_FIRST" if len(first) < use.ratings_n_min else "TOO_FEW_LAST"
-        return HoldUp(n=n, reason=reason, **counts)
+        return replace(found, reason="WINDOWS_OVERLAP")
+    if not found.n:
+        return replace(found, reason="NO_DATA")
+    if len(first) < use.ratings_n_min:
+        return replace(found, reason="TOO_FEW_FIRST")
+    if len(last) < use.ratings_n_min:
+        return replace(found, reason="TOO_FEW_LAST")
     value, width = _welch(first, last, use.probability)
-    return HoldUp(n=n, value=value, low=value - width, high=value + width, **counts)
+    return replace(found, value=value, low=value - width, high=value + width)
 
 
 def _welch(first: list[float], last: list[float], probability: float) -> tuple[float, float]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.trakt.metrics._numbers import count, number
 from jobs.trakt.metrics._special import gamma_quantile
 from jobs.trakt.metrics.estimate import Estimate
 from jobs.trakt.metrics.parameters import Parameters
 
+if TYPE_CHECKING:
+    from jobs.trakt.metrics.peers import Peers
+
 __all__ = ["Intensity", "intensity", "posterior"]
+
+# A fitted prior is far inside; outside, the incomplete gamma function would underflow.
+_LEAST, _MOST = 1e-9, 1e15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +33,7 @@ class Intensity(Estimate):
 
 
 def intensity(
-    commenters: Any,
-    comments: Any,
-    alpha: Any = None,
-    beta: Any = None,
-    dispersion: Any = None,
-    *,
-    parameters: Parameters | None = None,
+    commenters: Any, comments: Any, group: Peers | None = None, *, parameters: Parameters | None = None
 ) -> Intensity:
     """Return the posterior mean of intensity, with its equal-tailed credible interval.
 
@@ -46,16 +46,16 @@ def intensity(
     Args:
         commenters: distinct commenters.
         comments: their comments, the first of each included.
-        alpha: shape of the prior, from :func:`~jobs.trakt.metrics.peers.peers`; None without enough peers.
-        beta: rate of the prior, likewise.
-        dispersion: of the peers; None means 1.
+        group: the peers; None, or a group without alpha and beta, if there are too few.
         parameters: choices; None takes the defaults.
 
     Returns:
         the estimate; its n is the number of comments.
 
     Example:
-        >>> intensity(10, 16, 2.0, 10.0).value  # (2 + 6) / (10 + 10), between 6 / 10 and 2 / 10
+        >>> from jobs.trakt.metrics.peers import Peers
+        >>> group = Peers(n=30, titles=30, alpha=2.0, beta=10.0)
+        >>> intensity(10, 16, group).value  # (2 + 6) / (10 + 10), between 2 / 10 and 6 / 10
         0.4
     """
     use = parameters or Parameters()
@@ -64,31 +64,34 @@ def intensity(
         return Intensity(n=0, reason="COUNTS_INVALID")
     if people == 0:
         return Intensity(n=0, reason="COUNTS_INVALID" if total else "NO_DATA")
-    found = posterior(people, total, alpha, beta, dispersion)
+    found = posterior(people, total, group)
     if found is None:
         return Intensity(n=total, reason="PEERS_INVALID")
     shape, rate = found
     tail = (1 - use.probability) / 2
+    mean = shape / rate
     return Intensity(
         n=total,
-        value=shape / rate,
+        value=mean,
         low=gamma_quantile(tail, shape) / rate,
-        high=gamma_quantile(1 - tail, shape) / rate,
+        # The mean of a very skewed posterior is above many of its quantiles.
+        high=max(gamma_quantile(1 - tail, shape) / rate, mean),
         raw=(total - people) / people,
-        is_shrunk=alpha is not None and beta is not None,
+        is_shrunk=group is not None and group.alpha is not None,
     )
 
 
-def posterior(commenters: int, comments: int, alpha: Any, beta: Any, dispersion: Any) -> tuple[float, float] | None:
+def posterior(commenters: int, comments: int, group: Peers | None) -> tuple[float, float] | None:
     """Return shape and rate of the posterior of intensity; None if the peers' figures are not positive numbers."""
-    if alpha is None or beta is None:
-        shape, rate = 0.5, 0.0
-    else:
-        read = number(alpha), number(beta)
-        if read[0] is None or read[1] is None or read[0] <= 0 or read[1] <= 0:
+    shape, rate, spread = 0.5, 0.0, 1.0
+    if group is not None and group.alpha is not None:
+        alpha, beta = number(group.alpha), number(group.beta)
+        if alpha is None or beta is None or not _LEAST <= min(alpha, beta) <= max(alpha, beta) <= _MOST:
             return None
-        shape, rate = read[0], read[1]
-    spread = 1.0 if dispersion is None else number(dispersion)
-    if spread is None or spread < 1:
-        return None
+        shape, rate = alpha, beta
+    if group is not None and group.dispersion is not None:
+        known = number(group.dispersion)
+        if known is None or not 1 <= known <= _MOST:
+            return None
+        spread = known
     return shape + (comments - commenters) / spread, rate + commenters / spread

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["METRICS", "Parameters"]
 
@@ -24,7 +28,7 @@ class Parameters:
         ValueError: a parameter is out of its range.
 
     Example:
-        >>> Parameters().beside("retention")
+        >>> Parameters().printed("retention")
         'probability 0.95, replies off, n_min 20, retention_d 90'
         >>> Parameters(n_min=0)
         Traceback (most recent call last):
@@ -46,19 +50,27 @@ class Parameters:
         *("quadrant", "horizon", "retention"),
     )
     half_life_n_min: int = _choice(
-        30, "with 30 comments at an age of 3 half-lives, the interval is a factor of 2.4 wide", "half_life"
+        30,
+        "at an age of 3 half-lives, the interval spans a factor of 4 with 30 comments, and one of 8 with 20",
+        "half_life",
     )
     power_law_offset_d: float = _choice(
         1.0, "a power law is infinite at time 0; release dates are known to the day", "half_life"
     )
     ratings_n_min: int = _choice(
-        10, "Welch's interval needs a variance for each side, whose own error is 24 % at 10 ratings", "hold_up"
+        10,
+        "Welch's interval needs a standard deviation on each side, which is 24 % off itself at 10 ratings",
+        "hold_up",
     )
     hold_up_window_d: float = _choice(
-        180.0, "half a year at both ends: shorter ones have too few ratings, longer ones overlap for years", "hold_up"
+        180.0,
+        "half a year at both ends: shorter windows have few ratings; longer ones leave younger titles without a value",
+        "hold_up",
     )
     retention_d: float = _choice(
-        90.0, "a quarter: most titles of a watch list have half of their comments within one", "retention"
+        90.0,
+        "a quarter: both have passed for every title that is half a year old",
+        "retention",
     )
     horizons_d: tuple[float, ...] = _choice(
         (90.0, 365.0), "the same horizon for each title: days to half of the comments so far grow with age", "horizon"
@@ -74,37 +86,21 @@ class Parameters:
         "quadrant",
     )  # fmt: skip
     side_probability: float = _choice(
-        0.8, "4 % of labels change between two equal draws; with a split at the raw medians, 26 % do", "quadrant"
+        0.8, "4 % of labels change between two equal draws; with a split at the raw medians, 25 % do", "quadrant"
     )
 
     def __post_init__(self) -> None:
-        for name in ("n_min", "half_life_n_min", "ratings_n_min", "peers_min"):
-            least = 2 if name == "ratings_n_min" else 1
+        for name, (is_valid, expected) in _EXPECTED.items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} is {value}; expected a whole number of at least {least}")
-        for name in ("power_law_offset_d", "hold_up_window_d", "retention_d"):
-            if not _is_positive(getattr(self, name)):
-                raise ValueError(f"{name} is {getattr(self, name)}; expected a positive number of days")
-        for name in ("horizons_d", "age_bands_d"):
-            value = getattr(self, name)
-            if not value or not all(map(_is_positive, value)) or list(value) != sorted(set(value)):
-                raise ValueError(f"{name} is {value}; expected positive numbers of days, ascending")
-        if not self.shares or not all(_is_number(share) and 0 < share < 1 for share in self.shares):
-            raise ValueError(f"shares is {self.shares}; expected numbers between 0 and 1")
-        if not _is_number(self.probability) or not 0 < self.probability < 1:
-            raise ValueError(f"probability is {self.probability}; expected a number between 0 and 1")
-        if not _is_number(self.side_probability) or not 0.5 < self.side_probability < 1:  # noqa: PLR2004 - a coin
-            raise ValueError(f"side_probability is {self.side_probability}; expected a number between 0.5 and 1")
-        if not isinstance(self.replies, bool):
-            raise ValueError(f"replies is {self.replies!r}; expected true or false")  # noqa: TRY004 - as the others
+            if not is_valid(value):
+                raise ValueError(f"{name} is {value!r}; expected {expected}")
 
     def described(self) -> list[tuple[str, str, str]]:
         """Return name, value as text, and reason of each parameter."""
         return [(choice.name, self._text(choice.name), choice.metadata["reason"]) for choice in fields(self)]
 
-    def beside(self, metric: str) -> str:
-        """Return the parameters of a metric in one line, to print beside its figures.
+    def printed(self, metric: str) -> str:
+        """Return the parameters of a metric in one line, to print next to its figures.
 
         Raises:
             KeyError: the metric is not in :data:`METRICS`.
@@ -136,9 +132,52 @@ class Parameters:
         return f"{value:g}"
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_number(value: object) -> TypeGuard[float]:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an int beyond any float
+        return False
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _is_positive(value: object) -> bool:
-    return _is_number(value) and value > 0  # type: ignore[operator]
+    return _is_number(value) and value > 0
+
+
+def _is_ascending(value: object) -> bool:
+    return (
+        isinstance(value, tuple)
+        and bool(value)
+        and all(map(_is_positive, value))
+        and all(one < next_one for one, next_one in pairwise(value))
+    )
+
+
+def _is_between(value: object, least: float) -> bool:
+    return _is_number(value) and least < value < 1
+
+
+_COUNT: Final = (lambda value: _is_count(value, 1), "a whole number of at least 1")
+_DAYS: Final = (_is_positive, "a positive number of days")
+_EDGES: Final = (_is_ascending, "a tuple of positive numbers of days, ascending")
+_EXPECTED: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
+    "probability": (lambda value: _is_between(value, 0), "a number between 0 and 1"),
+    "replies": (lambda value: isinstance(value, bool), "true or false"),
+    "n_min": _COUNT,
+    "half_life_n_min": _COUNT,
+    "peers_min": _COUNT,
+    "ratings_n_min": (lambda value: _is_count(value, 2), "a whole number of at least 2"),
+    "power_law_offset_d": _DAYS,
+    "hold_up_window_d": _DAYS,
+    "retention_d": _DAYS,
+    "horizons_d": _EDGES,
+    "age_bands_d": _EDGES,
+    "shares": (
+        lambda value: isinstance(value, tuple) and bool(value) and all(_is_between(share, 0) for share in value),
+        "a tuple of numbers between 0 and 1",
+    ),
+    "side_probability": (lambda value: _is_between(value, 0.5), "a number between 0.5 and 1"),
+}

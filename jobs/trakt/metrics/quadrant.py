@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jobs.trakt.metrics._numbers import count, number
 from jobs.trakt.metrics._special import gamma_cdf
 from jobs.trakt.metrics.breadth import breadth_shape
 from jobs.trakt.metrics.intensity import posterior
 from jobs.trakt.metrics.parameters import Parameters
+
+if TYPE_CHECKING:
+    from jobs.trakt.metrics.peers import Peers
 
 __all__ = ["QUADRANTS", "Quadrant", "quadrant"]
 
@@ -21,7 +24,7 @@ QUADRANTS: Final[dict[str, str]] = {
     "borderline": "a side of a median is less probable than side_probability",
     "insufficient": "fewer than n_min comments, or fewer than peers_min peers",
 }
-"""Quadrant -> meaning; the last two are no side of the medians."""
+"""Quadrant -> meaning; the last two say that the side is not known."""
 
 _BY_SIDES: Final = {
     (True, True): "phenomenon",
@@ -56,18 +59,7 @@ class Quadrant:
     reason: str | None = None
 
 
-def quadrant(
-    commenters: Any,
-    comments: Any,
-    alpha: Any,
-    beta: Any,
-    dispersion: Any,
-    median_breadth: Any,
-    median_intensity: Any,
-    n_peers: Any,
-    *,
-    parameters: Parameters | None = None,
-) -> Quadrant:
+def quadrant(commenters: Any, comments: Any, group: Peers, *, parameters: Parameters | None = None) -> Quadrant:
     """Return a title's quadrant among its peers.
 
     A title exactly at a median is above it with a probability of about one half, so ties are borderline; no more than
@@ -77,24 +69,19 @@ def quadrant(
     Args:
         commenters: distinct commenters.
         comments: their comments.
-        alpha: figures of the peers, from :func:`~jobs.trakt.metrics.peers.peers`, as are the next four.
-        beta: likewise.
-        dispersion: likewise.
-        median_breadth: likewise.
-        median_intensity: likewise.
-        n_peers: their number.
+        group: the peers, from :func:`~jobs.trakt.metrics.peers.peers`.
         parameters: choices; None takes the defaults.
     """
     use = parameters or Parameters()
-    people, total, peers = count(commenters), count(comments), count(n_peers)
+    people, total, peers = count(commenters), count(comments), count(group.n)
     if people is None or total is None or total < people:
         return Quadrant(n=0, value="insufficient", peers=peers, reason="COUNTS_INVALID")
     if total < use.n_min or people == 0:
         return Quadrant(n=total, value="insufficient", peers=peers, reason="TOO_FEW")
     if peers is None or peers < use.peers_min:
         return Quadrant(n=total, value="insufficient", peers=peers, reason="TOO_FEW_PEERS")
-    lines = number(median_breadth), number(median_intensity)
-    found = None if alpha is None or beta is None else posterior(people, total, alpha, beta, dispersion)
+    lines = number(group.median_breadth), number(group.median_intensity)
+    found = None if group.alpha is None else posterior(people, total, group)
     if found is None or lines[0] is None or lines[1] is None or lines[0] <= 0 or lines[1] <= 0:
         return Quadrant(n=total, value="insufficient", peers=peers, reason="PEERS_INVALID")
     shape, rate = found

@@ -8,6 +8,7 @@ from jobs.trakt.settings.ingest import BackfillSettings, IngestSettings
 from jobs.trakt.settings.model import ModelSettings
 from jobs.trakt.settings.publish import PublishSettings
 from jobs.trakt.settings.replayer import ReplayerSettings
+from jobs.trakt.settings.run import RunSettings, VerifySettings
 from jobs.trakt.settings.schema import SchemaSettings
 from jobs.trakt.settings.slo import SloSettings
 
@@ -20,7 +21,9 @@ __all__ = [
     "ModelSettings",
     "PublishSettings",
     "ReplayerSettings",
+    "RunSettings",
     "SchemaSettings",
     "SloSettings",
     "TraktVacuumSettings",
+    "VerifySettings",
 ]

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from pydantic import Field, PositiveInt
 
 from jobs.trakt.settings.bronze import BronzeSettings
+from shared.lineage.settings import LineageSettings
 from shared.settings import setting
 from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
 
@@ -18,7 +19,7 @@ _METRICS: Final = Group("Metrics", 40)
 _MEMORY_MB: Final = 1_000
 
 
-class ModelSettings(BronzeSettings, pipeline="trakt"):
+class ModelSettings(LineageSettings, BronzeSettings, pipeline="trakt"):
     """Settings of `model`, which builds silver and gold from bronze with dbt."""
 
     as_of: date | None = setting(

@@ -80,7 +80,7 @@ class MissingPage(NamedTuple):
 
 @dataclass(slots=True)
 class Ledger:
-    """What the ledger knows of some days.
+    """The reads and pages of some days.
 
     Attributes:
         titles: tracked titles, also those that are no longer.

@@ -32,12 +32,12 @@ class TitleDay(NamedTuple):
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the title was fresh by the deadline."""
+        """True if the title was fresh by the deadline."""
         return self.fresh.reason is None
 
     @property
     def is_complete(self) -> bool | None:
-        """Whether 99 % of the planned pages landed; None without a planned page."""
+        """True if 99 % of the planned pages landed; None without a planned page."""
         return None if self.pages is None else is_met(self.pages.landed, self.pages.planned)
 
 
@@ -72,7 +72,7 @@ class DayLevels:
 
     @property
     def is_good(self) -> bool | None:
-        """Whether at least 99 % of the titles were fresh; None without titles."""
+        """True if at least 99 % of the titles were fresh; None without titles."""
         return is_met(self.fresh_titles, len(self.titles)) if self.titles else None
 
     @property
@@ -127,7 +127,7 @@ class Window:
 
     @property
     def is_met(self) -> bool:
-        """Whether the objective is met; true without title-days."""
+        """True if the objective is met, or there are no title-days."""
         return not self.title_days or is_met(self.fresh, self.title_days)
 
 

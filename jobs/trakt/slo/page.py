@@ -47,7 +47,7 @@ def percent(part: float, whole: float) -> str:
 
 
 class View(NamedTuple):
-    """What the page shows.
+    """The figures of the page.
 
     Attributes:
         measured: the day.

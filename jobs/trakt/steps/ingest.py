@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from jobs.trakt.bronze.schema import SCHEMA
+from jobs.trakt.datasets import API, INGEST, bronze
 from jobs.trakt.ingest.ledger import page_counts
 from jobs.trakt.ingest.run import forecast, read_titles
 from shared.errors import EXIT_DATA, EXIT_OK
+from shared.lineage.event import Dataset
+from shared.lineage.trace import trace
 from shared.report import Report, Table
 from shared.report.terminal import counted
 
@@ -33,7 +37,13 @@ def run(settings: ReadSettings, stage_run: StageRun) -> Report:
     """
     if settings.dry_run:
         return _forecast(settings)
-    done = read_titles(settings, stage_run)
+    with trace(settings, INGEST, stage_run, inputs=[Dataset(API)]) as traced:
+        done = read_titles(settings, stage_run)
+        rows = sum(sum(load.rows.values()) for load in done.loads)
+        columns = {column.name: str(column.type) for column in SCHEMA}
+        traced.outputs.append(
+            bronze(columns, version=max((load.version for load in done.loads), default=None), rows=rows)
+        )
     return _report(settings, done, page_counts(settings, stage_run.run_id))
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jobs.trakt.datasets import BRONZE, MODEL, bronze
+from shared.lineage.event import Dataset
+from shared.lineage.trace import trace
 from shared.report import Report
 from shared.report.terminal import counted, print_line
 from shared.settings import StepSettings
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from jobs.trakt.modelling.build import Built
     from jobs.trakt.settings.model import ModelSettings
     from shared.ledger import StageRun
+    from shared.lineage.trace import Trace
 
 __all__ = ["run", "show"]
 
@@ -30,8 +34,23 @@ def run(settings: ModelSettings, stage_run: StageRun) -> Report:
     from jobs.trakt.bronze.place import BronzePlace
     from jobs.trakt.modelling.build import build
 
-    built = build(settings, BronzePlace(settings), run_id=stage_run.run_id)
+    with trace(settings, MODEL, stage_run, inputs=[Dataset(BRONZE)]) as traced:
+        built = build(settings, BronzePlace(settings), run_id=stage_run.run_id)
+        if settings.lineage is not None and built.outcome != "empty":
+            _name_datasets(traced, settings, built)
     return _report(settings, built)
+
+
+def _name_datasets(traced: Trace, settings: ModelSettings, built: Built) -> None:
+    from jobs.trakt.bronze.schema import SCHEMA
+    from jobs.trakt.gold.build import read_build
+    from jobs.trakt.gold.parquet import file_datasets
+    from shared.storage import open_store
+
+    store = open_store(settings.bucket, settings)
+    columns = {column.name: str(column.type) for column in SCHEMA}
+    traced.inputs[:] = [bronze(columns, version=built.version)]
+    traced.outputs += file_datasets(store, read_build(store, built.build_id, build_again="telecine trakt model"))
 
 
 def show(report: Report, console: Console) -> None:

@@ -22,10 +22,9 @@ TABLES: tuple[str, ...] = (
     "trakt.slo_alerts",
 )
 VIEWS: tuple[str, ...] = ("gold.trakt_slo_burn", "gold.trakt_slo_pages")
-# A window of 28 days needs the rows of 28 days; older ones are history.
+# Windows are sums of days, whose rows stay; so do versions, of which the last one says what is published.
 EXPIRING = (
     Expiring("gold.trakt_slo_titles", key="row_id", time="deadline", label="title-days of Trakt's service levels"),
-    Expiring("gold.trakt_versions", key="version_id", time="published_at", label="published versions of Trakt's gold"),
 )
 
 _TITLE = """

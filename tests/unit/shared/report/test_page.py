@@ -24,8 +24,10 @@ from shared.report import (
     StageSummary,
     Table,
     Text,
+    Trend,
     write,
 )
+from shared.report._trend import drawn
 from shared.report.page import render
 from shared.report.sections import TONES
 
@@ -38,6 +40,7 @@ SECTIONS = [
     Histogram("Menu", "share", [0, 0.5, 1], [3, 1], marker=0.5, note="two bins"),
     Histogram("Dark", "luma", list(range(31)), [0] * 30),
     Figures("Flagged", [Figure(PNG, "a.tar: dark"), Figure(b"\xff\xd8\xff\xe0", "jpeg")], note="few"),
+    Trend("Burn", "%", ["a", "b"], [1, 2], limit=1),
     Text("About", "First.\n\nSecond."),
 ]
 
@@ -341,3 +344,44 @@ def test_cells_of_a_narrow_row_with_commands_are_named():
         ("file", ""), ("ro&lt;ws", ""), ("note", ""), ("", "ok"), ("command", ""),
     ]  # fmt: skip
     assert "data-label=" not in render(full(sections=[Table("Next", ["file"], [["a.csv"]])])).partition(">Next<")[2]
+
+
+def test_a_trend_is_a_line_with_its_limit():
+    section = Trend(
+        "Burn", "% spent", ["11-27", "11-28", "11-29"], [0.0, 60.0, 240.0], limit=100.0, note="Of a window."
+    )
+    text = render(full(sections=[section]))
+    assert '<polyline class="trend" points="111.33,170.0 242.0,' in text
+    assert "<title>11-29: 240 % spent</title>" in text
+    assert "limit 100" in text
+    assert "Of a window." in text
+    assert text.count('<circle class="trend"') == 3
+
+
+def test_a_trend_is_interrupted_where_there_is_no_value():
+    made = drawn(Trend("Late", "comments", ["a", "b", "c", "d"], [1, None, float("nan"), 4]))
+    assert (len(made.points), made.lines) == (2, [])
+    pair = drawn(Trend("Late", "comments", ["a", "b", "c", "d"], [1, 2, None, 4]))
+    assert len(pair.lines) == 1
+    assert pair.lines[0] == f"{pair.points[0].x},{pair.points[0].y} {pair.points[1].x},{pair.points[1].y}"
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"), [([0.0], ["1"]), ([0.4, 0.1], ["0.1", "0.2", "0.3", "0.4"]), ([3e6], None)]
+)
+def test_the_axis_of_a_trend_begins_at_0_and_holds_every_value(values, labels):
+    found = drawn(Trend("T", "x", [str(number) for number in range(len(values))], values))
+    assert all(found.bottom >= point.y >= 0 for point in found.points)
+    assert labels is None or [tick.label for tick in found.y_ticks] == labels
+
+
+def test_a_trend_shows_its_last_label_and_few_others():
+    found = drawn(Trend("T", "x", [str(number) for number in range(28)], [1.0] * 28))
+    assert found.x_ticks[-1].label == "27"
+    assert len(found.x_ticks) <= 6
+
+
+def test_a_trend_without_values_says_so():
+    assert "nothing to show" in render(full(sections=[Trend("T", "x", ["a"], [None])]))
+    with pytest.raises(ValueError, match="got 2 values for 1 labels"):
+        Trend("T", "x", ["a"], [1, 2])

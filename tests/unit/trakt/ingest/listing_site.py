@@ -79,7 +79,9 @@ class ListingSite:
         )
 
 
-def drive(site: ListingSite, sweep: Sweep, *, changes: list[tuple[str, int]] | None = None, stop: int = -1) -> list[Known]:
+def drive(
+    site: ListingSite, sweep: Sweep, *, changes: list[tuple[str, int]] | None = None, stop: int = -1
+) -> list[Known]:
     """Read a listing to its end, with a change before each request, or to its ``stop``-th request.
 
     Returns the pages that a ledger would know.
@@ -103,5 +105,7 @@ def drive(site: ListingSite, sweep: Sweep, *, changes: list[tuple[str, int]] | N
             continue
         sweep.landed(want, found)
         if want.purpose != "slice" and sweep.stopped is None:
-            known[want.page] = Known(want.page, found.ids, found.page_count, found.item_count)
+            last = known.get(want.page, Known(want.page, (), None, found.item_count))
+            earlier = tuple(each for each in last.ids if each not in found.ids)
+            known[want.page] = Known(want.page, earlier + found.ids, found.page_count, last.item_count)
     return list(known.values())

@@ -1,6 +1,6 @@
 {{ config(schema='silver') }}
 -- One row per kind, age band and period: the prior and the medians of the titles in it.
-with found as (
+with found as materialized (
     select title_kind, age_band, period,
         trakt_peers(
             list(commenters order by title_id_trakt), list(comments order by title_id_trakt),

@@ -18,7 +18,8 @@ series as (
     from (select *, hash(user_rating_first_seen, is_backfilled) as comment_order from comments)
     group by all
 ),
-computed as (
+-- Once: otherwise each column would call the function again.
+computed as materialized (
     select
         titles.*,
         trakt_breadth(titles.commenters) as breadth,

@@ -1,5 +1,5 @@
 -- One row per title and period, for as_of: on which side of its peers' medians it is, where that is probable enough.
-with computed as (
+with computed as materialized (
     select
         titles.*,
         trakt_intensity(titles.commenters, titles.comments, peers.alpha, peers.beta, peers.dispersion) as intensity,

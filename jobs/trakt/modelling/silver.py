@@ -1,0 +1,74 @@
+"""Copy silver's comments out of the current DuckDB file, by the Python of dbt's environment, which has DuckDB."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Final
+
+from jobs.trakt.modelling.cache import ModelCache
+from jobs.trakt.modelling.environment import dbt_python
+from shared.errors import IntegrityError
+from shared.text import clean_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jobs.trakt.modelling.cache import Cached
+    from jobs.trakt.settings.model import ModelSettings
+
+__all__ = ["COLUMNS", "export_silver"]
+
+COLUMNS: Final = (
+    *("comment_id", "payload_sha", "title_kind", "title_id_trakt", "season", "episode", "parent_id", "created_at"),
+    *("updated_at", "body", "likes", "replies", "user_rating", "user_rating_first_seen", "user_key", "first_seen_at"),
+    *("last_seen_at", "is_deleted", "deleted_at"),
+)
+"""Columns that are copied."""
+
+_TIMEOUT_S: Final = 600.0
+# Threads: a pod may have half a core.
+_COPY: Final = """
+import duckdb, sys
+source, target, columns = sys.argv[1:]
+connection = duckdb.connect(source, read_only=True, config={"threads": 2, "autoinstall_known_extensions": False})
+connection.execute("SET TimeZone = 'UTC'")
+relation = connection.sql(f"SELECT {columns} FROM silver.stg_trakt__comment_event ORDER BY comment_id")
+relation.write_parquet(target)
+"""
+
+
+def export_silver(settings: ModelSettings, target: Path) -> Cached | None:
+    """Copy the comments to a Parquet file, and return the build that they are of; None if there is none here.
+
+    Args:
+        settings: name the folder of builds, and dbt's Python.
+        target: the file that is written.
+
+    Raises:
+        DbtMissing: dbt's environment does not exist.
+        IntegrityError: the DuckDB file cannot be read.
+    """
+    cache = ModelCache(settings)
+    if cache.current() is None:
+        return None
+    python = dbt_python(settings)
+    # A build would delete the file.
+    with cache.locked():
+        build = cache.current()
+        if build is None:
+            return None
+        done = subprocess.run(  # noqa: S603 - a list of arguments, and no shell
+            [str(python), "-I", "-c", _COPY, str(cache.path(build)), str(target), ", ".join(COLUMNS)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_TIMEOUT_S,
+            env={"HOME": str(target.parent), "TMPDIR": str(target.parent)},
+            cwd=target.parent,
+        )
+    if done.returncode:
+        said = clean_text(done.stderr.decode(errors="replace"), 1_000).strip().rsplit("\n", 1)[-1]
+        raise IntegrityError(
+            f"{cache.path(build)} cannot be read: {said}; it is a cache: delete {cache.folder} and model again"
+        )
+    return build

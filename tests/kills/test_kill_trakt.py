@@ -1,0 +1,125 @@
+"""SIGKILL during an ingest of Trakt, and two of them at once: nothing is lost, nothing is committed twice."""
+
+# ruff: noqa: F811 - pytest hands fixtures in by their names
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.postgres_server import database, postgres, until  # noqa: F401
+from tests.trakt_ingest import trakt  # noqa: F401
+
+if TYPE_CHECKING:
+    from tests.trakt_ingest import TraktPlace
+
+pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = "import sys; from jobs.cli import main; sys.exit(main())"
+
+
+def start(place: TraktPlace, *flags: str, slowly: bool = True) -> subprocess.Popen[bytes]:
+    """Start an ingest of its own process group."""
+    # Retries of a slow replayer would be requests that no test expects.
+    argv = [sys.executable, "-c", PROGRAM, "trakt", "ingest", "--base-url", place.served.url]
+    argv += ["--source-system", "replay", "--request-quota", "0", "--bucket", f"file://{place.folder}/bucket"]
+    argv += ["--watch-list", place.watch_list(), "--state-dir", str(place.folder / "state"), *flags]
+    argv += ["--connections", "1"] if slowly else []
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TELECINE_DATABASE_URL": place.database.url}
+    with (place.folder / "child.log").open("ab") as log:
+        return subprocess.Popen(argv, env=env, stdout=log, stderr=log, start_new_session=True)
+
+
+def kill(child: subprocess.Popen[bytes]) -> None:
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def doubled(place: TraktPlace) -> int:
+    """Return the rows of bronze that say the same of the same comment at the same time."""
+    from deltalake import DeltaTable
+
+    table = DeltaTable(str(place.folder / "bucket" / "bronze" / "trakt")).to_pyarrow_table(
+        columns=["resource_kind", "comment_id", "payload_sha256", "page_key", "item_index"]
+    )
+    rows = [tuple(row.values()) for row in table.to_pylist() if row["resource_kind"] == "comment"]
+    return len(rows) - len(set(rows))
+
+
+def test_an_ingest_that_is_killed_again_and_again_ends_as_an_undisturbed_one(trakt):
+    with trakt("calm") as place:
+        draw = random.Random(7)
+        for number in range(2):
+            before = place.site.journal.requests
+            child = start(place, "--run-id", f"killed-{number}", "--commit-pages", "12")
+            wanted = before + draw.randint(12, 26)
+            until(lambda: place.site.journal.requests >= wanted or child.poll() is not None, 120)  # noqa: B023
+            kill(child)
+        killed = place.site.journal.requests
+        report = place.ingest(watch_list=place.watch_list())
+        assert (report.status, report.counts["failed"]) == ("success", 0)
+        truth, bronze = place.truth(), place.bronze()
+        assert sum(len(truth[key] ^ bronze.get(key, set())) for key in truth) == 0
+        assert doubled(place) == 0
+        assert place.rows("SELECT count(*) FROM trakt.pages WHERE status = 'planned'") == [(0,)]
+        assert place.rows("SELECT count(*) FROM trakt.sweeps WHERE ended_at IS NULL") == [(0,)]
+        assert place.rows("SELECT count(*) FROM trakt.loads WHERE committed_at IS NULL") == [(0,)]
+        # Every page that was skipped says why.
+        reasons = place.rows("SELECT DISTINCT reason FROM trakt.pages WHERE status = 'skipped'")
+        assert {reason for (reason,) in reasons} <= {"INTERRUPTED", "ABANDONED"}
+        # Undisturbed, it takes 83 requests. Each kill costs a feed, a border, and what was under way.
+        assert killed > 24
+        assert place.site.journal.requests <= 83 + 2 * 4
+        rated = "SELECT count(DISTINCT (kind, trakt_id)) FROM trakt.pages WHERE resource = 'rating' AND status = 'good'"
+        assert place.rows(rated) == [(24,)]
+
+
+def test_a_sweep_that_was_killed_resumes_at_the_page_after_its_last(trakt):
+    with trakt("big") as place:
+        child = start(place, "--titles", "movie:the-hollow-2015")
+        path = "/movies/1001/comments/oldest"
+        until(lambda: place.asked()[path] >= 12 or child.poll() is not None, 120)
+        kill(child)
+        asked = place.asked()[path]
+        report = place.ingest(titles=("movie:the-hollow-2015",))
+        assert (report.status, report.counts["complete"]) == ("success", 1)
+        expected = place.rows("SELECT pages_expected FROM trakt.sweeps WHERE complete AND resource = 'comments'")[0][0]
+        assert asked >= 12
+        # The border, and the request that was under way.
+        assert place.asked()[path] <= expected + 2
+        title = place.titles()[0]
+        assert len(place.bronze()["movie", 1001]) == title["comments"]
+        assert place.rows("SELECT count(*) FROM trakt.sweeps WHERE resource = 'comments'") == [(1,)]
+
+
+def test_two_ingests_at_once_read_each_title_once(trakt):
+    with trakt("calm") as place:
+        watch_list = place.watch_list()
+        place.number = 10
+        reports = []
+        threads = [
+            threading.Thread(target=lambda: reports.append(place.ingest(watch_list=watch_list))) for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [report.status for report in reports] == ["success", "success"]
+        assert place.bronze() == place.truth()
+        assert doubled(place) == 0
+        assert place.rows(
+            "SELECT count(*), count(DISTINCT (kind, trakt_id)) FROM trakt.sweeps WHERE resource = 'comments'"
+        ) == [(24, 24)]
+        assert sum(report.counts["swept"] for report in reports) == 24
+        assert place.rows("SELECT DISTINCT status FROM trakt.pages WHERE status NOT LIKE 'good%'") in (
+            [],
+            [("skipped",)],
+        )
