@@ -1,19 +1,45 @@
-"""A thread pool that does not delay the exit of the process."""
+"""A thread pool that does not delay the exit of the process, and quicker turns of threads."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["Threads"]
+__all__ = ["Threads", "frequent_switches"]
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
+
+
+_INTERVAL_S: Final = 0.0002
+_lock = threading.Lock()
+_usual: list[float] = []
+"""The interval before the first of the present users of :func:`frequent_switches`, once for each of them."""
+
+
+@contextmanager
+def frequent_switches() -> Iterator[None]:
+    """Let a thread that computes yield to others after 0.2 ms instead of 5.
+
+    A thread that sends rows to a database waits that long for its turn after every block.
+    """
+    with _lock:
+        _usual.append(_usual[0] if _usual else sys.getswitchinterval())
+        sys.setswitchinterval(_INTERVAL_S)
+    try:
+        yield
+    finally:
+        with _lock:
+            interval = _usual.pop()
+            if not _usual:
+                sys.setswitchinterval(interval)
 
 
 class Threads(Executor):

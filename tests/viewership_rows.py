@@ -137,6 +137,7 @@ def match(session: DatabaseSession, upload_id: int) -> None:
     found = match_keys(session, [MatchKey(*key) for key in keys_of(session, [upload_id])])
     write_matches(
         session,
+        [each.key for each in found.matches],
         [
             {
                 "key_id": each.key,

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import random
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from jobs.viewership.keys.ids import id_key
 from jobs.viewership.keys.titles import series_key
 from jobs.viewership.matching import cascade as cascades
+from jobs.viewership.matching import matcher
 from jobs.viewership.matching.cascade import run_cascade
 from jobs.viewership.matching.matcher import match_keys
 from jobs.viewership.matching.model import BUCKETS, CONFIDENCE, RULES, Bucket, Decision
@@ -314,6 +317,65 @@ def test_the_order_of_keys_and_of_the_catalogue_does_not_matter(database: Databa
     with loaded(database, mixed) as session:
         third = match_keys(session, keys)
     assert first.matches == tuple(reversed(second.matches)) == third.matches
+
+
+class Watched:
+    """A session that two threads must not use at once."""
+
+    def __init__(self, session: DatabaseSession) -> None:
+        self._session = session
+        self._lock = threading.RLock()
+        self.threads: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **values: Any) -> Any:
+            assert self._lock.acquire(blocking=False), f"{name} is called while another thread uses the session"
+            try:
+                self.threads.add(threading.current_thread().name)
+                return getattr(self._session, name)(*args, **values)
+            finally:
+                self._lock.release()
+
+        return call
+
+
+def test_many_keys_are_matched_in_pieces_with_the_same_results(database: Database, monkeypatch: pytest.MonkeyPatch):
+    rng = random.Random(6)
+    made = generated(rng)
+    keys = [a_key(rng, number, made) for number in range(200)]
+    with loaded(database, made) as session:
+        whole = match_keys(session, keys)
+        monkeypatch.setattr(matcher, "_PIECE", 30)
+        watched = Watched(session)
+        pieces = match_keys(cast("DatabaseSession", watched), keys)
+    assert pieces.matches == whole.matches
+    assert len(watched.threads) == 2, "the buckets run in another thread than the rest"
+    assert [(one.name, one.keys, one.found) for one in pieces.steps] == [
+        (one.name, one.keys, one.found) for one in whole.steps
+    ]
+    assert sum(one.found for one in pieces.steps) > 20
+
+
+def test_a_bucket_that_fails_in_one_piece_fails(database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(cascades._NEEDS, Bucket.TITLE_ONLY, "1 / c.key = 1")
+    monkeypatch.setattr(matcher, "_PIECE", 1)
+    keys = [MatchKey(number, "test", **FIELDS[Bucket.TITLE_ONLY]) for number in range(2)]
+    with loaded(database, SIX) as session:
+        result = match_keys(session, keys)
+    assert result.failed == (Bucket.TITLE_ONLY,)
+    assert "BUCKET_FAILED" in result.matches[0].reasons
+    assert (result.matches[1].bucket, result.matches[1].decision) == (Bucket.TITLE_ONLY, Decision.MATCHED)
+
+
+def test_evidence_that_fails_in_one_piece_ends_the_matching(database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cascades, "_CANDIDATES", "SELECT 1 / (SELECT min(key) - 2 FROM match_keys)")
+    monkeypatch.setattr(matcher, "_PIECE", 1)
+    keys = [MatchKey(number, "test", content_name="She's My Sister") for number in range(5)]
+    with loaded(database, SIX) as session:
+        with pytest.raises(DBAPIError, match="division by zero"):
+            match_keys(session, keys)
+        session.run("ROLLBACK")
+        assert session.rows("SELECT 1")
 
 
 @pytest.mark.parametrize("failing", [*BUCKETS, Bucket.ALIAS])

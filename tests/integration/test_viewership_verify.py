@@ -271,6 +271,16 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
         ),
         [("MATCH_STALE", "key {Unknown}")],
     ),
+    # No foreign key refuses it.
+    "a match with an episode that does not exist": (
+        ("UPDATE viewership.matches SET episode_id = 999999 WHERE key_id = 1",),
+        [
+            ("MATCH", "key 1"),
+            ("DETAIL_EXTRA", "upload 1, line 2, row 1, Viewership"),
+            ("DETAIL_EXTRA", "upload 2, line 2, row 8, Revenue"),
+            ("DETAIL_EXTRA", "upload 2, line 2, row 8, Viewership"),
+        ],
+    ),
     "a match that is gone": (
         (
             (

@@ -54,7 +54,7 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What an answer says about itself.
+    """The ids and counts of an answer.
 
     Attributes:
         ids: ids of its comments, in order.
@@ -410,18 +410,18 @@ class Sweep:
 
     @property
     def borders(self) -> bool:
-        """Whether no comment can have passed between two pages unseen."""
+        """True if no comment can have passed between two pages unseen."""
         return not self._open_borders()
 
     @property
     def reason(self) -> str | None:
-        """Why the sweep is not complete; None if it is."""
+        """The reason why the sweep is not complete; None if it is."""
         found = self.uncovered
         return "PARTIAL_WINDOW" if found is None and self._reached_since else found
 
     @property
     def uncovered(self) -> str | None:
-        """Why something that was asked for may be missing, back to ``since`` if that is set; None if nothing is."""
+        """The reason why something since ``since`` may be missing; None if nothing is."""
         if self.stopped is not None:
             return self.stopped
         if self.failures:
@@ -436,7 +436,7 @@ class Sweep:
 
     @property
     def complete(self) -> bool:
-        """Whether every page was read, so that an absent comment is deleted, hidden or moved."""
+        """True if every page was read, so that an absent comment is deleted, hidden or moved."""
         return self.reason is None
 
     def absent(self, known: Collection[int]) -> list[int]:

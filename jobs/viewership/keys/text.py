@@ -5,9 +5,13 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from typing import Final
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["LONGEST", "cleaned", "folded", "repaired"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["LONGEST", "cleaned", "folded", "json_list", "repaired"]
 
 LONGEST: Final = 1000
 """Characters of a text that its key is made of; names of episodes and series are shorter, cells can be megabytes."""
@@ -113,3 +117,13 @@ def folded(text: str) -> str:
         return text.lower()
     plain = _MARKS.sub("", unicodedata.normalize("NFKD", text.casefold()))
     return unicodedata.normalize("NFC", plain.casefold()).translate(_LETTERS)
+
+
+def json_list(values: Iterable[str | None]) -> str:
+    r"""Return texts as JSON, like :func:`json.dumps` without its encoder, which takes four times as long.
+
+    Example:
+        >>> print(json_list(["café", None, 'a "b"']))
+        ["café", null, "a \"b\""]
+    """
+    return f"[{', '.join(['null' if value is None else encode_basestring(value) for value in values])}]"

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.keys.titles import joined, numbers, title_form, without_article
 from jobs.viewership.matching.cascade import ALIAS, ID, NUMBERS, SERIES, TITLE, TITLE_ANYWHERE
-from jobs.viewership.matching.fuzzy import Episode, Found, Proposals, SeriesTitles, Similar
+from jobs.viewership.matching.episodes import CatalogueTitles
+from jobs.viewership.matching.fuzzy import Found
 from jobs.viewership.matching.model import CONFIDENCE, UNCONFIRMED, Bucket, Candidate, Decision, Match
 from jobs.viewership.matching.names import Source
 from jobs.viewership.matching.prepare import SEGMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from jobs.viewership.matching.cascade import Cascade
+    from jobs.viewership.matching.fuzzy import Episode, Similar
     from jobs.viewership.matching.model import MatchRules
     from jobs.viewership.matching.prepare import Prepared
     from shared.database.session import DatabaseSession
@@ -59,30 +61,30 @@ _FOUND: Final = """
     SELECT f.key, f.episode_id, e.ref_id, e.series_id
     FROM match_found f JOIN catalog.episodes e ON e.id = f.episode_id
 """
-_EPISODES: Final = """
-    SELECT e.id, e.ref_id, e.series_id, e.season_no, e.episode_no, e.active AND s.status = 'active' AS active,
-        t.title, t.title_key
-    FROM catalog.episodes e
-    JOIN catalog.series s ON s.id = e.series_id
-    JOIN catalog.episode_titles t ON t.episode_id = e.id
-    WHERE NOT t.placeholder
-    ORDER BY e.id, t.language, t.position
-"""
 
 
 class Judge:
     """Decides on the keys of one cascade.
 
     Args:
-        session: the cascade's transaction, whose temporary tables it reads.
+        session: the cascade's transaction, whose temporary tables are read here, and not afterwards.
         keys: the prepared keys.
         cascade: what the buckets found.
         rules: the numbers that decide.
+        titles: the catalogue's titles, shared with other judges; None for titles of its own.
     """
 
-    def __init__(self, session: DatabaseSession, keys: Sequence[Prepared], cascade: Cascade, rules: MatchRules) -> None:
+    def __init__(
+        self,
+        session: DatabaseSession,
+        keys: Sequence[Prepared],
+        cascade: Cascade,
+        rules: MatchRules,
+        titles: CatalogueTitles | None = None,
+    ) -> None:
         self._cascade = cascade
         self._rules = rules
+        self._titles = titles or CatalogueTitles(rules)
         self._evidence: dict[int, list[_Evidence]] = defaultdict(list)
         self._refs: dict[int, str | None] = {}
         self._series: dict[int, int] = {}
@@ -92,17 +94,8 @@ class Judge:
         for row in session.rows(_FOUND):
             self._refs[row.episode_id] = row.ref_id
             self._series[row.key] = row.series_id
-        self._episodes: dict[int, list[Episode]] = defaultdict(list)
-        self._exact: dict[int, dict[str, set[int]]] = {}
-        self._finders: dict[tuple[int, ...], SeriesTitles] = {}
-        self._proposals: Proposals | None = None
-        self._words: Collection[str] = ()
         if any(self._places(key) or self._is_lost(key) for key in keys):
-            every = [Episode(*row) for row in session.rows(_EPISODES)]
-            for one in every:
-                self._episodes[one.series_id].append(one)
-            self._proposals = Proposals(every, rules)
-            self._words = self._proposals.words
+            self._titles.load(session)
         self._named: dict[tuple[int, bool], tuple[str, ...]] = {}
         self._failed = ("BUCKET_FAILED",) if cascade.failed else ()
 
@@ -126,13 +119,6 @@ class Judge:
             and not key.near
         )
 
-    def _finder(self, places: tuple[int, ...]) -> SeriesTitles:
-        finder = self._finders.get(places)
-        if finder is None:
-            every = (one for place in places for one in self._episodes[place])
-            finder = self._finders[places] = SeriesTitles(every, self._rules, self._words)
-        return finder
-
     def match(self, key: Prepared) -> Match:
         """Decide on one key."""
         found = self._cascade.found.get(key.key)
@@ -147,7 +133,7 @@ class Judge:
         places = self._places(key)
         if not places:
             return self._accept(key, episode, bucket, reasons, CONFIDENCE[bucket])
-        similar = self._finder(places).find(_whole(key))
+        similar = self._titles.finder(places).find(_whole(key))
         verdict = self._verdict(key, places[0], episode, similar)
         if verdict in _AGAINST:
             return self._review(key, (verdict, *reasons), [_Evidence(episode, mask, True, True)], similar.best)
@@ -160,7 +146,7 @@ class Judge:
             return "SEVERAL_EPISODES"
         if similar.accepted is not None and similar.accepted.episode_id != episode:
             return "CONFLICT"
-        return self._compare(key, self._episodes[series], episode)
+        return self._compare(key, self._titles.episodes[series], episode)
 
     def _names_several(self, key: Prepared, series: int) -> bool:
         """Return whether a title joins the titles of several episodes with a slash or "and": one airing of all."""
@@ -175,11 +161,7 @@ class Judge:
         ]
         if not groups:
             return False
-        known = self._exact.get(series)
-        if known is None:
-            known = self._exact[series] = defaultdict(set)
-            for one in self._episodes[series]:
-                known[one.title_key].add(one.episode_id)
+        known = self._titles.exact(series)
         named = ([known[form] for form in group if form in known] for group in groups)
         return any(one.isdisjoint(other) for group in named for one, other in combinations(group, 2))
 
@@ -211,7 +193,7 @@ class Judge:
         places = self._places(key)
         similar = Found(())
         if places:
-            finder = self._finder(places)
+            finder = self._titles.finder(places)
             similar = finder.find(_whole(key), key.season, key.episode, cut=key.cut)
             if (match := self._similar(key, evidence, similar)) is not None:
                 if self._rules.similar:
@@ -219,8 +201,8 @@ class Judge:
                 reasons = ("SIMILAR_ONLY", *reasons)
             if len(_whole(key)) < len(key.forms):
                 similar = finder.find([(form, words) for form, _, words in key.forms])
-        elif self._proposals is not None and self._is_lost(key):
-            similar = Found(self._proposals.find(key.titles[0]))
+        elif self._titles.proposals is not None and self._is_lost(key):
+            similar = Found(self._titles.proposals.find(key.titles[0]))
             if similar.best and not key.given:
                 reasons = ("NO_SERIES", *reasons)
         if places and not evidence and "SIMILAR_ONLY" not in reasons:

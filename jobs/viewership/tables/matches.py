@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from shared.database.session import DatabaseSession
 
@@ -46,24 +48,45 @@ def keys_of(session: DatabaseSession, upload_ids: Sequence[int], *, all_keys: bo
     return [tuple(row) for row in rows]
 
 
-def write_matches(session: DatabaseSession, matches: Sequence[MatchRow]) -> list[int]:
+# Matches whose CSV is held in memory at a time: about 5 MB.
+_BLOCK: Final = 10_000
+
+
+def _as_csv(matches: Iterable[MatchRow]) -> Iterator[bytes]:
+    """Yield matches as CSV for COPY, some at a time; the next ones are made meanwhile."""
+    import polars as pl
+
+    types = (
+        dict.fromkeys(_COLUMNS, pl.String) | dict.fromkeys(_NUMBERS, pl.Int64) | dict.fromkeys(_DECIMALS, pl.Float64)
+    )
+    left = iter(matches)
+
+    def block() -> bytes:
+        rows = list(islice(left, _BLOCK))
+        frame = pl.DataFrame({name: pl.Series([row[name] for row in rows], dtype=types[name]) for name in _COLUMNS})
+        return frame.write_csv(include_header=False).encode()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="matches") as pool:
+        following = pool.submit(block)
+        while current := following.result():
+            following = pool.submit(block)
+            yield current
+
+
+def write_matches(session: DatabaseSession, keys: Sequence[int], matches: Iterable[MatchRow]) -> list[int]:
     """Write matches, move those that they replace to the history, and return the keys whose match changed.
 
     A reviewer's decision is never replaced. An equal match only updates the versions that it was found with.
 
     Args:
         session: the transaction, which holds the lock of the keys' platforms.
-        matches: one per key, with the columns of viewership.matches; candidates and reasons are JSON.
+        keys: the keys.
+        matches: one per key, with the columns of viewership.matches; candidates and reasons are JSON. They are taken
+            while earlier ones are written, in another thread.
     """
-    import polars as pl
-
-    types = (
-        dict.fromkeys(_COLUMNS, pl.String) | dict.fromkeys(_NUMBERS, pl.Int64) | dict.fromkeys(_DECIMALS, pl.Float64)
-    )
-    frame = pl.DataFrame({name: pl.Series([row[name] for row in matches], dtype=types[name]) for name in _COLUMNS})
-    blocks = [frame.write_csv(include_header=False).encode()]
+    blocks = _as_csv(matches)
     known = "SELECT FROM viewership.matches WHERE key_id = ANY (CAST(:keys AS bigint[])) LIMIT 1"
-    keys = frame["key_id"].sort().to_list()
+    keys = sorted(keys)
     if not session.rows(known, keys=keys):
         session.copy_bytes("viewership.matches", _COLUMNS, blocks)
         return keys

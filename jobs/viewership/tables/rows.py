@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.tables.keys import KEY_FIELDS, SCOPE_FIELDS, key_ids, scope_ids
+from shared.threads import frequent_switches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +104,7 @@ def write_rows(session: DatabaseSession, upload_id: int, units: pl.DataFrame, di
 
     if units.is_empty():
         return 0
-    with ThreadPoolExecutor(1, thread_name_prefix="keys") as pool:
+    with frequent_switches(), ThreadPoolExecutor(1, thread_name_prefix="keys") as pool:
         keys = key_ids(session, distinct, pool)
         rows = units.join(
             keys.numbers, on=KEY_FIELDS, how="left", nulls_equal=True, maintain_order="left"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.threads import Threads
+from shared.threads import Threads, frequent_switches
 
 
 def test_a_process_ends_without_threads_that_still_wait_for_a_store() -> None:
@@ -49,3 +49,15 @@ def test_what_a_thread_raises_comes_to_whoever_waits() -> None:
         futures[0].result(10)
     assert futures[1].result(10) == (1, 0)
     threads.shutdown()
+
+
+def test_threads_switch_frequently_until_the_last_user_ends():
+    usual = sys.getswitchinterval()
+    first, second = frequent_switches(), frequent_switches()
+    first.__enter__()
+    assert sys.getswitchinterval() < usual
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert sys.getswitchinterval() < usual
+    second.__exit__(None, None, None)
+    assert sys.getswitchinterval() == usual

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.model import CellKind
 from jobs.viewership.uploads.letters import column_letters, column_number
-from jobs.viewership.uploads.reading._archive import Stop, damaged, local_name
+from jobs.viewership.uploads.reading._archive import Stop, damaged
 from jobs.viewership.uploads.reading._cells import (
     date_text,
     format_kind,
@@ -104,25 +104,22 @@ class Xlsx:
         self._relations = archive.related(self._book)
         self.is_1904 = False
         self.sheets: list[SheetEntry] = []
-        archive.parse(self._book, self._start_book)
+        archive.parse(self._book, {"workbookPr": self._start_book, "sheet": self._start_sheet})
         self._kinds = self._styles()
         self._strings: list[str] | None = None
         self._filled: dict[str, bool] = {}
 
-    def _start_book(self, element: str, attributes: dict[str, str]) -> None:
-        name = local_name[element]
-        if name == "workbookPr":
-            self.is_1904 = attributes.get("date1904", "0") in ("1", "true", "on")
-        elif name == "sheet":
-            identifier = next((value for key, value in attributes.items() if key.endswith(":id")), "")
-            kind, part = self._relations.get(identifier, ("", ""))
-            if kind == "worksheet":
-                is_hidden = attributes.get("state", "visible") != "visible"
-                self.sheets.append(SheetEntry(attributes.get("name", ""), is_hidden, part))
-            if len(self.sheets) > _MAX_SHEETS:
-                raise over(
-                    "the workbook has", f"more than {_MAX_SHEETS:,} sheets", _MAX_SHEETS, "save the sheet as CSV"
-                )
+    def _start_book(self, attributes: dict[str, str]) -> None:
+        self.is_1904 = attributes.get("date1904", "0") in ("1", "true", "on")
+
+    def _start_sheet(self, attributes: dict[str, str]) -> None:
+        identifier = next((value for key, value in attributes.items() if key.endswith(":id")), "")
+        kind, part = self._relations.get(identifier, ("", ""))
+        if kind == "worksheet":
+            is_hidden = attributes.get("state", "visible") != "visible"
+            self.sheets.append(SheetEntry(attributes.get("name", ""), is_hidden, part))
+        if len(self.sheets) > _MAX_SHEETS:
+            raise over("the workbook has", f"more than {_MAX_SHEETS:,} sheets", _MAX_SHEETS, "save the sheet as CSV")
 
     def _part(self, kind: str) -> str | None:
         return next(
@@ -135,24 +132,25 @@ class Xlsx:
         kinds: list[CellKind] = []
         is_inside = False
 
-        def start(element: str, attributes: dict[str, str]) -> None:
+        def number_format(attributes: dict[str, str]) -> None:
+            number = _integer(attributes.get("numFmtId", ""))
+            codes[number] = format_kind(number, attributes.get("formatCode", "")[:_MAX_CODE])
+
+        def cell_formats(_: dict[str, str]) -> None:
             nonlocal is_inside
-            name = local_name[element]
-            if name == "numFmt":
-                number = _integer(attributes.get("numFmtId", ""))
-                codes[number] = format_kind(number, attributes.get("formatCode", "")[:_MAX_CODE])
-            elif name == "cellXfs":
-                is_inside = True
-            elif name == "xf" and is_inside:
+            is_inside = True
+
+        def cell_format(attributes: dict[str, str]) -> None:
+            if is_inside:
                 number = _integer(attributes.get("numFmtId", "0"))
                 kinds.append(codes[number] if number in codes else format_kind(number, None))
 
-        def end(element: str) -> None:
-            if local_name[element] == "cellXfs":
-                raise Stop
+        def end() -> None:
+            raise Stop
 
         if (part := self._part("styles")) is not None:
-            self._archive.parse(part, start, end)
+            starts = {"numFmt": number_format, "cellXfs": cell_formats, "xf": cell_format}
+            self._archive.parse(part, starts, {"cellXfs": end})
         return kinds
 
     def _shared_strings(self) -> list[str]:
@@ -160,7 +158,7 @@ class Xlsx:
             self._strings = []
             if (part := self._part("sharedStrings")) is not None:
                 reader = _Strings(self._strings, self._limits)
-                self._archive.parse(part, reader.start, reader.end, reader.texts.append)
+                self._archive.parse(part, reader.starts, reader.ends, reader.texts.append)
         return self._strings
 
     def has_values(self, sheet: SheetEntry) -> bool:
@@ -193,7 +191,7 @@ class Xlsx:
         if sheet.part not in self._archive:
             raise damaged(f"sheet {sheet.name!r} is missing")
         reader = _Rows(self._shared_strings(), self._kinds, self._limits, take, is_1904=self.is_1904)
-        self._archive.parse(sheet.part, reader.start, reader.end, reader.texts.append)
+        self._archive.parse(sheet.part, reader.starts, reader.ends, reader.texts.append)
         return reader.content
 
 
@@ -206,25 +204,27 @@ class _Strings:
         self._runs: list[str] = []
         self._is_phonetic = False
         self.texts: list[str] = []
+        self.starts = {"t": self._start_text, "si": self._start_string, "rPh": self._start_phonetic}
+        self.ends = {"t": self._end_text, "si": self._end_string, "rPh": self._end_phonetic}
 
-    def start(self, element: str, attributes: dict[str, str]) -> None:  # noqa: ARG002  as expat calls it
-        name = local_name[element]
-        if name == "t":
-            self.texts.clear()
-        elif name == "si":
-            self._runs = []
-        elif name == "rPh":
-            self._is_phonetic = True
+    def _start_text(self, _: dict[str, str]) -> None:
+        self.texts.clear()
 
-    def end(self, element: str) -> None:
-        name = local_name[element]
-        if name == "t":
-            if not self._is_phonetic:
-                self._runs.append("".join(self.texts))
-        elif name == "si":
-            self._strings.append(_checked(_unescaped("".join(self._runs)), self._limits, "a shared string"))
-        elif name == "rPh":
-            self._is_phonetic = False
+    def _start_string(self, _: dict[str, str]) -> None:
+        self._runs = []
+
+    def _start_phonetic(self, _: dict[str, str]) -> None:
+        self._is_phonetic = True
+
+    def _end_text(self) -> None:
+        if not self._is_phonetic:
+            self._runs.append("".join(self.texts))
+
+    def _end_string(self) -> None:
+        self._strings.append(_checked(_unescaped("".join(self._runs)), self._limits, "a shared string"))
+
+    def _end_phonetic(self) -> None:
+        self._is_phonetic = False
 
 
 class _Rows:
@@ -260,38 +260,49 @@ class _Rows:
         self.texts: list[str] = []
         self.content = Content()
 
-    def start(self, element: str, attributes: dict[str, str]) -> None:
-        name = local_name[element]
-        if name == "c":
-            self._start_cell(attributes)
-        elif name in ("v", "f", "t"):
-            self.texts.clear()
-        elif name == "row":
-            self._start_row(attributes)
-        elif name == "is":
-            self._runs = []
-        elif name == "rPh":
-            self._is_phonetic = True
-        elif name == "mergeCell":
-            self._merge(attributes.get("ref", ""))
+        self.starts = {
+            "c": self._start_cell,
+            **dict.fromkeys(("v", "f", "t"), self._start_text),
+            "row": self._start_row,
+            "is": self._start_runs,
+            "rPh": self._start_phonetic,
+            "mergeCell": self._merge,
+        }
+        self.ends = {
+            "v": self._end_value,
+            "c": self._end_cell,
+            "row": self._end_row,
+            "t": self._end_text,
+            "f": self._end_formula,
+            "rPh": self._end_phonetic,
+        }
 
-    def end(self, element: str) -> None:
-        name = local_name[element]
-        if name == "v":
-            self._value = "".join(self.texts)
-        elif name == "c":
-            self._end_cell()
-        elif name == "row":
-            if self._cells:
-                self._take(self._row, self._cells, "".join(self._digits))
-                self._cells, self._digits = [], []
-        elif name == "t":
-            if self._runs is not None and not self._is_phonetic:
-                self._runs.append("".join(self.texts))
-        elif name == "f":
-            self._formula = "".join(self.texts)
-        elif name == "rPh":
-            self._is_phonetic = False
+    def _start_text(self, _: dict[str, str]) -> None:
+        self.texts.clear()
+
+    def _start_runs(self, _: dict[str, str]) -> None:
+        self._runs = []
+
+    def _start_phonetic(self, _: dict[str, str]) -> None:
+        self._is_phonetic = True
+
+    def _end_value(self) -> None:
+        self._value = "".join(self.texts)
+
+    def _end_row(self) -> None:
+        if self._cells:
+            self._take(self._row, self._cells, "".join(self._digits))
+            self._cells, self._digits = [], []
+
+    def _end_text(self) -> None:
+        if self._runs is not None and not self._is_phonetic:
+            self._runs.append("".join(self.texts))
+
+    def _end_formula(self) -> None:
+        self._formula = "".join(self.texts)
+
+    def _end_phonetic(self) -> None:
+        self._is_phonetic = False
 
     def _start_row(self, attributes: dict[str, str]) -> None:
         number = attributes.get("r")
@@ -329,19 +340,20 @@ class _Rows:
         text, kind = self._read_cell()
         if not text:
             return
-        if len(text) > self._limits.cell_chars:
-            _checked(text, self._limits, f"cell {self._reference()}")
-        if self._column >= self._limits.columns:
+        limits, column, cells = self._limits, self._column, self._cells
+        if len(text) > limits.cell_chars:
+            _checked(text, limits, f"cell {self._reference()}")
+        if column >= limits.columns:
             raise over(
                 f"cell {self._reference()} is in column",
-                self._column + 1,
-                self._limits.columns,
-                f"delete everything to the right of column {column_letters(self._limits.columns - 1)}, or save as CSV",
+                column + 1,
+                limits.columns,
+                f"delete everything to the right of column {column_letters(limits.columns - 1)}, or save as CSV",
             )
-        if missing := self._column - len(self._cells):
-            self._cells += [""] * missing
+        if missing := column - len(cells):
+            cells += [""] * missing
             self._digits += ["0"] * missing
-        self._cells.append(text)
+        cells.append(text)
         self._digits.append(_KIND_DIGITS[kind])
 
     def _read_cell(self) -> tuple[str, CellKind]:
@@ -398,8 +410,8 @@ class _Rows:
     def _reference(self) -> str:
         return f"{column_letters(self._column)}{self._row}"
 
-    def _merge(self, reference: str) -> None:
-        if (match := _RANGE.fullmatch(reference)) is None:
+    def _merge(self, attributes: dict[str, str]) -> None:
+        if (match := _RANGE.fullmatch(attributes.get("ref", ""))) is None:
             return
         if len(self.content.merged) == MAX_MERGED:
             raise over("the sheet has", f"more than {MAX_MERGED:,} merged ranges", MAX_MERGED, "save the sheet as CSV")

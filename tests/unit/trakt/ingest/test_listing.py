@@ -1,4 +1,4 @@
-"""What an answer says about itself, whatever its items are."""
+"""Ids and counts of an answer, whatever its items are."""
 
 from __future__ import annotations
 

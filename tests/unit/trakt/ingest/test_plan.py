@@ -1,4 +1,4 @@
-"""What a run asks for."""
+"""The plan of a run."""
 
 from __future__ import annotations
 
