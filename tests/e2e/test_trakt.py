@@ -77,7 +77,7 @@ def outputs(run: Run, step: str) -> dict[str, str]:
 def test_a_storm_is_read_completely_and_becomes_gold(installation: Installation, storm: Storm) -> None:
     storm.run.succeeded()
     assert phases(storm.run) == dict.fromkeys(("ingest", "model", "publish", "slo"), "Succeeded")
-    # Otherwise this would be no storm.
+    # Otherwise this would not be a storm.
     assert sum(count for status, count in storm.statuses.items() if status not in ("200", "404")) > 0
     pages = dict(
         installation.rows("SELECT status, count(*) FROM trakt.pages WHERE run_id = %s GROUP BY 1", storm.run.uid)

@@ -51,7 +51,7 @@ _MOST_HALVINGS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """When some more requests could be sent, if nobody else sends any.
+    """A forecast of when some more requests could be sent, if nobody else sends any.
 
     Attributes:
         requests: how many.
@@ -74,7 +74,7 @@ class Forecast:
 
 
 class Budget(Protocol):
-    """What allows each request; see :func:`open_budget`."""
+    """A budget that allows each request; see :func:`open_budget`."""
 
     async def take(self) -> int:
         """Wait until one more request may be sent, and return the number of its slot.
@@ -161,7 +161,7 @@ def open_budget(settings: ApiSettings, database: DatabaseSettings, *, clock: Clo
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What the database has said: numbers of new slots, or how long to wait; and bans so far."""
+    """An answer of the database: numbers of new slots, or how long to wait; and bans so far."""
 
     bans: int
     slots: list[int] = field(default_factory=list)

@@ -258,7 +258,7 @@ class TraktClient:
     async def _pause(self, verdict: Verdict, number: int) -> None:
         now = self._clock.monotonic()
         if verdict.everyone == "ban" and number > self._ban_noted:
-            # Requests that were under way when the ban began belong to it, and are no further refusal.
+            # Requests that were under way when the ban began belong to it, and are not a further refusal.
             self._edge_in_row += 1
             self._ban_noted = self.tally.requests
         if now + verdict.wait_s > self._paused_until:

@@ -44,7 +44,7 @@ Action = Literal["accept", "retry", "fail", "stop"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to do with an answer.
+    """A decision about an answer.
 
     Attributes:
         action: accept it; retry after ``wait_s``; let the request fail; or stop the run.

@@ -1,4 +1,4 @@
-"""What the client sends, whom a refusal concerns, and that nothing from outside breaks it or is repeated by it."""
+"""Requests of the client, whom a refusal concerns, and that nothing from outside breaks it or is repeated by it."""
 
 from __future__ import annotations
 
