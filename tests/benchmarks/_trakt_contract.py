@@ -17,7 +17,7 @@ from tests.trakt_answers import comment, encode, feed_item
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["contract"]
+__all__ = ["contract", "page"]
 
 _PAGE: Final = 250
 _SEED: Final = 20260502
@@ -29,7 +29,7 @@ _SAMPLE: Final = 20
 
 def contract(*, quick: bool = False) -> None:
     """Print items per CPU second of each way to read a million-like set of comments."""
-    pages = [_page(number) for number in range(80 if quick else 400)]
+    pages = [page(number) for number in range(80 if quick else 400)]
     items = len(pages) * _PAGE
     body = [encode(page) for page in pages]
     unknown = [encode([{**item, "reactions": {"total": 3}} for item in page]) for page in pages]
@@ -75,7 +75,8 @@ def _accepted(bodies: list[bytes], expected: int) -> None:
     assert accepted == expected, f"{accepted} accepted instead of {expected}"
 
 
-def _page(number: int) -> list[dict[str, Any]]:
+def page(number: int) -> list[dict[str, Any]]:
+    """Return the comments of a page, the same ones for the same number."""
     draw = random.Random(_SEED + number)
     return [_comment(draw, number * _PAGE + index + 1) for index in range(_PAGE)]
 

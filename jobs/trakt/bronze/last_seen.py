@@ -91,7 +91,7 @@ class LastSeen:
         Args:
             ids: comment ids of the items of a page.
             shas: from :func:`sha_number`.
-            titles: from :func:`title_number`; an unknown title is no change.
+            titles: from :func:`title_number`; an unknown title does not count as a change.
             observed: ``observed_at`` of the page in microseconds since 1970.
         """
         known = self._known(ids)

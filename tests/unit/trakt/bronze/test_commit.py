@@ -351,7 +351,7 @@ def test_writers_that_never_stop_ignoring_the_lock_end_it(place: PlainPlace, mon
 
 
 def test_two_writers_of_one_load_without_a_lock_store_it_once(place: PlainPlace):
-    """The log itself refuses the second: a lock that was lost with its connection is no danger."""
+    """The log itself refuses the second: a lock may be lost with its connection."""
     place.pages.put(comments_page("load-1", [comment(id=number) for number in range(1, 50)]))
     places = [plain_place(place.settings.bucket) for _ in range(4)]
     reports: list[Any] = []

@@ -101,7 +101,7 @@ def test_a_snapshot_names_the_files_of_its_version_with_their_loads(place: Plain
 def test_a_version_that_does_not_exist_is_an_error(place: PlainPlace, version: int):
     load(place, 1)
     load(place, 2)
-    with pytest.raises(DataError, match="has no version .*; expected a number from 0 to 2"):
+    with pytest.raises(DataError, match=r"has no version .*; expected a number from 0 to 2"):
         snapshot(place, version)
 
 
@@ -184,7 +184,7 @@ def test_a_commit_of_files_that_another_change_removed_is_refused(place: PlainPl
 
 def test_the_percentile_is_that_of_the_nearest_rank(place: PlainPlace, monkeypatch: pytest.MonkeyPatch):
     load(place, 1)
-    moments = iter(sum(([float(at), at + at / 100] for at in range(1, 21)), []))
+    moments = iter([moment for at in range(1, 21) for moment in (float(at), at + at / 100)])
     monkeypatch.setattr(compaction, "time", SimpleNamespace(perf_counter=lambda: next(moments)))
     p95, reads = read_p95(place, snapshot(place).files)
     assert (round(p95, 6), reads) == (0.19, 20)

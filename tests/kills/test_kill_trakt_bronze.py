@@ -1,0 +1,129 @@
+"""A SIGKILL before each operation of a load, a compaction or an erasure; then the same again, with the same rows."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import SecretStr
+
+from jobs.trakt.bronze.commit import commit_load
+from jobs.trakt.bronze.live_files import snapshot
+from jobs.trakt.bronze.pages import PageRequest
+from jobs.trakt.bronze.place import BronzePlace
+from jobs.trakt.settings import BronzeSettings
+from tests.kills._trakt_bronze import ACTIONS, Change
+from tests.postgres_server import until
+from tests.trakt_answers import comment, example
+from tests.trakt_bronze import FERRY, SALT, TABLES, comments_page, one_page, rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.postgres_server import Database
+
+pytestmark = pytest.mark.slow
+
+ANN = {"username": "Ann B", "ids": {"slug": "ann-b"}}
+# Every such operation of a put, which repeat for each file; commits are never left out.
+STEP = {"load": 3, "compact": 8, "erase": 20}
+TIMES = 3
+WAITS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+
+
+@pytest.fixture
+def before(database: Database, tmp_path: Path) -> BronzeSettings:
+    """A bucket with two loads, and the pages of a third."""
+    database.rows(TABLES)
+    made = BronzeSettings(bucket=str(tmp_path / "before"), database_url=database.url, user_salt=SecretStr(SALT))
+    place = BronzePlace(made)
+    for number in (1, 2):
+        items = [comment(id=1), comment(id=10 + number), comment(id=20 + number, user=ANN)]
+        place.pages.put(comments_page(f"load-{number}", items, minutes=number))
+        commit_load(place, f"load-{number}")
+    for page in (1, 2):
+        place.pages.put(comments_page("load-3", [comment(id=1), comment(id=30 + page, user=ANN)], page=page, minutes=9))
+    place.pages.put(one_page(PageRequest("load-3", "rating", FERRY), example("rating"), minutes=9))
+    return made
+
+
+def copied(before: BronzeSettings, folder: Path, database: Database) -> BronzeSettings:
+    """Return the settings of a fresh copy of the bucket."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(before.bucket.removeprefix("file://"), folder)
+    database.rows("DELETE FROM trakt.tombstones")
+    return before.model_copy(update={"bucket": f"file://{folder}"})
+
+
+def outcome(settings: BronzeSettings) -> tuple[Any, ...]:
+    """Return rows with their hashes, the contents of page objects, and the number of erasures."""
+    place = BronzePlace(settings)
+    bodies = [place.pages.get(key) for key in place.pages.all_keys()]
+    return rows(place), bodies, snapshot(place).erasures
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_change_killed_before_any_of_its_operations(
+    before: BronzeSettings, database: Database, tmp_path: Path, action: str
+):
+    whole = copied(before, tmp_path / "whole", database)
+    with Change.started(whole, action) as undisturbed:
+        undisturbed.finish()
+    expected, names = outcome(whole), {file.key for file in snapshot(BronzePlace(whole)).files}
+    trace = undisturbed.trace
+    assert trace.count("commit") == trace.count("committed") == 1
+    chosen = [
+        number
+        for number, operation in enumerate(trace)
+        if number % STEP[action] == 0 or operation in ("commit", "committed", "unlock")
+    ]
+    for number in chosen:
+        settings = copied(before, tmp_path / "killed", database)
+        was = outcome(settings)
+        with Change.started(settings, action) as change:
+            for _ in range(number):
+                assert change.next()
+                change.go()
+            assert change.next() == trace[number]
+        left = outcome(settings)
+        assert left[0] in (was[0], expected[0]), f"half a change is visible before {trace[number]}, {number}"
+        assert (left[0] == expected[0]) or trace.index("committed") > number or action == "compact"
+        ACTIONS[action](BronzePlace(settings))
+        assert outcome(settings) == expected, f"killed before {trace[number]}, number {number}"
+        if action == "load":
+            assert {file.key for file in snapshot(BronzePlace(settings)).files} == names
+
+
+def test_a_load_killed_while_delta_rs_writes_the_log(before: BronzeSettings, database: Database, tmp_path: Path):
+    whole = copied(before, tmp_path / "whole", database)
+    ACTIONS["load"](BronzePlace(whole))
+    expected = outcome(whole)
+    draw = random.Random(16)
+    for _ in range(TIMES):
+        settings = copied(before, tmp_path / "killed", database)
+        with Change.started(settings, "load") as change:
+            while change.next() != "commit":
+                change.go()
+            change.go()
+            # A commit takes some 10 ms here.
+            time.sleep(draw.uniform(0, 0.015))
+        ACTIONS["load"](BronzePlace(settings))
+        assert outcome(settings) == expected
+
+
+def test_a_load_waits_for_one_that_is_killed_and_then_commits_it(
+    before: BronzeSettings, database: Database, tmp_path: Path
+):
+    settings = copied(before, tmp_path / "killed", database)
+    with Change.started(settings, "load") as first:
+        while first.next() != "commit":
+            first.go()
+        with Change.started(settings, "load") as second:
+            until(lambda: database.rows(WAITS)[0][0] == 1)
+            first.kill()
+            second.finish()
+            assert "commit" in second.trace
+    assert snapshot(BronzePlace(settings)).version == 3
