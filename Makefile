@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 # Output folder of the demo. A value without a slash would be the name of a bucket.
 DEMO ?= ./.telecine/demo
 
-.PHONY: help demo demo-screenalytics demo-viewership test e2e e2e-faults lint types format bench docs lock sbom images base-digest cluster-up cluster-down clean kind-up
+.PHONY: help demo demo-screenalytics demo-viewership test e2e e2e-faults lint types format bench dbt-compile docs lock sbom images base-digest cluster-up cluster-down clean kind-up
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -130,6 +130,15 @@ kind-up:  ## create a kind cluster with Argo Workflows and KubeRay; then `skaffo
 # AGAINST=REF compares the speed of extraction with another commit than the default one.
 bench: .venv/.dev  ## run the benchmarks (about 25 minutes; QUICK=1: 4 minutes)
 	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(AGAINST),--against=$(AGAINST))
+
+# The places that the models name are not opened: nothing is read, and no file is written but the compiled SQL.
+dbt-compile: .venv-dbt/.ready  ## compile the dbt project of trakt to .telecine/dbt/compiled
+	@mkdir -p .telecine/dbt
+	@cd .telecine/dbt && DO_NOT_TRACK=1 PYTHONDONTWRITEBYTECODE=1 TELECINE_DBT_PROJECT="$(CURDIR)/jobs/trakt/dbt" \
+		TELECINE_DBT_FILE=compile.duckdb TELECINE_DBT_TEMP=temp TELECINE_DBT_BRONZE=bronze \
+		"$(CURDIR)/.venv-dbt/bin/dbt" compile --quiet --project-dir "$(CURDIR)/jobs/trakt/dbt" \
+		--profiles-dir "$(CURDIR)/jobs/trakt/dbt" --target-path "$(CURDIR)/.telecine/dbt" --log-path "$(CURDIR)/.telecine/dbt/logs"
+	@echo "compiled: .telecine/dbt/compiled"
 
 docs: .venv/.dev  ## regenerate the pages that come from code: configuration, manifest, tables, schemas
 	@$(BIN)/python -m docs.generate

@@ -24,7 +24,6 @@ from images.contents import (
     pins,
     vendored,
 )
-
 from tests.dbt_environment import DBT_SITE
 
 ROOT = Path(__file__).parents[2]

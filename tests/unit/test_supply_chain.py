@@ -27,7 +27,8 @@ KEYS = {
         "registryUrlTemplate", "extractVersionTemplate",
     },
     "packageRules": {
-        "description", "matchManagers", "matchPackageNames", "matchDepTypes", "matchFileNames", "groupName", "allowedVersions", "enabled",
+        "description", "matchManagers", "matchPackageNames", "matchDepTypes", "matchFileNames", "groupName",
+        "allowedVersions", "enabled",
     },
 }  # fmt: skip
 TRACKED = [path.relative_to(ROOT).as_posix() for folder in ("requirements", "images", "tests/cluster", "charts")

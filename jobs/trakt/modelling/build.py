@@ -75,7 +75,7 @@ def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
         SaltMissing: the salt of user keys is not set.
         DbtMissing: dbt's environment does not exist.
         ModelFailed: a model could not be built.
-        TestsFailed: rows violate a test.
+        ModelTestFailed: rows violate a test.
         TransientError: dbt did not end in time, or the store does not answer.
     """
     salt(settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.errors import ConfigurationError, DataError, TransientError
 
-__all__ = ["DbtEnded", "DbtMissing", "DbtTimeout", "ModelFailed", "SaltMissing", "TestsFailed"]
+__all__ = ["DbtEnded", "DbtMissing", "DbtTimeout", "ModelFailed", "ModelTestFailed", "SaltMissing"]
 
 
 class SaltMissing(ConfigurationError):
@@ -37,7 +37,7 @@ class ModelFailed(DataError):
     default_code = "MODEL_FAILED"
 
 
-class TestsFailed(DataError):
+class ModelTestFailed(DataError):
     """Rows violate a test of a model (data: ``test``, ``model``, ``rows``)."""
 
     default_code = "TESTS_FAILED"

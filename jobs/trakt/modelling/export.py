@@ -31,7 +31,7 @@ TABLES: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What a build exported.
+    """The exports of a build.
 
     Attributes:
         as_of: the day for which metrics were computed, as text.

@@ -1,4 +1,4 @@
-"""What dbt's run_results.json says: times and rows of models, outcomes of tests, and the first failure as an error."""
+"""Read dbt's run_results.json: times of models, outcomes of tests, and the first failure as an error."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.trakt.modelling.errors import DbtEnded, ModelFailed, TestsFailed
+from jobs.trakt.modelling.errors import DbtEnded, ModelFailed, ModelTestFailed
 from shared.child.process import describe_status
 from shared.errors import ConfigurationError, StorageFull
 from shared.text import clean_text
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jobs.trakt.modelling.environment import Workplace
 
-__all__ = ["ModelResult", "Results", "TestResult", "check_results", "read_results"]
+__all__ = ["ModelResult", "ModelTest", "Results", "check_results", "read_results"]
 
 _SAID: Final = 600
 _TAIL: Final = 4_096
@@ -41,7 +41,7 @@ class ModelResult:
 
 
 @dataclass(frozen=True, slots=True)
-class TestResult:
+class ModelTest:
     """A test.
 
     Attributes:
@@ -52,9 +52,6 @@ class TestResult:
         message: the outcome in words; empty if it passed.
         is_anomaly: whether it looks for something unusual, rather than wrong.
     """
-
-    # Not a test of pytest's.
-    __test__ = False
 
     name: str
     model: str
@@ -69,7 +66,7 @@ class Results:
     """All results of a run."""
 
     models: list[ModelResult] = field(default_factory=list)
-    tests: list[TestResult] = field(default_factory=list)
+    tests: list[ModelTest] = field(default_factory=list)
 
 
 def read_results(work: Workplace) -> Results | None:
@@ -83,7 +80,7 @@ def read_results(work: Workplace) -> Results | None:
     for row in ran["results"]:
         unique = row["unique_id"]
         node = nodes.get(unique, {})
-        message = clean_text(row.get("message") or "", _SAID)
+        message = _said(row.get("message") or "")
         if unique.startswith("model."):
             is_bad = row["status"] in ("error", "skipped")
             results.models.append(
@@ -93,7 +90,7 @@ def read_results(work: Workplace) -> Results | None:
             about = (node.get("attached_node") or "").rpartition(".")[2]
             is_bad = row["status"] != "pass"
             results.tests.append(
-                TestResult(
+                ModelTest(
                     node.get("name") or unique.split(".")[2],
                     about,
                     row["status"],
@@ -114,9 +111,9 @@ def check_results(status: int, results: Results | None, work: Workplace) -> Resu
         work: has the output.
 
     Raises:
-        DbtEnded: it ended without results.
-        ModelFailed: a model could not be built.
-        TestsFailed: rows violate a test.
+        DbtEnded: it was killed.
+        ModelFailed: a model could not be built, or the project not be read.
+        ModelTestFailed: rows violate a test.
         StorageFull: the disk is full.
         ConfigurationError: DuckDB's memory was not enough.
     """
@@ -125,14 +122,19 @@ def check_results(status: int, results: Results | None, work: Workplace) -> Resu
             raise _model_error(model)
     for test in results.tests if results else ():
         if test.status in ("fail", "error"):
-            raise TestsFailed(
+            raise ModelTestFailed(
                 f"test {test.name} of model {test.model} failed: {test.message or f'{test.rows:,} rows'}; expected no "
                 "such row; nothing was replaced; fix the model or the rows, then run: telecine trakt model",
                 test=test.name,
                 model=test.model,
                 rows=test.rows,
             )
-    if status != 0 or results is None:
+    if status > 0:
+        raise ModelFailed(
+            f"dbt exited with {status} before it built a model: {_last_message(work.output)}; nothing was replaced",
+            status=status,
+        )
+    if status < 0 or results is None:
         raise DbtEnded(
             f"dbt {describe_status(status)} without a result: {_last_message(work.output)}; try again", status=status
         )
@@ -155,6 +157,12 @@ def _model_error(model: ModelResult) -> Exception:
     )
 
 
+def _said(message: str) -> str:
+    """Return dbt's message in one line, without the name of the model that it begins with."""
+    first, _, rest = message.partition("\n")
+    return clean_text(" ".join((rest if " Error in " in first and rest else message).split()), _SAID)
+
+
 def _last_message(path: Path) -> str:
     """Return the last error that dbt printed, or its last line."""
     try:
@@ -174,7 +182,7 @@ def _last_message(path: Path) -> str:
         texts.append((found.get("level", ""), found.get("msg", "")))
     errors = [text for level, text in texts if level == "error" and text.strip()]
     rest = [text for _, text in texts if text.strip()]
-    return clean_text((errors or rest or ["it printed nothing"])[-1].strip(), _SAID)
+    return _said((errors or rest or ["it printed nothing"])[-1].strip())
 
 
 def _document(path: Path) -> Any:

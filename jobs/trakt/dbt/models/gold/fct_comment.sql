@@ -1,5 +1,5 @@
-{{ config(materialized='view') }}
--- Comments that can be counted: not deleted, of a title, on a day that can be.
+-- Comments that can be counted: not deleted, of a title, on a day that can be. A table, since a view names the catalog, which
+-- is the name of the file, and the file is renamed.
 select
     comment_id,
     title_kind || '-' || title_id_trakt as title_key,

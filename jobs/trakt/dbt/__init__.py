@@ -1,0 +1,1 @@
+"""The dbt project: models, macros, tests and metrics, and the plugin that runs in dbt's own environment."""

@@ -1,0 +1,215 @@
+"""Requirements of a build, the cache that it continues, and reading dbt's results."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import tomllib
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from jobs.trakt.bronze.live_files import Snapshot
+from jobs.trakt.bronze.place import BronzePlace
+from jobs.trakt.modelling.build import build
+from jobs.trakt.modelling.cache import Cached, ModelCache, continues
+from jobs.trakt.modelling.environment import PROJECT, Workplace, cache_key, dbt_python, project_hash
+from jobs.trakt.modelling.errors import DbtEnded, DbtMissing, ModelFailed, ModelTestFailed, SaltMissing
+from jobs.trakt.modelling.results import check_results, read_results
+from jobs.trakt.settings import ModelSettings
+from shared.errors import EXIT_CONFIGURATION, ConfigurationError, StorageFull, TransientError
+from tests.trakt_bronze import Bronze, Load, comment, moment
+
+ROOT = Path(__file__).parents[4]
+SALT = SecretStr("a salt of 16 or more")
+
+
+def settings_of(folder: Path, **changes: Any) -> ModelSettings:
+    values = {"bucket": str(folder / "bucket"), "model_dir": str(folder / "models"), "user_salt": SALT, **changes}
+    return ModelSettings(**values)
+
+
+def cached(**changes: Any) -> Cached:
+    values = {
+        "file": "one.duckdb", "key": "k", "table": "file:///t", "version": 3, "erasures": 0, "as_of": "2026-05-01",
+        "asked": "", "engagement_days": 28, "build_id": "b", "files": ("x",), **changes,
+    }  # fmt: skip
+    return Cached(**values)
+
+
+def test_without_a_salt_nothing_starts(tmp_path: Path):
+    settings = settings_of(tmp_path, user_salt=None)
+    with pytest.raises(SaltMissing, match=r"16 or more characters.*; set TELECINE_TRAKT_USER_SALT") as caught:
+        build(settings, BronzePlace(settings), run_id="r")
+    assert caught.value.exit_code == EXIT_CONFIGURATION
+    assert not (tmp_path / "models").exists()
+
+
+def test_without_dbts_environment_the_message_says_how_to_make_it(tmp_path: Path):
+    settings = settings_of(tmp_path, dbt_python=str(tmp_path / "none"))
+    with pytest.raises(DbtMissing, match=r"none does not exist; .*make \.venv-dbt/\.ready") as caught:
+        build(settings, BronzePlace(settings), run_id="r")
+    assert caught.value.exit_code == EXIT_CONFIGURATION
+
+
+def test_dbts_environment_is_next_to_the_running_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    python = tmp_path / ".venv-dbt" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("")
+    python.chmod(0o755)
+    monkeypatch.setattr("sys.prefix", str(tmp_path / ".venv"))
+    assert dbt_python(settings_of(tmp_path)) == python
+
+
+def test_bronze_without_a_load_is_not_an_error(tmp_path: Path):
+    settings = settings_of(tmp_path, dbt_python="/bin/false")
+    assert build(settings, BronzePlace(settings), run_id="r").outcome == "empty"
+
+
+def test_dbt_that_dies_is_tried_again_and_leaves_nothing(tmp_path: Path):
+    Bronze(tmp_path / "bucket").commit(Load("one").page(moment(0), ("movie", 1), comment(1)))
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'Killed by nobody'\nkill -9 $$\n")
+    python.chmod(0o755)
+    settings = settings_of(tmp_path, dbt_python=str(python))
+    with pytest.raises(DbtEnded, match="was killed by SIGKILL without a result: Killed by nobody; try again"):
+        build(settings, BronzePlace(settings), run_id="r")
+    assert ModelCache(settings).current() is None
+    assert not (tmp_path / "models" / "work").exists()
+
+
+def test_a_build_is_continued_only_if_bronze_lost_nothing_and_the_project_is_the_same():
+    now = Snapshot(version=5, erasures=0, files=())
+    assert continues(cached(), key="k", table="file:///t", snapshot=now)
+    assert not continues(None, key="k", table="file:///t", snapshot=now)
+    assert not continues(cached(), key="other", table="file:///t", snapshot=now)
+    assert not continues(cached(), key="k", table="file:///other", snapshot=now)
+    assert not continues(cached(version=6), key="k", table="file:///t", snapshot=now), "the table was created again"
+    erased = replace(now, erasures=1)
+    assert not continues(cached(), key="k", table="file:///t", snapshot=erased), "erased users would stay"
+
+
+def test_the_key_changes_with_the_parameters_and_the_salt_and_tells_neither(tmp_path: Path):
+    keys = {
+        cache_key(settings_of(tmp_path)),
+        cache_key(settings_of(tmp_path, n_min=21)),
+        cache_key(settings_of(tmp_path, replies_counted=True)),
+        cache_key(settings_of(tmp_path, user_salt=SecretStr("another salt of 16"))),
+    }
+    assert len(keys) == 4
+    assert cache_key(settings_of(tmp_path, as_of=date(2026, 5, 1))) in keys, "a day is not part of what is cached"
+    assert len(project_hash()) == 64
+
+
+def test_the_pointer_is_replaced_and_old_files_go(tmp_path: Path):
+    cache = ModelCache(settings_of(tmp_path))
+    with cache.locked():
+        for name in ("one", "two"):
+            work = cache.workplace() / "trakt.duckdb"
+            work.write_text(name)
+            cache.swap(work, cached(file=f"{name}.duckdb"))
+    found = cache.current()
+    assert found is not None
+    assert cache.path(found).read_text() == "two"
+    assert sorted(path.name for path in cache.folder.glob("*.duckdb")) == ["two.duckdb"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"file": "x"}'])
+def test_a_pointer_that_cannot_be_read_is_no_cache(tmp_path: Path, text: str):
+    cache = ModelCache(settings_of(tmp_path))
+    cache.folder.mkdir()
+    (cache.folder / "current.json").write_text(text)
+    assert cache.current() is None
+
+
+def test_builds_in_one_folder_wait_for_each_other(tmp_path: Path):
+    cache = ModelCache(settings_of(tmp_path, dbt_timeout_s=1))
+    with cache.locked(), pytest.raises(TransientError, match="another build has held"), cache.locked():
+        pytest.fail("both hold the folder")
+
+
+def results_of(folder: Path, *rows: dict[str, Any]) -> Workplace:
+    work = Workplace(folder)
+    work.prepare()
+    nodes = {"test.p.is_key.1": {"name": "is_key", "attached_node": "model.p.dim_title", "tags": ["anomaly"]}}
+    (work.target / "run_results.json").write_text(
+        json.dumps({"results": [{"execution_time": 0.5, **row} for row in rows]})
+    )
+    (work.target / "manifest.json").write_text(json.dumps({"nodes": nodes}))
+    return work
+
+
+def test_results_have_times_of_models_and_outcomes_of_tests(tmp_path: Path):
+    work = results_of(
+        tmp_path,
+        {"unique_id": "model.p.dim_title", "status": "success", "message": "OK"},
+        {"unique_id": "test.p.is_key.1", "status": "warn", "message": "Got 2 results", "failures": 2},
+        {"unique_id": "operation.p.hook", "status": "success", "message": "OK"},
+    )
+    found = check_results(0, read_results(work), work)
+    assert [(model.name, model.seconds, model.message) for model in found.models] == [("dim_title", 0.5, "")]
+    (test,) = found.tests
+    assert (test.name, test.model, test.rows, test.is_anomaly) == ("is_key", "dim_title", 2, True)
+
+
+@pytest.mark.parametrize(
+    ("row", "error", "text"),
+    [
+        (
+            {"unique_id": "model.p.x", "status": "error", "message": "Runtime Error in model x\n  Binder Error: no"},
+            ModelFailed, "model x failed: Binder Error: no; nothing was replaced",
+        ),
+        (
+            {"unique_id": "model.p.x", "status": "error", "message": "Out of Memory Error: 1 GB"},
+            ConfigurationError, "--dbt-memory-mb",
+        ),
+        (
+            {"unique_id": "model.p.x", "status": "error", "message": "IO Error: No space left on device"},
+            StorageFull, "no space",
+        ),
+        (
+            {"unique_id": "test.p.is_key.1", "status": "fail", "message": "Got 2 results", "failures": 2},
+            ModelTestFailed, "test is_key of model dim_title failed: Got 2 results",
+        ),
+    ],
+)  # fmt: skip
+def test_the_first_failure_is_an_error_with_its_model(tmp_path: Path, row: dict[str, Any], error: Any, text: str):
+    work = results_of(tmp_path, row)
+    with pytest.raises(error, match=text):
+        check_results(1, read_results(work), work)
+
+
+def test_dbt_that_could_not_start_says_what_it_printed(tmp_path: Path):
+    work = Workplace(tmp_path)
+    work.prepare()
+    lines = [
+        json.dumps({"info": {"level": "info", "msg": "Running"}}),
+        json.dumps({"info": {"level": "error", "msg": "Parsing Error\n  at models/x.yml"}}),
+    ]
+    work.output.write_text("\n".join(lines))
+    with pytest.raises(ModelFailed, match=r"exited with 2 before it built a model: Parsing Error at models/x\.yml;"):
+        check_results(2, read_results(work), work)
+
+
+def test_a_wheel_contains_the_whole_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["jobs.trakt.dbt"]
+    files = [path.relative_to(PROJECT).as_posix() for path in PROJECT.rglob("*") if path.is_file()]
+    files = [name for name in files if not name.endswith((".py", ".pyc"))]
+    assert len(files) > 30
+    # setuptools' ** matches any number of folders.
+    plain = [pattern.replace("**/", "*") for pattern in patterns]
+    assert [name for name in files if not any(fnmatch.fnmatch(name, pattern) for pattern in plain)] == []
+
+
+def test_the_project_sends_nothing_and_loads_nothing():
+    project = (PROJECT / "dbt_project.yml").read_text(encoding="utf-8")
+    profile = (PROJECT / "profiles.yml").read_text(encoding="utf-8")
+    assert "send_anonymous_usage_stats: false" in project
+    assert "autoinstall_known_extensions: false" in profile
+    assert "autoload_known_extensions: false" in profile
+    assert not (PROJECT / "packages.yml").exists()
