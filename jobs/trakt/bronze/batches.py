@@ -38,10 +38,12 @@ class KindRows:
 
     Args:
         files: receives them as batches.
+        load_id: the load of all rows; by default that of each row's page.
     """
 
-    def __init__(self, files: DataFiles) -> None:
+    def __init__(self, files: DataFiles, load_id: str | None = None) -> None:
         self.files = files
+        self._load_id = load_id
         self._seen: list[Observation] = []
         self._pages: list[Page] = []
         self._counts: list[int] = []
@@ -85,7 +87,7 @@ class KindRows:
             "episode": [one.episode for one in subjects],
         }
         arrays = {name: pa.array(values, FILE_SCHEMA.field(name).type) for name, values in columns.items()}
-        of_pages = [_page_values(page) for page in self._pages]
+        of_pages = [_page_values(page, self._load_id or page.request.load_id) for page in self._pages]
         places = pa.array(np.repeat(np.arange(len(of_pages)), self._counts))
         for name in _PAGE_COLUMNS:
             values = pa.array([value[name] for value in of_pages], FILE_SCHEMA.field(name).type)
@@ -93,7 +95,7 @@ class KindRows:
         return pa.RecordBatch.from_arrays([arrays[name] for name in FILE_SCHEMA.names], schema=FILE_SCHEMA)
 
 
-def _page_values(page: Page) -> dict[str, str | int | bool | datetime | None]:
+def _page_values(page: Page, load_id: str) -> dict[str, str | int | bool | datetime | None]:
     request = page.request
     return {
         "page": request.page,
@@ -107,7 +109,7 @@ def _page_values(page: Page) -> dict[str, str | int | bool | datetime | None]:
         "http_status": page.status,
         "etag": page.headers.get("etag"),
         "page_key": page.key,
-        "load_id": request.load_id,
+        "load_id": load_id,
         "run_id": page.run_id,
         "attempt": page.attempt,
         "source_system": page.source_system,
