@@ -144,7 +144,7 @@ class _Load:
         return base
 
     def _late(self, table: DeltaTable) -> list[str]:
-        """Return the keys of page objects that were put after the load was committed, such as by a process taken for dead."""
+        """Return the keys of page objects that came after the commit of their load: its process was taken for dead."""
         load_id, known = self._report.load_id, set[str]()
         for file in live_files(self._place, table):
             if file.kind == "page" and (file.load_id is None or f"{file.load_id}.".startswith(f"{load_id}.")):

@@ -78,9 +78,10 @@ def erase_user(
     """Erase the comments of a user.
 
     Other names of the user in the same comments are erased too: an item of an old shape has no slug, and a comment
-    written before a renaming has the former name. Where the account was deleted, its comments are known by their ids: the
-    name that they are shown under may be that of all deleted accounts. Ids and hashes of the items stay in the record of sightings: a page
-    stays complete. Mentions of the user in other users' texts stay. Safe to run again, also after a kill.
+    written before a renaming has the former name. Comments whose account was deleted are known by their ids: the name
+    that they are shown under may be that of all deleted accounts. Ids and hashes of the items stay in the record of
+    sightings: a page stays complete. Mentions of the user in other users' texts stay. Safe to run again, also after a
+    kill.
 
     Args:
         place: the bucket.

@@ -278,12 +278,14 @@ def _wrapped_subject(item: dict[str, Any]) -> Subject:
         return Subject()
     ids = item[names[0]]["ids"]
     title = TitleRef("movie" if names[0] == "movie" else "show", ids["trakt"])
-    season = (item.get("season") or {}).get("number") if kind == "season" else None
+    season = _small((item.get("season") or {}).get("number")) if kind == "season" else None
     episode = None
     if kind == "episode":
         part = item.get("episode") or {}
-        season, episode = part.get("season"), part.get("number")
-    return Subject(title, ids.get("slug"), _small(season), _small(episode))
+        season = _small(part.get("season"))
+        # Without its season it would be read as one: show-5/3.
+        episode = None if season is None else _small(part.get("number"))
+    return Subject(title, ids.get("slug"), season, episode)
 
 
 def _small(number: int | None) -> int | None:

@@ -79,7 +79,9 @@ class ListingSite:
         )
 
 
-def drive(site: ListingSite, sweep: Sweep, *, changes: list[tuple[str, int]] | None = None, stop: int = -1) -> list[Known]:
+def drive(
+    site: ListingSite, sweep: Sweep, *, changes: list[tuple[str, int]] | None = None, stop: int = -1
+) -> list[Known]:
     """Read a listing to its end, with a change before each request, or to its ``stop``-th request.
 
     Returns the pages that a ledger would know.

@@ -224,9 +224,7 @@ def test_pages_behind_a_hole_are_read_again():
     assert sweep.next() == Want(2, 3)
 
 
-CHANGES = st.lists(
-    st.tuples(st.sampled_from(["", "", "insert", "delete"]), st.integers(0, 40)), max_size=30
-)
+CHANGES = st.lists(st.tuples(st.sampled_from(["", "", "insert", "delete"]), st.integers(0, 40)), max_size=30)
 
 
 @st.composite
