@@ -45,7 +45,8 @@ class KindRows:
         self.files = files
         self._load_id = load_id
         self._seen: list[Observation] = []
-        self._pages: list[Page] = []
+        # Not the pages themselves: 4,096 of them hold 600 MB of bodies.
+        self._pages: list[dict[str, Any]] = []
         self._counts: list[int] = []
 
     def add(self, page: Page, observations: Iterable[Observation]) -> None:
@@ -53,7 +54,7 @@ class KindRows:
         before = len(self._seen)
         self._seen.extend(observations)
         if len(self._seen) > before:
-            self._pages.append(page)
+            self._pages.append(_page_values(page, self._load_id or page.request.load_id))
             self._counts.append(len(self._seen) - before)
             if len(self._seen) >= _ROWS:
                 self.flush()
@@ -87,11 +88,10 @@ class KindRows:
             "episode": [one.episode for one in subjects],
         }
         arrays = {name: pa.array(values, FILE_SCHEMA.field(name).type) for name, values in columns.items()}
-        of_pages = [_page_values(page, self._load_id or page.request.load_id) for page in self._pages]
-        places = pa.array(np.repeat(np.arange(len(of_pages)), self._counts))
+        places = pa.array(np.repeat(np.arange(len(self._pages)), self._counts))
         for name in _PAGE_COLUMNS:
-            values = pa.array([value[name] for value in of_pages], FILE_SCHEMA.field(name).type)
-            arrays[name] = values.take(places)
+            column = pa.array([values[name] for values in self._pages], FILE_SCHEMA.field(name).type)
+            arrays[name] = column.take(places)
         return pa.RecordBatch.from_arrays([arrays[name] for name in FILE_SCHEMA.names], schema=FILE_SCHEMA)
 
 

@@ -106,6 +106,8 @@ class DataFiles:
         self._writer.write_table(pa.Table.from_batches(self._group), row_group_size=self._group_rows)
         self._group = []
         self._group_rows = self._group_bytes = 0
+        # The allocator would keep a group's memory: 60 MB.
+        pa.default_memory_pool().release_unused()
 
     def _end_file(self) -> None:
         writer, file = self._writer, self._file
