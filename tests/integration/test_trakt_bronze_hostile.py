@@ -93,7 +93,7 @@ def test_an_erasure_keeps_the_comments_of_others_on_a_page_with_invalid_text(pla
 
 
 def test_a_page_that_is_put_after_its_load_was_committed_is_not_lost(place: BronzePlace):
-    """A process that lost its lock is taken for dead: its load is committed by another one, and it goes on."""
+    """A process that lost its lock is taken for dead: its load is committed by another one, and it continues."""
     load(place, comments_page("load-1", [comment(id=1)]))
     late = comments_page("load-1", [comment(id=2)], page=2)
     place.pages.put(late)
