@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.benchmarks._trakt_bronze import bronze
 from tests.benchmarks._trakt_contract import contract
 from tests.benchmarks._trakt_gold import gold
 from tests.benchmarks._trakt_metrics import metrics
