@@ -49,9 +49,11 @@ def send(event: dict[str, Any], place: str, settings: LineageSettings) -> None:
     path = unquote(urlsplit(place).path) if place.startswith("file://") else place
     try:
         _append(line + b"\n", path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # ValueError: file:///%00 is a path with NUL.
+        said = error.strerror or error if isinstance(error, OSError) else error
         raise TransientError(
-            f"the file of lineage events cannot be written: {error.strerror or error}", code="lineage_unavailable"
+            f"the file of lineage events cannot be written: {said}", code="lineage_unavailable"
         ) from error
 
 

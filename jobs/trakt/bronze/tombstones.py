@@ -55,7 +55,9 @@ def erased_users(session: DatabaseSession, settings: BronzeSettings) -> Erased:
 
 
 def add_tombstones(session: DatabaseSession, settings: BronzeSettings, names: Iterable[str], run_id: str) -> Erased:
-    """Record names of an erased user by their hashes, and return these names alone, as erased users.
+    """Record names of an erased user and marks of the comments by their hashes; return all erased users.
+
+    An earlier erasure that was killed has names that are in page objects only, and no longer joined to this user's.
 
     A hash of the salt alone is recorded too: with another salt no erased user would be recognised, which must not
     happen unnoticed.
@@ -63,7 +65,7 @@ def add_tombstones(session: DatabaseSession, settings: BronzeSettings, names: It
     Raises:
         ConfigurationError: the salt is not set, or is not the one that others were erased with.
     """
-    erased_users(session, settings)
+    known = erased_users(session, settings)
     salt = salt_of(settings)
     digests = frozenset(name_digest(salt, name) for name in names)
     for digest in sorted((*digests, _salt_digest(salt))):
@@ -73,7 +75,7 @@ def add_tombstones(session: DatabaseSession, settings: BronzeSettings, names: It
             user_hash=digest.hex(),
             run_id=run_id,
         )
-    return Erased(salt, digests)
+    return Erased(salt, digests | known.digests)
 
 
 def _salt_digest(salt: bytes) -> bytes:
