@@ -12,8 +12,8 @@ from jobs.trakt.audit.model import MOST_NAMED, Check
 from jobs.trakt.audit.pages import Ledgered, Loads, read_pages
 from jobs.trakt.bronze.commit import commit_load
 from jobs.trakt.bronze.erased_items import EMPTY
-from jobs.trakt.bronze.pages import PageRequest
-from tests.trakt_answers import comment
+from jobs.trakt.bronze.pages import ErasedItem, PageRequest
+from tests.trakt_answers import comment, encode
 from tests.trakt_bronze import comments_page, one_page, plain_place
 
 if TYPE_CHECKING:
@@ -98,6 +98,25 @@ def test_pages_are_compared_with_the_ledger(place: PlainPlace):
     assert {(each.code, each.place) for each in pages.findings} == {("PAGE_DIFFERS", wrong), ("PAGE_DAMAGED", damaged)}
     differs = next(each for each in pages.findings if each.code == "PAGE_DIFFERS")
     assert differs.message == "it has 2 comments (1, 3); the ledger states 2 comments (1, 4)"
+
+
+def test_a_page_of_a_feed_without_the_title_of_an_erased_item_follows_from_its_row(tmp_path: Path):
+    made = plain_place(tmp_path / "bucket")
+    about = {"type": "movie", "movie": {"title": "Harbour", "year": 2024, "ids": {"trakt": 7, "slug": "harbour"}}}
+    request = PageRequest("a", "feed", sort="updates", page=1, limit=250)
+    page = one_page(request, [{**about, "comment": comment(id=number)} for number in (1, 2)])
+    made.pages.put(page)
+    commit_load(made, "a")
+    rows = read_rows(made)
+    sha = next(row[3] for row in rows.pages[page.key] if row[2] == 1)
+    body = encode([None, {**about, "comment": comment(id=2)}])
+    made.pages.put(page.without(body, (ErasedItem(0, 1, (sha or "")[:16]),)))
+    rows.pages[page.key] = Counter({row: 1 for row in rows.pages[page.key] if row[2] != 1})
+    check = Check("bronze")
+    expected = Expected(rows, check, exact=False)
+    for _, contents in read_pages(made, Loads({"a": [page.key]}, {"a": 1}), EMPTY, Check("pages")):
+        expected.compare(contents)
+    assert check.codes == Counter()
 
 
 def test_a_check_names_the_first_findings_and_counts_all():
