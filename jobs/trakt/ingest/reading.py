@@ -342,7 +342,7 @@ class _Rows:
     async def of(self, want: Want, sweep: Sweep) -> tuple[int, int]:
         """Return the number of a page's row, and how often the page is read with this request.
 
-        All pages that are expected are planned with the first of them.
+        The pages that are expected next are planned together with it.
         """
         key = (want.page, want.limit)
         if key not in self._planned:

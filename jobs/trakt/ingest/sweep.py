@@ -27,6 +27,9 @@ SLICES: Final = (50, 10, 1)
 # A hidden run of 250 comments is one empty page. 20 of them would be 5,000 hidden comments in a row, which no title
 # has; a count of pages that is nonsense would otherwise cost its number in requests.
 _EMPTY_RUN: Final = 20
+# Rows of the ledger for pages that come next. A count of pages that is nonsense would otherwise cost memory, and 10^9
+# rows; all but a few titles have fewer than 50 pages, that is 12,500 comments.
+_AHEAD: Final = 50
 # So many failures in a row, from a page down to its single comments, are not one bad comment but the API: slicing on
 # would cost 280 requests a page. The rest of the listing is left for later.
 _FAILED_RUN: Final = 8
@@ -205,9 +208,11 @@ class Sweep:
 
     @property
     def open_pages(self) -> range:
-        """The pages that are expected and were not asked for yet."""
+        """The next pages that are expected and were not asked for yet, at most 50."""
         # Of a window, it is not known how far it reaches.
-        return range(self._cursor, self._bound() + 1) if self.stated and self._since is None else range(0)
+        if not self.stated or self._since is not None:
+            return range(0)
+        return range(self._cursor, min(self._bound() + 1, self._cursor + _AHEAD))
 
     # What came
 

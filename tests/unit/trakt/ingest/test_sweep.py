@@ -172,6 +172,14 @@ def test_an_absurd_number_of_pages_ends_after_twenty_empty_ones():
     assert (sweep.complete, sweep.reason) == (False, "EMPTY_RUN")
 
 
+@pytest.mark.parametrize("stated", [{"page_count": 999_999_999, "item_count": 3}, {"item_count": 999_999_999}])
+def test_an_absurd_count_plans_some_pages_at_a_time(stated):
+    sweep = Sweep()
+    sweep.landed(Want(1, 250), facts([1, 2, 3], **{"page_count": 1, **stated}, limit=250, page=1))
+    sweep.next()
+    assert sweep.open_pages == range(2, 52)
+
+
 def test_an_answer_for_another_page_is_not_taken():
     sweep = Sweep(limit=3)
     sweep.landed(Want(1, 3), facts([1, 2, 3], page=1, limit=3, page_count=2, item_count=4))
