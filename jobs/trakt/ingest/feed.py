@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.trakt.api.resources import feed as feed_path
@@ -15,11 +15,12 @@ from jobs.trakt.contract.check import check
 from jobs.trakt.contract.parse import parse
 from jobs.trakt.ingest.ledger import Target
 from jobs.trakt.ingest.listing import entries
+from jobs.trakt.ingest.moments import moment
 from shared.database.session import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import date
+    from datetime import date, datetime
 
     from jobs.trakt.api.answer import Answer
     from jobs.trakt.ingest.listing import Listing
@@ -119,21 +120,13 @@ def has_watermark(settings: DatabaseSettings) -> bool:
     return _last(settings).watermark is not None
 
 
-def _after(text: str, moment: datetime) -> bool:
-    parsed = _parse(text)
-    return parsed is None or parsed > moment
-
-
-def _parse(text: str) -> datetime | None:
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo is not None else None
+def _after(text: str, watermark: datetime) -> bool:
+    parsed = moment(text)
+    return parsed is None or parsed > watermark
 
 
 def _latest(times: list[str]) -> datetime | None:
-    return max((parsed for text in times if (parsed := _parse(text)) is not None), default=None)
+    return max((parsed for text in times if (parsed := moment(text)) is not None), default=None)
 
 
 def _unreadable(answer: Answer) -> set[TitleRef]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jobs.trakt.settings.ingest import ReadSettings
     from shared.database.session import DatabaseSession
 
-__all__ = ["NOT_FOUND", "OK", "Read", "Reader", "Swept", "iso", "outcome_of"]
+__all__ = ["NOT_FOUND", "OK", "Read", "Reader", "Swept", "outcome_of"]
 
 OK: Final = 200
 NOT_FOUND: Final = 404
@@ -37,8 +37,6 @@ _SLICED: Final = frozenset({"SERVER_ERROR", "NOT_JSON", "NOT_A_LIST", "BODY_INCO
 # A slice of a page that failed with all retries: one more is enough to tell a bad item from bad luck.
 _SLICE_RETRIES: Final = 1
 _RESTARTS: Final = 2
-# Every time is before this one.
-_NEVER: Final = "9999-12-31T23:59:59.999Z"
 # A feed that lost the subjects of its comments has them again with the next request (trakt/trakt-api#369).
 _BARE_READS: Final = 2
 _RESTARTED: Final = frozenset({"BORDER_CHANGED", "LIMIT_CHANGED"})
@@ -85,15 +83,6 @@ class Swept:
     is_missing: bool = False
     replied: tuple[int, ...] = ()
     first: Answer | None = None
-
-
-def iso(moment: datetime) -> str:
-    """Return a time as the API writes it.
-
-    >>> iso(datetime(2026, 5, 4, 1, 2, 3, 456789, tzinfo=UTC))
-    '2026-05-04T01:02:03.456Z'
-    """
-    return f"{moment.astimezone(UTC).isoformat(timespec='milliseconds')[:23]}Z"
 
 
 class Reader:
@@ -375,16 +364,17 @@ def _sweep(target: Target, opened: OpenSweep) -> Sweep:
     return Sweep(
         sort=target.sort,
         hint=opened.hint,
-        since=_NEVER if target.first_page else None if target.since is None else iso(target.since),
+        since=target.since,
+        first_page=target.first_page,
         most=target.most,
         known=opened.known,
         started=None if opened.started is None else _started(opened.started),
     )
 
 
-def _started(moment: datetime) -> str:
+def _started(moment: datetime) -> datetime:
     # Dates of answers are whole seconds: a comment of the same second may have been counted already.
-    return iso(moment + timedelta(seconds=1))
+    return moment + timedelta(seconds=1)
 
 
 def _landing(sweep: Sweep, want: Want, target: Target) -> Callable[[Read], int]:
