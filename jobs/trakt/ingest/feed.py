@@ -48,6 +48,7 @@ class FeedRead:
         everything_due: changes since the watermark are lost to the feed: only sweeps of all titles can find them.
         reason: why the feed was not read back to the watermark; None if it was.
         pages: pages that were read.
+        is_ahead: the watermark is later than the API's clock, so that the read says nothing of what came before.
     """
 
     named: dict[TitleRef, set[int]] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class FeedRead:
     everything_due: bool = False
     reason: str | None = None
     pages: int = 0
+    is_ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +106,15 @@ async def read_feed(
     query = {"include_replies": "true"} if replies else None
     swept = await reader.listing(feed_path(FEED), target, query=query, seen=seen)
     found.reason = swept.reason
+    watermark = _latest(newest)
+    if swept.first is not None:
+        # A comment whose time is in the future would end every later read at its first page.
+        watermark = min(watermark or swept.first.observed_at, swept.first.observed_at)
+        if threshold is not None and threshold > swept.first.observed_at:
+            found.reason, found.is_ahead = found.reason or "WATERMARK_AHEAD", True
     if found.reason is not None:
         # Once, the next read is likely to succeed. Twice, or where the feed has become too long, sweeps are cheaper.
-        found.everything_due = last.had_gap or found.reason in ("TOO_LONG", "FEED_BARE")
-    watermark = _latest(newest)
-    if watermark is None and swept.first is not None:
-        watermark = swept.first.observed_at
+        found.everything_due = last.had_gap or found.is_ahead or found.reason in ("TOO_LONG", "FEED_BARE")
     moves = found.reason is None or found.everything_due
     await asyncio.to_thread(_store, settings, found, swept.sweep_id, day, watermark if moves else last.watermark)
     return found
@@ -177,16 +182,19 @@ def _store(settings: DatabaseSettings, found: FeedRead, sweep_id: int, day: date
                 ids=sorted(ids),
                 action="sweep" if ref in found.unreadable else "stored",
             )
-        # A second ingest may have read further in the meantime: a watermark only moves forward.
+        # A second ingest may have read further in the meantime: a watermark only moves forward, unless it is in the
+        # future.
         session.run(
             """
             INSERT INTO trakt.feeds AS f (feed, watermark, read_at, gap, reason, sweep_id)
             VALUES (:feed, :watermark, clock_timestamp(), :gap, :reason, :sweep_id)
-            ON CONFLICT (feed) DO UPDATE SET watermark = greatest(f.watermark, excluded.watermark),
+            ON CONFLICT (feed) DO UPDATE SET
+                watermark = CASE WHEN :ahead THEN excluded.watermark ELSE greatest(f.watermark, excluded.watermark) END,
                 read_at = excluded.read_at, gap = excluded.gap, reason = excluded.reason, sweep_id = excluded.sweep_id
             """,
             feed=FEED,
             watermark=watermark,
+            ahead=found.is_ahead,
             gap=found.reason is not None,
             reason=found.reason,
             sweep_id=sweep_id,
