@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from jobs.trakt.errors import AmbiguousTitle, ApiDown, KeyRefused
-from shared.errors import UsageError
+from jobs.trakt.ingest.title_reading import TitleReader
+from shared.errors import TransientError, UsageError
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.trakt_ingest import trakt  # noqa: F401
 
@@ -101,6 +102,31 @@ def test_deleted_comments_are_asked_for_after_a_complete_sweep(trakt):
         assert place.rows(
             "SELECT count(*), count(*) FILTER (WHERE http_status = 404) FROM trakt.pages WHERE resource = 'comment'"
         ) == [(report.counts["absent"], report.counts["deleted"])]
+
+
+def test_absent_comments_are_asked_for_although_the_run_ended_before_it_did(trakt, monkeypatch):
+    with trakt("deletes") as place:
+        watch_list = place.watch_list(0)
+        place.ingest(watch_list=watch_list)
+        before = place.bronze()["movie", 1001]
+        place.site.world.advance_to(place.site.clock.advance(3_600_000))
+        place.rows("UPDATE trakt.titles SET next_sweep_at = now()")
+
+        async def lost(*_: object) -> None:
+            raise TransientError("the database is away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(TitleReader, "_absent", lost)
+            with pytest.raises(TransientError):
+                place.ingest(watch_list=watch_list)
+        # As a kill leaves them, if the load of their plan was committed before it.
+        place.rows("UPDATE trakt.pages SET status = 'planned', reason = NULL WHERE resource = 'comment'"
+                   " AND comment_id % 2 = 0")  # fmt: skip
+        place.rows("UPDATE trakt.titles SET next_sweep_at = now()")
+        report = place.ingest(watch_list=watch_list)
+        assert report.counts["deleted"] == len(before - place.bronze()["movie", 1001]) > 20
+        place.rows("UPDATE trakt.titles SET next_sweep_at = now()")
+        assert place.ingest(watch_list=watch_list).counts["absent"] < 3
 
 
 def test_a_title_is_gone_after_404_on_three_days_and_keeps_its_rows(trakt):

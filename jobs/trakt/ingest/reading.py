@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jobs.trakt.settings.ingest import ReadSettings
     from shared.database.session import DatabaseSession
 
-__all__ = ["NOT_FOUND", "OK", "Read", "Reader", "Swept", "outcome_of"]
+__all__ = ["NOT_FOUND", "OK", "Ended", "Read", "Reader", "Swept", "outcome_of"]
 
 OK: Final = 200
 NOT_FOUND: Final = 404
@@ -62,6 +62,21 @@ class Read:
     def is_missing(self) -> bool:
         """True if the API answered 404."""
         return self.answer is not None and self.answer.status == NOT_FOUND
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A sweep in the transaction that notes its end.
+
+    Attributes:
+        sweep: what was seen.
+        sweep_id: its number.
+        load_id: the open load, for what is planned together with the end.
+    """
+
+    sweep: Sweep
+    sweep_id: int
+    load_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +146,7 @@ class Reader:
         *,
         seen: Callable[[Listing, Answer], None],
         query: Mapping[str, str] | None = None,
-        completed: Callable[[DatabaseSession], None] | None = None,
+        completed: Callable[[DatabaseSession, Ended], None] | None = None,
     ) -> Swept:
         """Read all pages of a listing, resuming what an ended process left.
 
@@ -157,7 +172,7 @@ class Reader:
         target: Target,
         query: dict[str, str],
         seen: Callable[[Listing, Answer], None],
-        completed: Callable[[DatabaseSession], None] | None,
+        completed: Callable[[DatabaseSession, Ended], None] | None,
     ) -> Swept:
         # The replies to the comments of pages that were read before are not known to be read.
         resumes = not self.settings.replies
@@ -201,6 +216,7 @@ class Reader:
         # A feed is complete when it was read back to the watermark; a listing, when all of it was read.
         reason = sweep.reason if target.resource != "feed" else sweep.uncovered or ("FEED_BARE" if is_bare else None)
         is_covered = target.resource == "feed" and reason is None
+        ended = Ended(sweep, opened.sweep_id, await self.loads.current())
         await asyncio.to_thread(
             lambda: self.ledger.end_sweep(
                 opened.sweep_id,
@@ -212,7 +228,7 @@ class Reader:
                 reason=reason,
                 notes=sweep.notes,
                 sliced=sorted(sweep.sliced),
-                completed=completed,
+                completed=None if completed is None else lambda session: completed(session, ended),
             )
         )
         return Swept(sweep, opened.sweep_id, reason, is_missing, tuple(replied), first)
