@@ -575,6 +575,15 @@ class Ledger:
             for row in rows
         ]
 
+    def page_keys(self, loads: Sequence[str]) -> list[str]:
+        """Return the keys of the page objects of some loads that rows name."""
+        with transaction(self._settings) as session:
+            rows = session.rows(
+                "SELECT page_key FROM trakt.pages WHERE page_key IS NOT NULL AND load_id = ANY (:loads)",
+                loads=list(loads),
+            )
+        return [row.page_key for row in rows]
+
     def skip_singles(self, loads: Sequence[str]) -> None:
         """Mark documents of some loads that were planned, but not read; pages of a sweep wait for its resumption."""
         with transaction(self._settings) as session:

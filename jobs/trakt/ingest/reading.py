@@ -184,7 +184,7 @@ class Reader:
         replied: dict[int, None] = {}
         is_missing = is_bare = False
         while (want := sweep.next()) is not None:
-            page_id, number = await rows.of(want, sweep)
+            page_id = await rows.of(want, sweep)
             request = _Request(
                 target.resource,
                 target.ref,
@@ -192,7 +192,6 @@ class Reader:
                 sort=target.sort,
                 page=want.page,
                 limit=want.limit,
-                read=number,
             )
             read = await self._read(
                 path,
@@ -319,7 +318,6 @@ class _Request:
     sort: str | None = None
     page: int | None = None
     limit: int | None = None
-    read: int = 1
 
     def of(self, load: str) -> PageRequest:
         return PageRequest(
@@ -330,7 +328,6 @@ class _Request:
             page=self.page,
             limit=self.limit,
             comment_id=self.comment_id,
-            read=self.read,
         )
 
 
@@ -342,10 +339,10 @@ class _Rows:
         self._sweep_id = sweep_id
         self._target = target
         self._planned: dict[tuple[int, int], int] = {}
-        self._reads: dict[tuple[int, int], int] = {}
+        self._read: set[tuple[int, int]] = set()
 
-    async def of(self, want: Want, sweep: Sweep) -> tuple[int, int]:
-        """Return the number of a page's row, and how often the page is read with this request.
+    async def of(self, want: Want, sweep: Sweep) -> int:
+        """Return the number of a page's row.
 
         The pages that are expected next are planned together with it.
         """
@@ -364,16 +361,15 @@ class _Rows:
                 part=want.purpose == "slice",
             )
             self._planned.update({(page, want.limit): page_id for page, page_id in found.items()})
-        return self._planned[key], self._reads.get(key, 0) + 1
+        return self._planned[key]
 
     def read(self, want: Want) -> None:
-        """Count a read."""
-        key = (want.page, want.limit)
-        self._reads[key] = self._reads.get(key, 0) + 1
+        """Note that a page was read."""
+        self._read.add((want.page, want.limit))
 
     def is_reread(self, want: Want) -> bool:
         """Return whether a page was read before by this process."""
-        return (want.page, want.limit) in self._reads
+        return (want.page, want.limit) in self._read
 
 
 def _sweep(target: Target, opened: OpenSweep) -> Sweep:
