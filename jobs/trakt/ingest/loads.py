@@ -108,9 +108,25 @@ class Loads:
     async def flush(self) -> None:
         """Write the outcomes that wait."""
         async with self._writing:
-            rows, self._waiting = self._waiting, []
             self._written_at = asyncio.get_running_loop().time()
-            await asyncio.to_thread(self._ledger.write, rows)
+            while self._waiting:
+                await self._write()
+
+    async def _write(self) -> None:
+        """Write the outcomes that wait, each page once; they wait on if that fails."""
+        first: dict[int, Outcome] = {}
+        later = [each for each in self._waiting if first.setdefault(each.page_id, each) is not each]
+        self._waiting = later
+        rows = list(first.values())
+        writing = asyncio.create_task(asyncio.to_thread(self._ledger.write, rows))
+        try:
+            # A thread that writes cannot be cancelled: whether it succeeded is known at its end.
+            await asyncio.shield(writing)
+        except BaseException:
+            await asyncio.wait([writing])
+            if writing.cancelled() or writing.exception() is not None:
+                self._waiting = rows + self._waiting
+            raise
 
     async def commit_left(self, loads: Sequence[str]) -> None:
         """Commit the loads that killed runs left."""

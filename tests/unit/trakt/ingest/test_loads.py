@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -108,3 +109,48 @@ def test_a_planned_row_takes_no_object_of_an_earlier_load(tmp_path, monkeypatch)
     ledger.rows = [Planned(7, "load-2", "comments", REF, None, "oldest", 1, 250, in_sweep=True)]
     monkeypatch.setattr(Loads, "_commit_now", lambda *_: None)
     assert asyncio.run(recover(ledger, place, loads(place, ledger))) == 0  # type: ignore[arg-type]
+
+
+def test_outcomes_whose_writing_failed_are_written_once_by_the_next(tmp_path):
+    ledger = FakeLedger(failures=1)
+    taken = loads(FakePlace(tmp_path), ledger)
+
+    async def work() -> None:
+        with pytest.raises(TransientError):
+            await taken.add(Outcome(1, "good", "load-1"))
+        assert [each.page_id for each in taken.waiting()] == [1]
+        # One statement changes a row once: a second read of the page is written after the first.
+        await taken.add(Outcome(1, "good", "load-1", rows=2))
+        await taken.add(Outcome(2, "good", "load-1"))
+        await taken.finish()
+
+    asyncio.run(work())
+    assert [(each.page_id, each.rows) for rows in ledger.writes for each in rows] == [(1, None), (1, 2), (2, None)]
+    assert all(len({each.page_id for each in rows}) == len(rows) for rows in ledger.writes)
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+def test_outcomes_of_a_write_that_is_cancelled_are_written_once(tmp_path, failures):
+    ledger = FakeLedger(failures=failures)
+    entered, goes_on = threading.Event(), threading.Event()
+    write = ledger.write
+
+    def slowly(outcomes: list[Outcome]) -> None:
+        entered.set()
+        goes_on.wait(10)
+        write(outcomes)
+
+    ledger.write = slowly  # type: ignore[method-assign]
+    taken = loads(FakePlace(tmp_path), ledger)
+
+    async def work() -> None:
+        task = asyncio.create_task(taken.add(Outcome(1, "good", "load-1")))
+        await asyncio.to_thread(entered.wait, 10)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.05, goes_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await taken.finish()
+
+    asyncio.run(work())
+    assert [each.page_id for rows in ledger.writes for each in rows] == [1]
