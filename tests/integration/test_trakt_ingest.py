@@ -186,9 +186,20 @@ def test_a_poisoned_page_costs_one_comment_and_no_other_title(trakt):
 
 def test_a_dead_key_costs_one_request_and_every_page_says_so(trakt):
     with trakt("dead-key") as place:
-        with pytest.raises(KeyRefused):
+        with pytest.raises(KeyRefused) as raised:
             place.ingest(watch_list=place.watch_list())
         assert place.site.journal.requests == 1
+        # The ledger keeps the data of an error.
+        assert raised.value.data["counts"] == {
+            "titles": 0,
+            "planned": 0,
+            "read": 0,
+            "comments": 0,
+            "rows": 0,
+            "recovered": 0,
+            "requests": 1,
+            "retries": 0,
+        }
 
 
 def test_a_site_that_is_down_leaves_no_page_without_its_reason(trakt):

@@ -97,6 +97,20 @@ class Run:
             found.update(each.counts)
         return found
 
+    @property
+    def totals(self) -> dict[str, int]:
+        """What a run did that ended early."""
+        return {
+            "titles": self.titles,
+            "planned": self.planned,
+            "read": len(self.reads),
+            "comments": self.counts["comments"],
+            "rows": sum(sum(load.rows.values()) for load in self.loads),
+            "recovered": self.recovered,
+            "requests": self.tally.requests if self.tally else 0,
+            "retries": self.tally.retries if self.tally else 0,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
@@ -149,6 +163,8 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
             ledger.skip_rest("INTERRUPTED")
             raise
     if driver.done.stopped is not None:
+        # There is no report of a run that was stopped: the ledger keeps the data of its error.
+        driver.done.stopped.data["counts"] = driver.done.totals
         raise driver.done.stopped
     return driver.done
 
