@@ -3,6 +3,9 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from jobs.trakt.errors import AmbiguousTitle, ApiDown, KeyRefused
@@ -164,6 +167,30 @@ def test_comments_that_move_to_another_title_are_not_taken_for_deleted(trakt):
         exists = {number for ids in place.truth().values() for number in ids}
         gone = place.rows("SELECT comment_id FROM trakt.pages WHERE resource = 'comment' AND http_status = 404")
         assert not exists.intersection(number for (number,) in gone)
+
+
+def test_a_sweep_that_starts_again_keeps_the_objects_of_its_first_attempt(trakt, monkeypatch):
+    with trakt("calm") as place:
+        right, lies = type(place.site)._right, ["249"]
+
+        def wrong(self: Any, request: Any, parts: Any, query: Any, now: int) -> Any:
+            answer = right(self, request, parts, query, now)
+            if list(parts[:3]) == ["movies", "1001", "comments"] and dict(query).get("page") == "2" and lies:
+                headers = [(name, text) for name, text in answer.headers if name.lower() != "x-pagination-limit"]
+                return replace(answer, headers=(*headers, ("x-pagination-limit", lies.pop())))
+            return answer
+
+        monkeypatch.setattr(type(place.site), "_right", wrong)
+        assert place.ingest(watch_list=place.watch_list(0)).status == "success"
+        assert place.rows("SELECT reason FROM trakt.sweeps WHERE resource = 'comments' ORDER BY sweep_id") == [
+            ("LIMIT_CHANGED",),
+            (None,),
+        ]
+        read, keys = place.rows(
+            "SELECT count(*), count(DISTINCT page_key) FROM trakt.pages WHERE resource = 'comments'"
+            " AND page_key IS NOT NULL"
+        )[0]
+        assert read == keys > 3
 
 
 def test_a_poisoned_page_costs_one_comment_and_no_other_title(trakt):
