@@ -165,6 +165,7 @@ SWEEP_CODES: Final[dict[str, str]] = {
     "BUSY": "another ingest reads the title",
     "SLICED": "the page failed, and was read in smaller parts",
     "FEED_BARE": "the feed did not say which titles its comments are about",
+    "WATERMARK_AHEAD": "the time up to which the feed was read is later than the clock of the API",
     "TOO_LONG": "the feed since the watermark has more pages than a sweep of all titles",
 }
 """Code of a sweep, page or title that is not complete -> meaning."""

@@ -3,6 +3,7 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -103,3 +104,32 @@ def test_titles_that_a_killed_run_was_to_rate_are_rated_by_the_next(trakt):
         again = place.ingest(watch_list=watch_list)
         assert again.counts["named"] == 0
         assert again.counts["ratings"] == report.counts["ratings"]
+
+
+def test_a_time_in_the_future_neither_sets_nor_keeps_a_watermark(trakt, monkeypatch):
+    with trakt("calm") as place:
+        watch_list = place.watch_list(*TITLES)
+        right = type(place.site)._right
+
+        def wrong(self: Any, request: Any, parts: Any, query: Any, now: int) -> Answer:
+            answer = right(self, request, parts, query, now)
+            if list(parts[:2]) != ["comments", "updates"]:
+                return answer
+            items = json.loads(answer.body)
+            items[0]["comment"]["updated_at"] = "2099-01-01T00:00:00.000Z"
+            return replace(answer, body=json.dumps(items).encode())
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(place.site), "_right", wrong)
+            place.ingest(watch_list=watch_list)
+            observed = place.rows("SELECT max(observed_at) FROM trakt.pages WHERE resource = 'feed'")[0][0]
+            assert feed(place) == (False, None, observed)
+        place.rows("UPDATE trakt.feeds SET watermark = '2099-01-01'")
+        place.rows("UPDATE trakt.titles SET next_sweep_at = now() + interval '1 day'")
+        report = place.ingest(watch_list=watch_list)
+        # What was written since the last good watermark is not known: all titles are swept, once.
+        assert [(each.item, each.code) for each in report.failures] == [("feed updates", "WATERMARK_AHEAD")]
+        assert report.counts["swept"] == len(TITLES)
+        assert feed(place)[2].year == observed.year
+        assert place.ingest(watch_list=watch_list).counts["swept"] == 0
+        assert feed(place)[:2] == (False, None)

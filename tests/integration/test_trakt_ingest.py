@@ -3,10 +3,14 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from jobs.trakt.errors import AmbiguousTitle, ApiDown, KeyRefused
-from shared.errors import UsageError
+from jobs.trakt.ingest.title_reading import TitleReader
+from shared.errors import TransientError, UsageError
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.trakt_ingest import trakt  # noqa: F401
 
@@ -103,6 +107,31 @@ def test_deleted_comments_are_asked_for_after_a_complete_sweep(trakt):
         ) == [(report.counts["absent"], report.counts["deleted"])]
 
 
+def test_absent_comments_are_asked_for_although_the_run_ended_before_it_did(trakt, monkeypatch):
+    with trakt("deletes") as place:
+        watch_list = place.watch_list(0)
+        place.ingest(watch_list=watch_list)
+        before = place.bronze()["movie", 1001]
+        place.site.world.advance_to(place.site.clock.advance(3_600_000))
+        place.rows("UPDATE trakt.titles SET next_sweep_at = now()")
+
+        async def lost(*_: object) -> None:
+            raise TransientError("the database is away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(TitleReader, "_absent", lost)
+            with pytest.raises(TransientError):
+                place.ingest(watch_list=watch_list)
+        # As a kill leaves them, if the load of their plan was committed before it.
+        place.rows("UPDATE trakt.pages SET status = 'planned', reason = NULL WHERE resource = 'comment'"
+                   " AND comment_id % 2 = 0")  # fmt: skip
+        place.rows("UPDATE trakt.titles SET next_sweep_at = now()")
+        report = place.ingest(watch_list=watch_list)
+        assert report.counts["deleted"] == len(before - place.bronze()["movie", 1001]) > 20
+        place.rows("UPDATE trakt.titles SET next_sweep_at = now()")
+        assert place.ingest(watch_list=watch_list).counts["absent"] < 3
+
+
 def test_a_title_is_gone_after_404_on_three_days_and_keeps_its_rows(trakt):
     with trakt("calm") as place:
         watch_list = place.watch_list(5, 7)
@@ -140,6 +169,30 @@ def test_comments_that_move_to_another_title_are_not_taken_for_deleted(trakt):
         assert not exists.intersection(number for (number,) in gone)
 
 
+def test_a_sweep_that_starts_again_keeps_the_objects_of_its_first_attempt(trakt, monkeypatch):
+    with trakt("calm") as place:
+        right, lies = type(place.site)._right, ["249"]
+
+        def wrong(self: Any, request: Any, parts: Any, query: Any, now: int) -> Any:
+            answer = right(self, request, parts, query, now)
+            if list(parts[:3]) == ["movies", "1001", "comments"] and dict(query).get("page") == "2" and lies:
+                headers = [(name, text) for name, text in answer.headers if name.lower() != "x-pagination-limit"]
+                return replace(answer, headers=(*headers, ("x-pagination-limit", lies.pop())))
+            return answer
+
+        monkeypatch.setattr(type(place.site), "_right", wrong)
+        assert place.ingest(watch_list=place.watch_list(0)).status == "success"
+        assert place.rows("SELECT reason FROM trakt.sweeps WHERE resource = 'comments' ORDER BY sweep_id") == [
+            ("LIMIT_CHANGED",),
+            (None,),
+        ]
+        read, keys = place.rows(
+            "SELECT count(*), count(DISTINCT page_key) FROM trakt.pages WHERE resource = 'comments'"
+            " AND page_key IS NOT NULL"
+        )[0]
+        assert read == keys > 3
+
+
 def test_a_poisoned_page_costs_one_comment_and_no_other_title(trakt):
     with trakt("poisoned") as place:
         report = place.ingest(watch_list=place.watch_list(*FEW))
@@ -160,9 +213,20 @@ def test_a_poisoned_page_costs_one_comment_and_no_other_title(trakt):
 
 def test_a_dead_key_costs_one_request_and_every_page_says_so(trakt):
     with trakt("dead-key") as place:
-        with pytest.raises(KeyRefused):
+        with pytest.raises(KeyRefused) as raised:
             place.ingest(watch_list=place.watch_list())
         assert place.site.journal.requests == 1
+        # The ledger keeps the data of an error.
+        assert raised.value.data["counts"] == {
+            "titles": 0,
+            "planned": 0,
+            "read": 0,
+            "comments": 0,
+            "rows": 0,
+            "recovered": 0,
+            "requests": 1,
+            "retries": 0,
+        }
 
 
 def test_a_site_that_is_down_leaves_no_page_without_its_reason(trakt):

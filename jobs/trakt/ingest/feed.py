@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.trakt.api.resources import feed as feed_path
@@ -15,11 +15,12 @@ from jobs.trakt.contract.check import check
 from jobs.trakt.contract.parse import parse
 from jobs.trakt.ingest.ledger import Target
 from jobs.trakt.ingest.listing import entries
+from jobs.trakt.ingest.moments import moment
 from shared.database.session import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import date
+    from datetime import date, datetime
 
     from jobs.trakt.api.answer import Answer
     from jobs.trakt.ingest.listing import Listing
@@ -47,6 +48,7 @@ class FeedRead:
         everything_due: changes since the watermark are lost to the feed: only sweeps of all titles can find them.
         reason: why the feed was not read back to the watermark; None if it was.
         pages: pages that were read.
+        is_ahead: the watermark is later than the API's clock, so that the read says nothing of what came before.
     """
 
     named: dict[TitleRef, set[int]] = field(default_factory=dict)
@@ -54,6 +56,7 @@ class FeedRead:
     everything_due: bool = False
     reason: str | None = None
     pages: int = 0
+    is_ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +106,15 @@ async def read_feed(
     query = {"include_replies": "true"} if replies else None
     swept = await reader.listing(feed_path(FEED), target, query=query, seen=seen)
     found.reason = swept.reason
+    watermark = _latest(newest)
+    if swept.first is not None:
+        # A comment whose time is in the future would end every later read at its first page.
+        watermark = min(watermark or swept.first.observed_at, swept.first.observed_at)
+        if threshold is not None and threshold > swept.first.observed_at:
+            found.reason, found.is_ahead = found.reason or "WATERMARK_AHEAD", True
     if found.reason is not None:
         # Once, the next read is likely to succeed. Twice, or where the feed has become too long, sweeps are cheaper.
-        found.everything_due = last.had_gap or found.reason in ("TOO_LONG", "FEED_BARE")
-    watermark = _latest(newest)
-    if watermark is None and swept.first is not None:
-        watermark = swept.first.observed_at
+        found.everything_due = last.had_gap or found.is_ahead or found.reason in ("TOO_LONG", "FEED_BARE")
     moves = found.reason is None or found.everything_due
     await asyncio.to_thread(_store, settings, found, swept.sweep_id, day, watermark if moves else last.watermark)
     return found
@@ -119,21 +125,13 @@ def has_watermark(settings: DatabaseSettings) -> bool:
     return _last(settings).watermark is not None
 
 
-def _after(text: str, moment: datetime) -> bool:
-    parsed = _parse(text)
-    return parsed is None or parsed > moment
-
-
-def _parse(text: str) -> datetime | None:
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo is not None else None
+def _after(text: str, watermark: datetime) -> bool:
+    parsed = moment(text)
+    return parsed is None or parsed > watermark
 
 
 def _latest(times: list[str]) -> datetime | None:
-    return max((parsed for text in times if (parsed := _parse(text)) is not None), default=None)
+    return max((parsed for text in times if (parsed := moment(text)) is not None), default=None)
 
 
 def _unreadable(answer: Answer) -> set[TitleRef]:
@@ -184,16 +182,19 @@ def _store(settings: DatabaseSettings, found: FeedRead, sweep_id: int, day: date
                 ids=sorted(ids),
                 action="sweep" if ref in found.unreadable else "stored",
             )
-        # A second ingest may have read further in the meantime: a watermark only moves forward.
+        # A second ingest may have read further in the meantime: a watermark only moves forward, unless it is in the
+        # future.
         session.run(
             """
             INSERT INTO trakt.feeds AS f (feed, watermark, read_at, gap, reason, sweep_id)
             VALUES (:feed, :watermark, clock_timestamp(), :gap, :reason, :sweep_id)
-            ON CONFLICT (feed) DO UPDATE SET watermark = greatest(f.watermark, excluded.watermark),
+            ON CONFLICT (feed) DO UPDATE SET
+                watermark = CASE WHEN :ahead THEN excluded.watermark ELSE greatest(f.watermark, excluded.watermark) END,
                 read_at = excluded.read_at, gap = excluded.gap, reason = excluded.reason, sweep_id = excluded.sweep_id
             """,
             feed=FEED,
             watermark=watermark,
+            ahead=found.is_ahead,
             gap=found.reason is not None,
             reason=found.reason,
             sweep_id=sweep_id,

@@ -438,26 +438,30 @@ class Ledger:
 
     def plan_singles(self, singles: Sequence[Single], load_id: str) -> list[int]:
         """Plan documents that are not lists, and return the numbers of their rows, in order."""
+        with transaction(self._settings) as session:
+            return self.plan_in(session, singles, load_id)
+
+    def plan_in(self, session: DatabaseSession, singles: Sequence[Single], load_id: str) -> list[int]:
+        """Plan documents in a transaction, as :meth:`plan_singles`."""
         if not singles:
             return []
         rows = [
             {**_title(each.ref), "at": at, "resource": each.resource, "comment_id": each.comment_id}
             for at, each in enumerate(singles)
         ]
-        with transaction(self._settings) as session:
-            made = session.rows(
-                """
-                INSERT INTO trakt.pages (day, run_id, resource, kind, trakt_id, comment_id, page, page_limit, load_id)
-                SELECT :day, :run_id, resource, kind, trakt_id, comment_id, 1, 1, :load_id
-                FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-                    AS given (at integer, resource text, kind text, trakt_id bigint, comment_id bigint)
-                ORDER BY at RETURNING page_id
-                """,
-                day=self.day,
-                run_id=self.run_id,
-                load_id=load_id,
-                rows=json.dumps(rows),
-            )
+        made = session.rows(
+            """
+            INSERT INTO trakt.pages (day, run_id, resource, kind, trakt_id, comment_id, page, page_limit, load_id)
+            SELECT :day, :run_id, resource, kind, trakt_id, comment_id, 1, 1, :load_id
+            FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+                AS given (at integer, resource text, kind text, trakt_id bigint, comment_id bigint)
+            ORDER BY at RETURNING page_id
+            """,
+            day=self.day,
+            run_id=self.run_id,
+            load_id=load_id,
+            rows=json.dumps(rows),
+        )
         # The numbers of rows that one statement inserts in an order increase in that order.
         return sorted(row.page_id for row in made)
 
@@ -570,6 +574,15 @@ class Ledger:
             )
             for row in rows
         ]
+
+    def page_keys(self, loads: Sequence[str]) -> list[str]:
+        """Return the keys of the page objects of some loads that rows name."""
+        with transaction(self._settings) as session:
+            rows = session.rows(
+                "SELECT page_key FROM trakt.pages WHERE page_key IS NOT NULL AND load_id = ANY (:loads)",
+                loads=list(loads),
+            )
+        return [row.page_key for row in rows]
 
     def skip_singles(self, loads: Sequence[str]) -> None:
         """Mark documents of some loads that were planned, but not read; pages of a sweep wait for its resumption."""

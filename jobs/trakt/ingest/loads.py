@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from jobs.trakt.bronze.commit import commit_load
@@ -49,6 +51,7 @@ class Loads:
         self._waiting: list[Outcome] = []
         self._written_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reads: dict[str, Counter[str]] = {}
 
     async def current(self) -> str:
         """Return the id of the open load; the first call opens one."""
@@ -65,7 +68,14 @@ class Loads:
         return load
 
     async def put(self, page: Page) -> str:
-        """Store a page object, and return its key."""
+        """Store a page object, and return its key.
+
+        A page may be read several times in one load, also by a sweep that starts again: each read is its own object.
+        """
+        reads = self._reads.setdefault(page.request.load_id, Counter())
+        key = replace(page.request, read=1).key
+        reads[key] += 1
+        page = replace(page, request=replace(page.request, read=reads[key]))
         return await asyncio.to_thread(self._place.pages.put, page)
 
     async def leave(self, load: str, outcome: Outcome | None) -> None:
@@ -98,9 +108,25 @@ class Loads:
     async def flush(self) -> None:
         """Write the outcomes that wait."""
         async with self._writing:
-            rows, self._waiting = self._waiting, []
             self._written_at = asyncio.get_running_loop().time()
-            await asyncio.to_thread(self._ledger.write, rows)
+            while self._waiting:
+                await self._write()
+
+    async def _write(self) -> None:
+        """Write the outcomes that wait, each page once; they wait on if that fails."""
+        first: dict[int, Outcome] = {}
+        later = [each for each in self._waiting if first.setdefault(each.page_id, each) is not each]
+        self._waiting = later
+        rows = list(first.values())
+        writing = asyncio.create_task(asyncio.to_thread(self._ledger.write, rows))
+        try:
+            # A thread that writes cannot be cancelled: whether it succeeded is known at its end.
+            await asyncio.shield(writing)
+        except BaseException:
+            await asyncio.wait([writing])
+            if writing.cancelled() or writing.exception() is not None:
+                self._waiting = rows + self._waiting
+            raise
 
     async def commit_left(self, loads: Sequence[str]) -> None:
         """Commit the loads that killed runs left."""
@@ -122,6 +148,7 @@ class Loads:
         # One at a time: a commit holds all rows of a load in memory.
         async with self._committing:
             await self.flush()
+            self._reads.pop(load, None)
             report = await asyncio.to_thread(self._commit_now, load)
             if report is not None:
                 self.reports.append(report)

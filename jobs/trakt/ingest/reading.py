@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jobs.trakt.settings.ingest import ReadSettings
     from shared.database.session import DatabaseSession
 
-__all__ = ["NOT_FOUND", "OK", "Read", "Reader", "Swept", "iso", "outcome_of"]
+__all__ = ["NOT_FOUND", "OK", "Ended", "Read", "Reader", "Swept", "outcome_of"]
 
 OK: Final = 200
 NOT_FOUND: Final = 404
@@ -37,8 +37,6 @@ _SLICED: Final = frozenset({"SERVER_ERROR", "NOT_JSON", "NOT_A_LIST", "BODY_INCO
 # A slice of a page that failed with all retries: one more is enough to tell a bad item from bad luck.
 _SLICE_RETRIES: Final = 1
 _RESTARTS: Final = 2
-# Every time is before this one.
-_NEVER: Final = "9999-12-31T23:59:59.999Z"
 # A feed that lost the subjects of its comments has them again with the next request (trakt/trakt-api#369).
 _BARE_READS: Final = 2
 _RESTARTED: Final = frozenset({"BORDER_CHANGED", "LIMIT_CHANGED"})
@@ -67,6 +65,21 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """A sweep in the transaction that notes its end.
+
+    Attributes:
+        sweep: what was seen.
+        sweep_id: its number.
+        load_id: the open load, for what is planned together with the end.
+    """
+
+    sweep: Sweep
+    sweep_id: int
+    load_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Swept:
     """A listing that was read.
 
@@ -85,15 +98,6 @@ class Swept:
     is_missing: bool = False
     replied: tuple[int, ...] = ()
     first: Answer | None = None
-
-
-def iso(moment: datetime) -> str:
-    """Return a time as the API writes it.
-
-    >>> iso(datetime(2026, 5, 4, 1, 2, 3, 456789, tzinfo=UTC))
-    '2026-05-04T01:02:03.456Z'
-    """
-    return f"{moment.astimezone(UTC).isoformat(timespec='milliseconds')[:23]}Z"
 
 
 class Reader:
@@ -142,7 +146,7 @@ class Reader:
         *,
         seen: Callable[[Listing, Answer], None],
         query: Mapping[str, str] | None = None,
-        completed: Callable[[DatabaseSession], None] | None = None,
+        completed: Callable[[DatabaseSession, Ended], None] | None = None,
     ) -> Swept:
         """Read all pages of a listing, resuming what an ended process left.
 
@@ -168,7 +172,7 @@ class Reader:
         target: Target,
         query: dict[str, str],
         seen: Callable[[Listing, Answer], None],
-        completed: Callable[[DatabaseSession], None] | None,
+        completed: Callable[[DatabaseSession, Ended], None] | None,
     ) -> Swept:
         # The replies to the comments of pages that were read before are not known to be read.
         resumes = not self.settings.replies
@@ -180,7 +184,7 @@ class Reader:
         replied: dict[int, None] = {}
         is_missing = is_bare = False
         while (want := sweep.next()) is not None:
-            page_id, number = await rows.of(want, sweep)
+            page_id = await rows.of(want, sweep)
             request = _Request(
                 target.resource,
                 target.ref,
@@ -188,7 +192,6 @@ class Reader:
                 sort=target.sort,
                 page=want.page,
                 limit=want.limit,
-                read=number,
             )
             read = await self._read(
                 path,
@@ -212,6 +215,7 @@ class Reader:
         # A feed is complete when it was read back to the watermark; a listing, when all of it was read.
         reason = sweep.reason if target.resource != "feed" else sweep.uncovered or ("FEED_BARE" if is_bare else None)
         is_covered = target.resource == "feed" and reason is None
+        ended = Ended(sweep, opened.sweep_id, await self.loads.current())
         await asyncio.to_thread(
             lambda: self.ledger.end_sweep(
                 opened.sweep_id,
@@ -223,7 +227,7 @@ class Reader:
                 reason=reason,
                 notes=sweep.notes,
                 sliced=sorted(sweep.sliced),
-                completed=completed,
+                completed=None if completed is None else lambda session: completed(session, ended),
             )
         )
         return Swept(sweep, opened.sweep_id, reason, is_missing, tuple(replied), first)
@@ -314,7 +318,6 @@ class _Request:
     sort: str | None = None
     page: int | None = None
     limit: int | None = None
-    read: int = 1
 
     def of(self, load: str) -> PageRequest:
         return PageRequest(
@@ -325,7 +328,6 @@ class _Request:
             page=self.page,
             limit=self.limit,
             comment_id=self.comment_id,
-            read=self.read,
         )
 
 
@@ -337,12 +339,12 @@ class _Rows:
         self._sweep_id = sweep_id
         self._target = target
         self._planned: dict[tuple[int, int], int] = {}
-        self._reads: dict[tuple[int, int], int] = {}
+        self._read: set[tuple[int, int]] = set()
 
-    async def of(self, want: Want, sweep: Sweep) -> tuple[int, int]:
-        """Return the number of a page's row, and how often the page is read with this request.
+    async def of(self, want: Want, sweep: Sweep) -> int:
+        """Return the number of a page's row.
 
-        All pages that are expected are planned with the first of them.
+        The pages that are expected next are planned together with it.
         """
         key = (want.page, want.limit)
         if key not in self._planned:
@@ -359,32 +361,32 @@ class _Rows:
                 part=want.purpose == "slice",
             )
             self._planned.update({(page, want.limit): page_id for page, page_id in found.items()})
-        return self._planned[key], self._reads.get(key, 0) + 1
+        return self._planned[key]
 
     def read(self, want: Want) -> None:
-        """Count a read."""
-        key = (want.page, want.limit)
-        self._reads[key] = self._reads.get(key, 0) + 1
+        """Note that a page was read."""
+        self._read.add((want.page, want.limit))
 
     def is_reread(self, want: Want) -> bool:
         """Return whether a page was read before by this process."""
-        return (want.page, want.limit) in self._reads
+        return (want.page, want.limit) in self._read
 
 
 def _sweep(target: Target, opened: OpenSweep) -> Sweep:
     return Sweep(
         sort=target.sort,
         hint=opened.hint,
-        since=_NEVER if target.first_page else None if target.since is None else iso(target.since),
+        since=target.since,
+        first_page=target.first_page,
         most=target.most,
         known=opened.known,
         started=None if opened.started is None else _started(opened.started),
     )
 
 
-def _started(moment: datetime) -> str:
+def _started(moment: datetime) -> datetime:
     # Dates of answers are whole seconds: a comment of the same second may have been counted already.
-    return iso(moment + timedelta(seconds=1))
+    return moment + timedelta(seconds=1)
 
 
 def _landing(sweep: Sweep, want: Want, target: Target) -> Callable[[Read], int]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from jobs.trakt.bronze.pages import PageRequest
 from jobs.trakt.ingest.reading import outcome_of
 from shared.errors import IntegrityError, ObjectMissing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from jobs.trakt.bronze.place import BronzePlace
     from jobs.trakt.ingest.ledger import Ledger, Outcome, Planned
     from jobs.trakt.ingest.loads import Loads
 
 __all__ = ["recover"]
+
+_READ: Final = re.compile(r"-r([0-9]+)\.json\.gz\Z")
 
 
 async def recover(ledger: Ledger, place: BronzePlace, loads: Loads) -> int:
@@ -29,10 +34,11 @@ async def recover(ledger: Ledger, place: BronzePlace, loads: Loads) -> int:
 
     def noted() -> list[Outcome]:
         outcomes = []
-        keys = {load: frozenset(place.pages.keys(load)) for load in left}
+        objects = _Objects((key for load in left for key in place.pages.keys(load)), ledger.page_keys(left))
         for row in ledger.planned(left):
             # A load may have been full between the plan and the answer.
-            found = next((load for load in left if _key(row, load) in keys[load]), None)
+            after = left[left.index(row.load_id) :]
+            found = next((key for load in after if (key := objects.take(_key(row, load))) is not None), None)
             outcome = _noted(place, row, found) if found is not None else None
             if outcome is not None:
                 outcomes.append(outcome)
@@ -43,6 +49,44 @@ async def recover(ledger: Ledger, place: BronzePlace, loads: Loads) -> int:
     await loads.commit_left(left)
     await asyncio.to_thread(ledger.skip_singles, left)
     return len(outcomes)
+
+
+class _Objects:
+    """Page objects that no row of the ledger names yet.
+
+    Args:
+        keys: of all objects.
+        named: keys that rows name.
+    """
+
+    def __init__(self, keys: Iterable[str], named: Iterable[str]) -> None:
+        self._last: dict[str, int] = {}
+        for key in named:
+            first, read = _split(key)
+            self._last[first] = max(read, self._last.get(first, 0))
+        self._reads: dict[str, list[int]] = {}
+        self._keys: dict[tuple[str, int], str] = {}
+        for key in keys:
+            first, read = _split(key)
+            # A row that was read again names its last object only: those before it are taken, too.
+            if read > self._last.get(first, 0):
+                self._reads.setdefault(first, []).append(read)
+                self._keys[first, read] = key
+
+    def take(self, first: str) -> str | None:
+        """Return the key of the earliest free object, given that of the first read; it is then no longer free."""
+        reads = self._reads.get(first)
+        if not reads:
+            return None
+        read = min(reads)
+        reads.remove(read)
+        return self._keys[first, read]
+
+
+def _split(key: str) -> tuple[str, int]:
+    """Return the key of the first read of a page, and the number of this read."""
+    found = _READ.search(key)
+    return (key, 1) if found is None else (f"{key[: found.start()]}.json.gz", int(found[1]))
 
 
 def _request(row: Planned, load: str) -> PageRequest:
@@ -62,9 +106,9 @@ def _key(row: Planned, load: str) -> str:
     return _request(row, load).key
 
 
-def _noted(place: BronzePlace, row: Planned, load: str) -> Outcome | None:
+def _noted(place: BronzePlace, row: Planned, key: str) -> Outcome | None:
     try:
-        page = place.pages.get(_key(row, load))
+        page = place.pages.get(key)
     except (IntegrityError, ObjectMissing):
         return None
     return outcome_of(row.page_id, page)

@@ -28,6 +28,7 @@ from shared.database.session import transaction
 from shared.errors import TelecineError, UsageError
 from shared.failure import Failure
 from shared.ledger.run import new_run_id
+from shared.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -46,8 +47,10 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-__all__ = ["Forecast", "Run", "check_titles", "forecast", "read_titles"]
+__all__ = ["LONGEST_RUN_ID", "Forecast", "Run", "check_titles", "forecast", "read_titles"]
 
+LONGEST_RUN_ID: Final = 94
+"""Characters: the id of a load, which is that of its run, a dash and a number, has at most 100."""
 _LOG: Final = logging.getLogger(__name__)
 # A feed of a day is two or three pages.
 _FEED_PAGES: Final = 3
@@ -94,6 +97,20 @@ class Run:
             found.update(each.counts)
         return found
 
+    @property
+    def totals(self) -> dict[str, int]:
+        """What a run did that ended early."""
+        return {
+            "titles": self.titles,
+            "planned": self.planned,
+            "read": len(self.reads),
+            "comments": self.counts["comments"],
+            "rows": sum(sum(load.rows.values()) for load in self.loads),
+            "recovered": self.recovered,
+            "requests": self.tally.requests if self.tally else 0,
+            "retries": self.tally.retries if self.tally else 0,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
@@ -124,10 +141,15 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
         stage_run: takes progress and failures.
 
     Raises:
-        UsageError: the watch list is wrong.
+        UsageError: the watch list is wrong, or the run's id is too long.
         ConfigurationError: the API accepts neither key nor account.
         TransientError: the API, the store or the database is out of reach; what had come by then is committed.
     """
+    if (length := len(stage_run.run_id)) > LONGEST_RUN_ID:
+        raise UsageError(
+            f"run id '{cut(stage_run.run_id, 30)}' has {length} characters; expected at most {LONGEST_RUN_ID}, as"
+            " loads are named after it; name a shorter one with --run-id"
+        )
     entries = _entries(settings)
     ready(settings)
     ledger = Ledger(settings, stage_run.run_id, new_run_id(), _day(settings))
@@ -141,6 +163,8 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
             ledger.skip_rest("INTERRUPTED")
             raise
     if driver.done.stopped is not None:
+        # There is no report of a run that was stopped: the ledger keeps the data of its error.
+        driver.done.stopped.data["counts"] = driver.done.totals
         raise driver.done.stopped
     return driver.done
 

@@ -16,8 +16,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+from jobs.trakt.ingest.moments import moment
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from datetime import datetime
 
 __all__ = ["LIMIT", "SLICES", "Facts", "Known", "Sweep", "Want"]
 
@@ -27,9 +30,14 @@ SLICES: Final = (50, 10, 1)
 # A hidden run of 250 comments is one empty page. 20 of them would be 5,000 hidden comments in a row, which no title
 # has; a count of pages that is nonsense would otherwise cost its number in requests.
 _EMPTY_RUN: Final = 20
+# Rows of the ledger for pages that come next. A count of pages that is nonsense would otherwise cost memory, and 10^9
+# rows; all but a few titles have fewer than 50 pages, that is 12,500 comments.
+_AHEAD: Final = 50
 # So many failures in a row, from a page down to its single comments, are not one bad comment but the API: slicing on
 # would cost 280 requests a page. The rest of the listing is left for later.
 _FAILED_RUN: Final = 8
+# One comment out of its order, or with a wrong time, does not end a window: so many at the end of a page do.
+_LAST: Final = 3
 # A border whose page is read again while comments are deleted all the time: give up after this many reads of it.
 _REREADS: Final = 3
 
@@ -119,10 +127,11 @@ class Sweep:
         sort: order of the listing.
         hint: number of the last page with comments in the sweep before; pages up to it are read even if the headers
             state fewer.
-        since: with the order ``newest``, stop at comments written before this time, as the API writes it.
+        since: with the order ``newest``, stop at a page whose last comments were written before this time.
+        first_page: stop after the first page.
         most: read at most this many pages; more are ``TOO_LONG``.
         known: pages that an interrupted sweep has read.
-        started: time of the first answer, as the API writes it; comments written later are new.
+        started: time of the first answer; comments written later are new.
     """
 
     def __init__(
@@ -131,10 +140,11 @@ class Sweep:
         limit: int = LIMIT,
         sort: str = "oldest",
         hint: int = 0,
-        since: str | None = None,
+        since: datetime | None = None,
+        first_page: bool = False,
         most: int | None = None,
         known: Iterable[Known] = (),
-        started: str | None = None,
+        started: datetime | None = None,
     ) -> None:
         self.limit = limit
         self.sort = sort
@@ -149,6 +159,7 @@ class Sweep:
         self._asked = limit
         self._hint = hint
         self._since = since
+        self._first_page = first_page
         self._most = most
         self._reached_since = False
         self._pages: dict[int, _Page] = {}
@@ -205,9 +216,11 @@ class Sweep:
 
     @property
     def open_pages(self) -> range:
-        """The pages that are expected and were not asked for yet."""
+        """The next pages that are expected and were not asked for yet, at most 50."""
         # Of a window, it is not known how far it reaches.
-        return range(self._cursor, self._bound() + 1) if self.stated and self._since is None else range(0)
+        if not self.stated or self._since is not None or self._first_page:
+            return range(0)
+        return range(self._cursor, min(self._bound() + 1, self._cursor + _AHEAD))
 
     # What came
 
@@ -216,7 +229,7 @@ class Sweep:
         self._answered(want)
         if self.started is not None:
             new = zip(facts.ids, facts.created, strict=False)
-            self._new.update(each for each, time in new if time > self.started)
+            self._new.update(each for each, text in new if (time := moment(text)) is not None and time > self.started)
         if want.purpose == "slice":
             return self._take_slice(want, facts)
         if not self._fits(want, facts):
@@ -242,9 +255,15 @@ class Sweep:
         elif (successor := self._pages.get(want.page + 1)) is None or successor.reads:
             # Read after its successor: whatever moved between the two is now in one of them.
             self._safe.add(want.page)
-        if self._since is not None and any(time < self._since for time in facts.created):
-            self._reached_since = True
+        self._reached_since |= self._first_page or self._ends_window(facts)
         return repeated
+
+    def _ends_window(self, facts: Facts) -> bool:
+        """Return whether the last comments of a page that have a time were all written before the window."""
+        if self._since is None:
+            return False
+        times = [time for text in facts.created if (time := moment(text)) is not None][-_LAST:]
+        return bool(times) and max(times) < self._since
 
     def _answered(self, want: Want) -> None:
         if self._extra and self._extra[0] == want:

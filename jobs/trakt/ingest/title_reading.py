@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from jobs.trakt.api.answer import Answer
     from jobs.trakt.ingest.plan import Work
-    from jobs.trakt.ingest.reading import Reader, Swept
+    from jobs.trakt.ingest.reading import Ended, Reader
     from jobs.trakt.model import TitleRef
+    from shared.database.session import DatabaseSession
     from shared.settings.database import DatabaseSettings
 
 __all__ = ["TitleRead", "TitleReader"]
@@ -145,12 +146,22 @@ class TitleReader:
         ref = found.ref
         sort = "oldest" if self._since is None else "newest"
         target = Target("comments", ref, sort=sort, since=self._since)
+        absent: list[tuple[Single, int]] = []
+
+        def completed(session: DatabaseSession, ended: Ended) -> None:
+            # Together with the end of the sweep, so that a second ingest never finds the title due in between, and
+            # that no absent comment is forgotten: the next sweep asks for those that were planned and not asked for.
+            known = titles.known_ids(session, ref, ended.sweep_id)
+            singles = [Single("comment", ref, number) for number in ended.sweep.absent(known)]
+            numbers = self._reader.ledger.plan_in(session, singles, ended.load_id)
+            absent.extend(zip(singles, numbers, strict=True))
+            titles.swept(session, ref, self._sweep_days)
+
         swept = await self._reader.listing(
             title_comments(ref, sort),
             target,
             seen=lambda *_: None,
-            # Together with the end of the sweep, so that a second ingest never finds the title due in between.
-            completed=lambda session: titles.swept(session, ref, self._sweep_days),
+            completed=completed,
         )
         sweep = swept.sweep
         if swept.is_missing:
@@ -161,25 +172,16 @@ class TitleReader:
         if swept.reason not in (None, "PARTIAL_WINDOW"):
             read = f"{len(sweep.ids):,} comments of {sweep.expected:,} pages were read"
             found.fails(str(swept.reason), f"{ref} was not read completely ({swept.reason}); {read}")
-        if sweep.complete:
-            await self._absent(found, swept)
+        await self._absent(found, absent)
         if self._reader.settings.replies:
             for number in swept.replied:
                 await self._replies(found, number)
         return True
 
-    async def _absent(self, found: TitleRead, swept: Swept) -> None:
+    async def _absent(self, found: TitleRead, planned: list[tuple[Single, int]]) -> None:
         """Ask for the comments that a complete sweep did not show: a 404 is a deletion, 200 one that has moved."""
-
-        def known() -> set[int]:
-            with transaction(self._settings) as session:
-                return titles.known_ids(session, found.ref, swept.sweep_id)
-
-        singles = [
-            Single("comment", found.ref, number) for number in swept.sweep.absent(await asyncio.to_thread(known))
-        ]
-        found.counts["absent"] += len(singles)
-        for single, page_id in zip(singles, await self._reader.plan(singles), strict=True):
+        found.counts["absent"] += len(planned)
+        for single, page_id in planned:
             read = await self._reader.single(comment(single.comment_id or 0), single, page_id)
             if read.is_missing:
                 found.counts["deleted"] += 1

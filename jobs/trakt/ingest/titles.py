@@ -280,7 +280,8 @@ def known_ids(session: DatabaseSession, ref: TitleRef, but: int) -> set[int]:
                 AND named_at >= coalesce((SELECT started_at FROM last), named_at)
             UNION ALL
             SELECT comment_id FROM trakt.pages p
-            WHERE resource = 'comment' AND kind = :kind AND trakt_id = :trakt_id AND status IN ('failed', 'skipped')
+            WHERE resource = 'comment' AND kind = :kind AND trakt_id = :trakt_id
+                AND status IN ('planned', 'failed', 'skipped')
                 AND NOT EXISTS (SELECT 1 FROM trakt.pages q WHERE q.resource = 'comment' AND q.kind = p.kind
                     AND q.trakt_id = p.trakt_id AND q.comment_id = p.comment_id AND q.page_id > p.page_id)
         ) AS known

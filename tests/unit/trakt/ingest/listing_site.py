@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from jobs.trakt.ingest.sweep import Facts, Known, Sweep, Want
 
 __all__ = ["Failed", "ListingSite", "drive", "facts"]
 
-START = "2026-05-04T00:00:00.000Z"
+START = datetime(2026, 5, 4, tzinfo=UTC)
 OLD = "2026-05-01T00:00:00.000Z"
 NEW = "2026-05-04T00:00:05.000Z"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def test_a_comment_that_a_deletion_moves_to_a_page_that_was_read_is_found():
 def test_a_deletion_that_an_insert_hides_from_the_count_is_found():
     site = ListingSite(list(range(1, 10)), most=3)
     sweep = Sweep(limit=3)
-    sweep.started = "2026-05-04T00:00:00.000Z"
+    sweep.started = datetime(2026, 5, 4, tzinfo=UTC)
     want = sweep.next()
     assert want is not None
     sweep.landed(want, site.get(want))
@@ -172,6 +173,14 @@ def test_an_absurd_number_of_pages_ends_after_twenty_empty_ones():
     assert (sweep.complete, sweep.reason) == (False, "EMPTY_RUN")
 
 
+@pytest.mark.parametrize("stated", [{"page_count": 999_999_999, "item_count": 3}, {"item_count": 999_999_999}])
+def test_an_absurd_count_plans_some_pages_at_a_time(stated):
+    sweep = Sweep()
+    sweep.landed(Want(1, 250), facts([1, 2, 3], **{"page_count": 1, **stated}, limit=250, page=1))
+    sweep.next()
+    assert sweep.open_pages == range(2, 52)
+
+
 def test_an_answer_for_another_page_is_not_taken():
     sweep = Sweep(limit=3)
     sweep.landed(Want(1, 3), facts([1, 2, 3], page=1, limit=3, page_count=2, item_count=4))
@@ -187,18 +196,51 @@ def test_a_limit_that_changes_during_a_sweep_starts_it_again():
     assert (sweep.next(), sweep.reason) == (None, "LIMIT_CHANGED")
 
 
+SINCE = datetime(2026, 5, 2, tzinfo=UTC)
+RECENT, OLDER = "2026-05-03T00:00:00.000Z", "2026-05-01T00:00:00.000Z"
+
+
+def window(*times: str, **options: Any) -> Sweep:
+    """Return a window that has read its first page, of comments of these times; ten pages are stated."""
+    sweep = Sweep(limit=len(times), sort="newest", **{"since": SINCE, **options})
+    ids = tuple(range(len(times), 0, -1))
+    sweep.landed(Want(1, len(times)), Facts(ids, 10, 10 * len(times), len(times), 1, created=times))
+    return sweep
+
+
 def test_a_window_ends_at_its_time_and_is_not_complete():
-    sweep = Sweep(limit=2, sort="newest", since="2026-05-02")
-    new, old = "2026-05-03T00:00:00.000Z", "2026-05-01T00:00:00.000Z"
-    stated = {"limit": 2, "page_count": 9, "item_count": 18}
-    sweep.landed(Want(1, 2), Facts((9, 8), **stated, created=(new, new)))
-    sweep.landed(Want(2, 2), Facts((7, 6), **stated, created=(new, old)))
+    sweep = window(RECENT, OLDER, OLDER, OLDER)
     assert (sweep.next(), sweep.reason, sweep.uncovered) == (None, "PARTIAL_WINDOW", None)
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        (RECENT, OLDER, RECENT, RECENT),
+        (RECENT, RECENT, RECENT, OLDER),
+        (RECENT, RECENT, RECENT, ""),
+        (RECENT, RECENT, RECENT, "0001"),
+        ("", "", "", ""),
+        ("2026-05-01T23:00:00.000-02:00",) * 4,
+    ],
+)
+def test_a_window_goes_on_after_a_time_that_is_none_or_out_of_order(times):
+    sweep = window(*times)
+    assert (sweep.next(), sweep.uncovered) == (Want(2, 4), "INTERRUPTED")
+
+
+def test_a_window_ends_at_its_time_in_any_zone():
+    assert window(*("2026-05-02T01:00:00.000+02:00",) * 3).next() is None
+
+
+@pytest.mark.parametrize("time", [RECENT, ""])
+def test_the_first_page_alone_is_read_whatever_its_times(time):
+    sweep = window(time, time, since=None, first_page=True)
+    assert (sweep.next(), sweep.uncovered, sweep.open_pages) == (None, None, range(0))
+
+
 def test_a_window_longer_than_its_limit_is_not_covered():
-    sweep = Sweep(limit=2, sort="newest", since="2026-05-02", most=1)
-    sweep.landed(Want(1, 2), Facts((9, 8), 9, 18, 2, created=("2026-05-03", "2026-05-03")))
+    sweep = window(RECENT, RECENT, most=1)
     assert (sweep.next(), sweep.uncovered) == (None, "TOO_LONG")
 
 
