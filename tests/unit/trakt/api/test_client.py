@@ -1,4 +1,4 @@
-"""What the client sends, whom a refusal concerns, and that nothing from outside breaks it or is repeated by it."""
+"""Requests of the client, who is affected by a refusal, and untrusted text: it neither breaks the client nor is repeated."""
 
 from __future__ import annotations
 
