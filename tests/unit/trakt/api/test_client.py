@@ -1,4 +1,4 @@
-"""Requests of the client, who is affected by a refusal, and untrusted text: it neither breaks the client nor is repeated."""
+"""Requests of the client, the reach of a refusal, and untrusted text, which neither breaks it nor is repeated."""
 
 from __future__ import annotations
 
