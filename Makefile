@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 # Output folder of the demo. A value without a slash would be the name of a bucket.
 DEMO ?= ./.telecine/demo
 
-.PHONY: help demo demo-screenalytics demo-viewership test e2e e2e-faults lint types format bench dbt-compile docs lock sbom images base-digest cluster-up cluster-down clean kind-up
+.PHONY: help demo demo-screenalytics demo-viewership demo-trakt test e2e e2e-faults lint types format bench dbt-compile docs lock sbom images base-digest cluster-up cluster-down clean kind-up
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -101,6 +101,9 @@ demo-viewership: .venv/.viewership  ## platform reports -> PostgreSQL: catalogue
 	@$(V) run $(REPORTS)/philo-2025-07.csv --bucket $(DEMO)/viewership
 	@$(V) uploads
 	@$(V) validate --upload 2
+
+demo-trakt: .venv/.trakt .venv-dbt/.ready  ## a storm, an ingest killed and resumed -> models -> quadrants -> service levels (a minute)
+	@$(BIN)/python -m docs.demo_trakt $(DEMO)/trakt
 
 test: .venv/.dev .venv-dbt/.ready lint types  ## lint, types and all tests that need no cluster
 	@rm -f .coverage .coverage.*

@@ -25,6 +25,8 @@ from jobs.screenalytics.errors import CODES as RUN_CODES
 from jobs.screenalytics.errors import FINDINGS, MEANINGS
 from jobs.screenalytics.steps.schema import manifest_schema as run_manifest
 from jobs.trakt.contract.resources import RESOURCES
+from jobs.trakt.errors import AUDIT as TRAKT_AUDIT
+from jobs.trakt.errors import STALE as TRAKT_STALE
 from jobs.trakt.metrics.parameters import Parameters
 from jobs.trakt.metrics.reasons import REASONS as METRIC_REASONS
 from jobs.trakt.model import SCENARIOS
@@ -346,6 +348,13 @@ def screenalytics() -> str:
     return _filled("docs/screenalytics.md", "findings", table_rows, page)
 
 
+def trakt_guide() -> str:
+    """The guide to trakt, with the codes of verify."""
+    rows = [f"| `{code}` | {text} | {'yes' if code in TRAKT_STALE else ''} |" for code, text in TRAKT_AUDIT.items()]
+    head = ["| code | meaning | stale |", "| --- | --- | --- |"]
+    return _filled("docs/trakt.md", "audit", "\n".join([*head, *rows]))
+
+
 def trakt_replayer() -> str:
     """The page of the replayer, with its table of scenarios."""
     rows = [f"| `{name}` | {text} |" for name, text in SCENARIOS.items()]
@@ -508,6 +517,7 @@ PAGES = {
     "docs/security.md": hostile,
     "docs/gamedata.md": gamedata,
     "docs/screenalytics.md": screenalytics,
+    "docs/trakt.md": trakt_guide,
     "docs/trakt-metrics.md": trakt_metrics,
     "docs/trakt-replayer.md": trakt_replayer,
     "docs/configuration.md": configuration,

@@ -40,7 +40,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("streams", "text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector", "errors"),
     ),
     "workflows": (
-        *("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "viewership", "maintenance"),
+        *("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "viewership", "trakt", "maintenance"),
         "_lib",
     ),
 }
@@ -73,10 +73,11 @@ OTHERS: dict[str, dict[str, str]] = {
         "telecine/smoke/smoke.py": "`helm test` after TARs are written: run doctor and `gamedata`, check, delete.",
         "telecine/observability/alerts.yaml": "Alert rules for Prometheus.",
         "telecine/observability/boards/runs.json": "The Grafana board of runs, steps and items.",
+        "telecine/observability/boards/trakt.json": "The Grafana board of trakt: service levels, pages, 429 answers.",
         "telecine-dev/kind-up.sh": "`make kind-up`: a kind cluster with Argo Workflows and KubeRay.",
         "telecine-dev/buckets.py": "Create the buckets of a development cluster.",
         "telecine-dev/values.yaml": "Values of the development chart, with `values.schema.json`.",
-        "telecine-dev/templates/*": "S3 server, PostgreSQL, their Secrets and buckets, for development only.",
+        "telecine-dev/templates/*": "S3 server, PostgreSQL, Trakt replayer, Secrets, buckets: for development.",
     },
     "images": {
         "jobs/Dockerfile": "The image of most steps: no torch, no Ray.",

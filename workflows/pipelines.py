@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from workflows import gamedata, screenalytics, viewership
+from workflows import gamedata, screenalytics, trakt, viewership
 
 if TYPE_CHECKING:
     from workflows._lib.pipeline import Pipeline
@@ -18,4 +18,5 @@ PIPELINES: Final[tuple[Pipeline, ...]] = (
     gamedata.PIPELINE,
     screenalytics.PIPELINE,
     viewership.PIPELINE,
+    trakt.PIPELINE,
 )

@@ -35,7 +35,8 @@ class _Dumper(yaml.SafeDumper):
 
 def documents() -> dict[str, dict[str, Any]]:
     """Return all objects by file name."""
-    objects = [*(each.build() for each in PIPELINES), media.build(), maintenance.build(), *crons.build()]
+    own = [template for each in PIPELINES for template in each.templates()]
+    objects = [*own, media.build(), maintenance.build(), *crons.build()]
     return {f"{workflow.name}.yaml": workflow.to_dict() for workflow in objects}
 
 

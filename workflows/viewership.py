@@ -15,13 +15,14 @@ from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
 from workflows._lib.metrics import gauge, step_metrics
 from workflows._lib.names import STEP_ACCOUNT, UPLOAD_ACCOUNT
-from workflows._lib.parameters import Field, arguments, fields, form_names, inputs, passed
+from workflows._lib.parameters import arguments, fields, form_names, inputs, passed
 from workflows._lib.pipeline import STAGES, Pipeline
 from workflows._lib.retry import PROMPT
 from workflows._lib.secrets import DATABASE, NOTIFY, VIEWERSHIP
 from workflows._lib.step import SMALL, Size, step
+from workflows._lib.switch import IS_ENABLED, enabled
 from workflows._lib.template import workflow_template
-from workflows._lib.variables import UID, exit_code_of, expression, output_of, parameter, tag
+from workflows._lib.variables import UID, exit_code_of, expression, output_of, tag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hera.workflows import Container, WorkflowTemplate
     from hera.workflows.models import Metrics, Prometheus
 
+    from workflows._lib.parameters import Field
     from workflows._lib.secrets import MountedSecret
 
 __all__ = ["PIPELINE"]
@@ -59,25 +61,9 @@ _RUN: Final = fields(RunSettings, without=_EXCLUDED, values=_IN_A_CLUSTER, from_
 # Verify reads the sizes of the raw files.
 _BUCKET: Final = fields(VerifySettings, only=("bucket",))
 
-
-def _enabled(config_key: str | None = None) -> Field:
-    """Return the parameter that enables the whole pipeline; no step reads it, and if it is false no pod starts."""
-    return Field(
-        name="enabled",
-        variable="",
-        value="true",
-        choices=("true", "false"),
-        description="Run the pipeline; false skips it without failing.",
-        config_key=config_key,
-    )
-
-
-_FORM: Final = (*_RUN, _enabled())
+_FORM: Final = (*_RUN, enabled())
 # In `media` the chart's values decide whether to run, because an installation may have no such bucket.
-_BRANCH: Final = (*_RUN, _enabled("viewership-enabled"))
-
-# Inputs are base64.
-_IS_ENABLED: Final = expression(f"sprig.b64dec({parameter('inputs', 'enabled', in_expression=True)}) != 'false'")
+_BRANCH: Final = (*_RUN, enabled("viewership-enabled"))
 
 (_OF_RUN,) = VerifySettings.variables("of_run")
 
@@ -123,7 +109,7 @@ def _main() -> DAG:
 
 def _stages() -> DAG:
     tasks = [
-        Task(name=_UPLOAD, template=_UPLOAD, arguments=passed(_RUN, "inputs"), when=_IS_ENABLED),
+        Task(name=_UPLOAD, template=_UPLOAD, arguments=passed(_RUN, "inputs"), when=IS_ENABLED),
         # `run` finishes small files in its own pod; these continue with the files that it left.
         _after(
             "normalize",

@@ -88,7 +88,7 @@ STEPS: Final = (
     Step(
         "trakt",
         "verify",
-        "Check page objects, bronze, silver and gold, each against its source.",
+        "Compare every stored layer with the one it derives from.",
         settings=f"{_SETTINGS}:VerifySettings",
         run="jobs.trakt.steps.verify:run",
         view="jobs.trakt.steps.verify:show",

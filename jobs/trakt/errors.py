@@ -35,7 +35,7 @@ ANSWER_CODES: Final[dict[str, str]] = {
     "NOT_JSON": "the answer is not JSON, such as an HTML page, or is cut off",
     "NOT_A_LIST": "the answer is a single value; this resource is a list",
     "NOT_AN_OBJECT": "the answer is a list or a plain value; this resource is one object",
-    "TOO_LARGE": "the answer exceeds 64 MiB",
+    "TOO_LARGE": "the answer exceeds 64 MiB, or has more than 10,000 items",
     "TOO_DEEP": "the answer is nested too deeply to be parsed",
 }
 """Code of an answer that cannot be read -> meaning; none of its items is accepted."""

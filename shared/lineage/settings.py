@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from shared.settings.base import Group, Settings, setting
 __all__ = ["LineageSettings"]
 
 _LINEAGE: Final = Group("Lineage", 65)
+_WORD: Final = re.compile(r"[!-~]{1,4096}", re.ASCII)
 
 
 def _place(value: str | None) -> str | None:
@@ -37,6 +39,13 @@ def _place(value: str | None) -> str | None:
     return value
 
 
+def _key(value: SecretStr | None) -> SecretStr | None:
+    # Checked here: the library's error about a header would quote it.
+    if value is not None and not _WORD.fullmatch(value.get_secret_value()):
+        raise ValueError("it has spaces, line breaks or other characters that a header cannot have; expected a token")
+    return value
+
+
 class LineageSettings(Settings):
     """Lineage fields; a mixin for the settings of steps that report lineage."""
 
@@ -55,7 +64,7 @@ class LineageSettings(Settings):
         group=_LINEAGE,
         aliases=("OPENLINEAGE_NAMESPACE",),
     )
-    lineage_api_key: SecretStr | None = setting(
+    lineage_api_key: Annotated[SecretStr | None, AfterValidator(_key)] = setting(
         None,
         default_text="none",
         description="Send this key with lineage events, as a bearer token.",

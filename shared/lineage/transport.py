@@ -49,9 +49,11 @@ def send(event: dict[str, Any], place: str, settings: LineageSettings) -> None:
     path = unquote(urlsplit(place).path) if place.startswith("file://") else place
     try:
         _append(line + b"\n", path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # ValueError: file:///%00 is a path with NUL.
+        said = error.strerror or error if isinstance(error, OSError) else error
         raise TransientError(
-            f"the lineage file cannot be written: {error.strerror or error}; expected a writable path in --lineage",
+            f"the lineage file cannot be written: {said}; expected a writable path in --lineage",
             code="lineage_unavailable",
         ) from error
 

@@ -26,15 +26,15 @@ EXCEPTIONS = {
         **EVERYWHERE,
         (
             r"selector doesn't match any pods",
-            r"telecine-(steps|ray|ray-head|launcher|notify)/.*NetworkPolicy",
+            r"telecine-(steps|ray|ray-head|launcher|notify|trakt|lineage)/.*NetworkPolicy",
         ): "KubeRay and Argo create the pods that they select",
         (r"does not have a matching NetworkPolicy", r".*"): "optional: they need a CNI plugin that enforces them",
     },
     DEV: {
         **EVERYWHERE,
         (r"does not have a matching NetworkPolicy", r".*"): "a local cluster that nothing else can reach",
-        (r"few replicas", r"(s3|postgresql)/.*"): "each pod has its own data, so two pods would be two stores",
-        (r"update strategy", r"(s3|postgresql)/.*"): "Recreate, for the same reason",
+        (r"few replicas", r"(s3|postgresql|replayer)/.*"): "each pod has its own data, so two pods would be two stores",
+        (r"update strategy", r"(s3|postgresql|replayer)/.*"): "Recreate, for the same reason",
     },
 }
 CASES = {

@@ -14,8 +14,11 @@ from tests.network.policies import Connection, Endpoint, blocked
 
 NODE, HOST, DNS = Endpoint("10.88.0.1", name="node"), Endpoint("10.88.1.1", name="host"), Endpoint("10.96.0.10")
 API, S3, DATABASE, WEBHOOK, MAIL = 6443, 9000, 5432, 8080, 2525
+REPLAYER, LINEAGE = 8790, 5000
 NOTIFY = {
     "notify": {"webhookUrl": f"http://10.88.1.1:{WEBHOOK}/hook", "smtp": {"host": "10.88.1.1", "port": MAIL}},
+    "trakt": {"sourceSystem": "replay", "baseUrl": f"http://10.88.1.1:{REPLAYER}"},
+    "lineage": {"url": f"http://10.88.1.1:{LINEAGE}"},
 }
 
 
@@ -38,7 +41,10 @@ def steps():
         if each["kind"] == "WorkflowTemplate":
             for template in each["spec"]["templates"]:
                 if "container" in template:
-                    found[template["name"]] = pod(template["name"], template["metadata"]["labels"])
+                    document, name = each["metadata"]["name"], template["name"]
+                    # Steps of trakt have names that other pipelines use too.
+                    key = f"{document}-{name}" if document.startswith("trakt") else name
+                    found[key] = pod(key, template["metadata"]["labels"])
     return found
 
 
@@ -90,6 +96,11 @@ ALLOWED = {
     "upload calls the webhook": (UPLOAD, HOST, WEBHOOK),
     "upload sends mail": (UPLOAD, HOST, MAIL),
     "upload reads the store": (UPLOAD, NODE, S3),
+    "ingest of trakt asks the API": (STEPS["trakt-ingest"], HOST, REPLAYER),
+    "backfill of trakt asks the API": (STEPS["trakt-backfill-backfill"], HOST, REPLAYER),
+    "slo of trakt calls the webhook": (STEPS["trakt-slo"], HOST, WEBHOOK),
+    "slo of trakt sends mail": (STEPS["trakt-slo"], HOST, MAIL),
+    "a model of trakt sends lineage": (STEPS["trakt-model"], HOST, LINEAGE),
     "migration writes to the database": (MIGRATION, NODE, DATABASE),
     "smoke test submits": (SMOKE, NODE, API),
     "smoke test writes TARs": (SMOKE, NODE, S3),
@@ -119,6 +130,11 @@ BLOCKED = {
     "stranger to a step": (STRANGER, LAUNCHER, 8080),
     "neighbour to a step": (NEIGHBOUR, STEPS["plan"], 8080),
     "another step of viewership to the webhook": (STEPS["match"], HOST, WEBHOOK),
+    "model of trakt to the API": (STEPS["trakt-model"], HOST, REPLAYER),
+    "slo of trakt to the API": (STEPS["trakt-slo"], HOST, REPLAYER),
+    "ingest of another pipeline to the API of trakt": (STEPS["ingest"], HOST, REPLAYER),
+    "ingest of another pipeline to lineage": (STEPS["ingest"], HOST, LINEAGE),
+    "ingest of trakt to the webhook": (STEPS["trakt-ingest"], HOST, WEBHOOK),
     "upload to Ray's head": (UPLOAD, RAY["head"], 8265),
     "step to the mail server": (STEPS["plan"], HOST, MAIL),
     "another address on an allowed port": (STEPS["plan"], HOST, S3),
@@ -212,3 +228,12 @@ def test_the_proxys_port_is_allowed_where_it_is_used():
     assert ports_of(values)[1] == [443, 3128, 3129]
     assert ports_of(values, "telecine-notify") == [[443, 587, 3128, 3129]]
     assert ports_of(values, "telecine-migration") == [[5432]]
+
+
+def test_the_ports_of_the_trakt_api_and_of_lineage_are_allowed():
+    assert ports_of({}, "telecine-trakt") == [[443]]
+    replayed = {"trakt": {"sourceSystem": "replay", "baseUrl": "http://replayer:8790"}}
+    assert ports_of(replayed, "telecine-trakt") == [[443, 8790]]
+    assert ports_of({"lineage": {"url": "http://marquez:5000/api"}}, "telecine-lineage") == [[443, 5000]]
+    objects = render(merged(LEAST, {"networkPolicies": {"enabled": True}}))
+    assert not [each for each in objects if each["metadata"]["name"] == "telecine-lineage"], "there is nobody to tell"

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from jobs.gamedata.settings import ManifestSettings
+from jobs.trakt.settings import IngestSettings, ModelSettings, PublishSettings
 from jobs.viewership.settings.formats import FormatsSettings
 from shared.doctor.settings import DoctorSettings
 from shared.notify.settings import NotifySettings
@@ -16,7 +17,7 @@ from shared.rayjob.settings import RaySettings
 from tests.chart.openapi import problems
 from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, merged, render, values_of
 from tests.crds import crd, errors_of, module_dir_of
-from workflows import screenalytics, viewership
+from workflows import screenalytics, trakt, viewership
 from workflows.pipelines import PIPELINES
 
 ALL_ON = {
@@ -152,6 +153,9 @@ def test_the_steps_variables_are_their_settings(monkeypatch):
     assert set(data) <= variables_of(DoctorSettings) | variables_of(NotifySettings) | {
         *variables_of(ManifestSettings),
         *variables_of(FormatsSettings),
+        *variables_of(IngestSettings),
+        *variables_of(PublishSettings),
+        *variables_of(ModelSettings),
         "TELECINE_RAY_CPU_MAX_WORKERS",
         "TELECINE_RAY_GPU_MAX_WORKERS",
     }
@@ -159,7 +163,43 @@ def test_the_steps_variables_are_their_settings(monkeypatch):
         monkeypatch.setenv(name, value)
     assert NotifySettings().notify_smtp_to == ("media-operations@example.com",)
     assert DoctorSettings().database_environment == "prod"
-    assert DoctorSettings().read_buckets == DoctorSettings().write_buckets == ("s3://telecine-artifacts",)
+    assert DoctorSettings().read_buckets == ("s3://telecine-artifacts",)
+    assert DoctorSettings().write_buckets == ("s3://telecine-artifacts", "s3://trakt-comments")
+    assert IngestSettings().request_quota == 500
+    own = {name: ModelSettings.model_fields[name].default for name in ("n_min", "replies_counted")}
+    assert ModelSettings().model_dump(include=set(own)) == own
+    assert (IngestSettings().source_system, IngestSettings().base_url) == ("trakt", "https://api.trakt.tv")
+    assert PublishSettings().lineage is None
+
+
+def test_the_values_of_trakt_are_variables_and_no_parameters(monkeypatch):
+    values = {
+        "trakt": {
+            "sourceSystem": "replay",
+            "baseUrl": "http://replayer:8790",
+            "userAgent": "Ours/1.0 (trakt)",
+            "requestQuota": 0,
+            "nMin": 30,
+            "repliesCounted": True,
+        },
+        "lineage": {"url": "https://lineage.example.com", "namespace": "ours"},
+    }
+    objects = render(merged(LEAST, values))
+    for name, value in find(objects, "ConfigMap", "telecine-environment")["data"].items():
+        monkeypatch.setenv(name, value)
+    found = IngestSettings()
+    assert (found.source_system, found.base_url, found.user_agent) == (
+        "replay",
+        "http://replayer:8790",
+        "Ours/1.0 (trakt)",
+    )
+    assert (found.request_quota, found.is_replayer) == (0, True)
+    assert (ModelSettings().n_min, ModelSettings().replies_counted) == (30, True)
+    assert (PublishSettings().lineage, PublishSettings().lineage_namespace) == ("https://lineage.example.com", "ours")
+    parameters = find(objects, "ConfigMap", "telecine-parameters")["data"]
+    assert {name for name in parameters if name.startswith("trakt")} == {
+        f"trakt-{name}" for name in ("enabled", "bucket", "watch-list", "replies", "sweep-days")
+    }
 
 
 def test_parameters_are_what_argo_reads():
@@ -184,14 +224,20 @@ def test_parameters_are_what_argo_reads():
         "viewership-event-overlap": "ask",
         "viewership-max-rejected": "0.01",
         "viewership-one-pod-mb": "200",
+        "trakt-enabled": "false",
+        "trakt-bucket": "trakt",
+        "trakt-watch-list": "",
+        "trakt-replies": "false",
+        "trakt-sweep-days": "7",
     }
 
 
 def test_the_charts_defaults_are_those_of_the_form():
     data = find(render(LEAST), "ConfigMap", "telecine-parameters")["data"]
-    for field in (*screenalytics.PIPELINE.parameters, *viewership.PIPELINE.parameters):
-        if field.config_key and field.name != "enabled":
-            assert data[field.config_key] == field.value
+    for pipeline in (screenalytics, viewership, trakt):
+        for field in pipeline.PIPELINE.parameters:
+            if field.config_key and field.name != "enabled":
+                assert data[field.config_key] == field.value
 
 
 def references(node, name):
@@ -334,7 +380,8 @@ def test_each_pipelines_cron_has_an_alert_for_a_missed_start():
 def test_the_board_filters_by_all_pipelines():
     board = json.loads((CHART / "observability" / "boards" / "runs.json").read_text(encoding="utf-8"))
     (variable,) = [each for each in board["templating"]["list"] if each["name"] == "pipeline"]
-    assert variable["query"].split(",") == [*(pipeline.name for pipeline in PIPELINES), "media"]
+    names = (name for pipeline in PIPELINES for name in (pipeline.name, *pipeline.others))
+    assert variable["query"].split(",") == [*names, "media"]
 
 
 @pytest.mark.parametrize("expression", list(expressions()))

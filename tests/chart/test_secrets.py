@@ -7,6 +7,7 @@ import re
 import pytest
 
 from jobs.screenalytics.settings import IngestSettings
+from jobs.trakt.settings import IngestSettings as Trakt
 from jobs.viewership.settings.uploads import RunSettings
 from shared.notify.settings import NotifySettings
 from shared.rayjob.settings import RaySettings
@@ -106,6 +107,21 @@ def test_an_upload_reads_its_own_keys_and_its_outbox(mount):
     row = next(line for line in (ROOT / "docs" / "helm.md").read_text().splitlines() if "`viewership.existing" in line)
     for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "TELECINE_VIEWERSHIP_OUTBOX_URL"):
         assert f"`{key}`" in row
+
+
+def test_an_ingest_reads_the_key_and_the_salt_and_a_model_only_the_salt(mount):
+    values = VALUES | {"trakt": {"clientId": "fifteen", "users": {"salt": "sixteen-and-more"}}}
+    objects = render(values)
+    (salt,) = find(objects, "Secret", "telecine-trakt-users")["stringData"].items()
+    assert salt == ("TELECINE_TRAKT_USER_SALT", "sixteen-and-more")
+    mount((dict([salt]), {}))
+    found = Trakt()
+    assert (found.client_id, found.user_salt.get_secret_value()) == (None, "sixteen-and-more")
+    mount((find(objects, "Secret", "telecine-trakt")["stringData"], {}))
+    assert Trakt().key().get_secret_value() == "fifteen"
+    rows = [line for line in (ROOT / "docs" / "helm.md").read_text().splitlines() if "`trakt." in line]
+    for name in ("TRAKT_CLIENT_ID", "TELECINE_TRAKT_USER_SALT"):
+        assert any(f"`{name}`" in row for row in rows)
 
 
 def test_the_launcher_reads_the_token_of_ray_where_the_template_mounts_it(mount):

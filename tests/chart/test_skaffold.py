@@ -8,11 +8,17 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import urllib.request
 
 import pytest
 import yaml
 from jsonschema import Draft7Validator
 
+from jobs.cli import commands
+from jobs.trakt.model import SCENARIOS
+from jobs.trakt.replayer.server import running
+from shared.settings.command import parse
+from shared.step import guard
 from tests.chart.rendering import DEV, ROOT, find, render, secrets, values_of
 from tests.crds import module_dir_of
 
@@ -85,24 +91,63 @@ def test_the_charts_fit_together_on_kind():
     assert made[values["database"]["existingSecret"]] == {"TELECINE_DATABASE_URL"}
     assert made[values["s3"]["existingSecret"]] == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     assert made[values["artifacts"]["existingSecret"]] == {"accessKey", "secretKey"}
+    assert made[values["trakt"]["existingSecret"]] == {"TRAKT_CLIENT_ID"}
+    assert made[values["trakt"]["users"]["existingSecret"]] == {"TELECINE_TRAKT_USER_SALT"}
+    service = find(dev, "Service", "replayer")
+    assert values["trakt"]["baseUrl"] == f"http://replayer.telecine:{service['spec']['ports'][0]['port']}"
     assert {release["namespace"] for release in RELEASES} == {"telecine"}
     assert values["s3"]["endpointUrl"] == "http://s3.telecine:9000"
     assert find(dev, "Service", "s3")["spec"]["ports"][0]["port"] == 9000
     defaults = values_of("values")
     buckets = set(values_of("values", DEV)["s3"]["buckets"])
-    asked = {defaults[part]["bucket"] for part in ("artifacts", "test", "screenalytics", "viewership")}
+    asked = {defaults[part]["bucket"] for part in ("artifacts", "test", "screenalytics", "viewership", "trakt")}
     assert {"game-data", "game-data-manifest"} | asked == buckets
     assert [each["metadata"]["name"] for each in secrets(render(values))] == ["telecine-ray-auth"]
 
 
 def test_services_reach_their_pods():
     dev = render({}, DEV)
-    for name in ("s3", "postgresql"):
+    for name in ("s3", "postgresql", "replayer"):
         service = find(dev, "Service", name)["spec"]
         pod = find(dev, "Deployment", name)["spec"]["template"]
         assert service["selector"].items() <= pod["metadata"]["labels"].items()
         ports = {port["name"] for container in pod["spec"]["containers"] for port in container["ports"]}
         assert {port["targetPort"] for port in service["ports"]} <= ports
+
+
+def test_the_replayer_listens_where_its_service_and_its_probes_look():
+    pod = find(
+        render({"replayer": {"scenario": "storm", "seed": 7, "speed": 0.5, "quota": 0}}, DEV), "Deployment", "replayer"
+    )
+    (container,) = pod["spec"]["template"]["spec"]["containers"]
+    program, command, *words = container["args"]
+    (tool,) = [each for each in commands(program) if each.name == command]
+    found = parse(guard.load(tool.settings), "telecine trakt replayer", "", words)
+    assert (found.host, found.port) == ("0.0.0.0", container["ports"][0]["containerPort"])
+    assert (found.scenario, found.seed, found.speed, found.quota) == ("storm", 7, 0.5, 0)
+    with running("calm") as site:
+        status = urllib.request.urlopen(
+            f"{site.url}{container['readinessProbe']['httpGet']['path']}", timeout=10
+        ).status
+    assert status == 200
+
+
+def test_the_replayer_serves_every_scenario_and_no_other():
+    schema = json.loads((DEV / "values.schema.json").read_text(encoding="utf-8"))
+    assert tuple(schema["properties"]["replayer"]["properties"]["scenario"]["enum"]) == tuple(SCENARIOS)
+
+
+def test_no_service_sets_a_variable_of_ours():
+    """Kubernetes gives the pods of a namespace NAME_PORT=tcp://… for each Service."""
+    services = [each["metadata"]["name"] for each in render({}, DEV) if each["kind"] == "Service"]
+    assert "replayer" in services
+    assert not [name for name in services if name.startswith(("telecine", "trakt"))]
+    assert find(render({}, DEV), "Deployment", "replayer")["spec"]["template"]["spec"]["enableServiceLinks"] is False
+
+
+def test_without_a_replayer_nothing_of_it_is_left():
+    objects = render({"replayer": {"enabled": False}}, DEV)
+    assert not [each for each in objects if each["metadata"]["name"] == "replayer"]
 
 
 def test_kind_up_installs_the_versions_that_the_tests_run():

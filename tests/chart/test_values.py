@@ -93,6 +93,14 @@ def test_the_schema_is_closed_and_knows_every_default(chart):
         ({"viewership": {"maxRejected": "1"}}, "maxRejected"),
         ({"viewership": {"onePodMb": 0}}, "onePodMb"),
         ({"viewership": {"formatsDir": "formats"}}, "formatsDir"),
+        ({"trakt": {"bukket": "a"}}, "bukket"),
+        ({"trakt": {"watchList": "titles.txt"}}, "watchList"),
+        ({"trakt": {"sweepDays": 0}}, "sweepDays"),
+        ({"trakt": {"sourceSystem": "mirror"}}, "sourceSystem"),
+        ({"trakt": {"baseUrl": "https://user@host"}}, "baseUrl"),
+        ({"trakt": {"userAgent": "two\nlines"}}, "userAgent"),
+        ({"trakt": {"users": {"salt": "short"}}}, "salt"),
+        ({"lineage": {"url": "ftp://host"}}, "url"),
         ({"media": {"viewership": "yes"}}, "viewership"),
         ({"retention": {"days": "90"}}, "integer"),
     ],
@@ -130,6 +138,10 @@ def cidr(network):
         ({"artifacts": {"secretAccessKey": "a"}}, "artifacts.secretAccessKey is set without"),
         ({"viewership": {"accessKeyId": "a"}}, "viewership.accessKeyId is set without viewership.secretAccessKey"),
         ({"viewership": {"secretAccessKey": "a"}}, "viewership.secretAccessKey is set without"),
+        ({"trakt": {"sourceSystem": "replay"}}, "trakt.sourceSystem is replay and trakt.baseUrl is"),
+        ({"trakt": {"sourceSystem": "replay", "baseUrl": "https://API.Trakt.tv./"}}, "expected the URL of a replayer"),
+        ({"trakt": {"baseUrl": "http://api.trakt.tv"}}, "would send the key in clear text"),
+        *(({"trakt": {"requestQuota": quota}}, f"trakt.requestQuota {quota} is not a quota") for quota in (0, 501)),
         ({"artifacts": {"endpointUrl": "https://a", "endpoint": "a"}}, "remove artifacts.endpoint"),
         ({"media": {"screenalytics": True}, "screenalytics": {"enabled": False}}, "remove screenalytics.enabled"),
         ({"notify": {"smtp": MAIL | {"security": "none", "user": "u", "password": "p"}}}, "in clear text"),
@@ -243,6 +255,9 @@ def test_no_extra_variable_replaces_one_of_a_template(name):
         {"notify": {"existingSecret": "n", "smtp": MAIL | {"user": "u"}}},
         {"extraEnv": [{"name": "TELECINE_S3_CONNECTIONS", "value": "8"}]},
         {"podAnnotations": {"sidecar.istio.io/inject": "false"}},
+        {"trakt": {"requestQuota": 100}},
+        {"trakt": {"sourceSystem": "replay", "baseUrl": "http://replayer:8790", "requestQuota": 0}},
+        {"trakt": {"sourceSystem": "replay", "baseUrl": "http://nottrakt.tv"}},
     ],
     ids=json.dumps,
 )
@@ -275,6 +290,16 @@ def test_the_notes_say_that_media_skips_viewership_unless_it_does_not():
     assert "--set media.viewership=true" in notes({})
     assert "crons.viewership-poll.suspend=false" in notes({})
     assert "skips viewership" not in notes({"media": {"viewership": True}})
+
+
+def test_the_notes_say_that_trakt_needs_a_key_and_is_left_out_of_media():
+    assert "--set media.trakt=true" in notes({})
+    assert "crons.trakt-daily.suspend=false" in notes({})
+    assert "trakt has no key" in notes({})
+    assert "skips trakt" not in notes({"media": {"trakt": True}})
+    replayed = {"sourceSystem": "replay", "baseUrl": "http://replayer:8790"}
+    for values in ({"clientId": "a"}, {"existingSecret": "a"}, replayed):
+        assert "trakt has no key" not in notes({"trakt": values})
 
 
 def keys_of_the_upload(values):
@@ -330,6 +355,7 @@ PLAIN = {
     "s3": {"accessKeyId": "hidden-3", "secretAccessKey": "hidden-4"},
     "artifacts": {"accessKeyId": "hidden-5", "secretAccessKey": "hidden-6"},
     "viewership": {"accessKeyId": "hidden-9", "secretAccessKey": "hidden-10"},
+    "trakt": {"clientId": "hidden-11", "users": {"salt": "hidden-12-0123456"}},
     "notify": {
         "webhookUrl": "https://h/hidden-7",
         "smtp": {"host": "m", "user": "u", "password": "hidden-8", "from": "a@b", "to": ["c@d"]},
@@ -340,6 +366,7 @@ EXISTING = {
     "s3": {"existingSecret": "x-s3"},
     "artifacts": {"existingSecret": "x-artifacts"},
     "viewership": {"existingSecret": "x-viewership"},
+    "trakt": {"existingSecret": "x-trakt", "users": {"existingSecret": "x-trakt-users"}},
     "notify": {"existingSecret": "x-notify"},
     "ray": {"auth": {"existingSecret": "x-ray-auth"}},
 }
@@ -354,6 +381,8 @@ def test_secret_values_are_in_secrets_only():
         "telecine-s3": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
         "telecine-artifacts": {"accessKey", "secretKey"},
         "telecine-viewership": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
+        "telecine-trakt": {"TRAKT_CLIENT_ID"},
+        "telecine-trakt-users": {"TELECINE_TRAKT_USER_SALT"},
         "telecine-notify": {"TELECINE_NOTIFY_WEBHOOK_URL", "TELECINE_NOTIFY_SMTP_PASSWORD"},
         "telecine-ray-auth": {"auth_token"},
     }
@@ -365,7 +394,16 @@ def test_existing_secrets_replace_all_values():
     assert not [each for each in objects if "stringData" in each]
     text = json.dumps(objects)
     assert "hidden-" not in text
-    for name in ("x-database", "x-migration", "x-s3", "x-artifacts", "x-viewership", "x-ray-auth"):
+    for name in (
+        "x-database",
+        "x-migration",
+        "x-s3",
+        "x-artifacts",
+        "x-viewership",
+        "x-trakt",
+        "x-trakt-users",
+        "x-ray-auth",
+    ):
         assert name in text
     assert "telecine-s3" not in text
     assert "telecine-database-migration" not in text
@@ -462,6 +500,9 @@ def test_the_places_of_models_and_checks_are_variables_of_every_step_and_no_defa
     [
         ({}, []),
         ({"media": {"viewership": True}}, ["s3://reports"]),
+        ({"media": {"trakt": True}}, ["s3://comments"]),
+        ({"crons": {"trakt-daily": {"suspend": False}}}, ["s3://comments"]),
+        ({"crons": {"trakt-daily": {"suspend": False, "enabled": False}}}, []),
         ({"crons": {"viewership-poll": {"suspend": False}}}, ["s3://reports"]),
         ({"crons": {"viewership-poll": {"suspend": False, "enabled": False}}}, []),
         ({"media": {"viewership": True}, "viewership": {"existingSecret": "own"}}, []),
@@ -469,8 +510,10 @@ def test_the_places_of_models_and_checks_are_variables_of_every_step_and_no_defa
         ({"media": {"viewership": True}, "serviceAccounts": {"upload": {"annotations": {"role": "x"}}}}, []),
     ],
 )
-def test_doctor_writes_to_the_bucket_of_uploads_if_it_is_used_with_its_own_keys(values, uploads):
-    objects = render(merged(LEAST, merged({"viewership": {"bucket": "reports"}}, values)))
+def test_doctor_writes_to_the_buckets_of_uploads_and_of_trakt_if_it_may(values, uploads):
+    objects = render(
+        merged(LEAST, merged({"viewership": {"bucket": "reports"}, "trakt": {"bucket": "comments"}}, values))
+    )
     environment = find(objects, "ConfigMap", "telecine-environment")["data"]
     assert environment["TELECINE_DOCTOR_WRITE_BUCKETS"].split(",") == ["s3://telecine-artifacts", *uploads]
     assert environment["TELECINE_DOCTOR_READ_BUCKETS"] == "s3://telecine-artifacts"

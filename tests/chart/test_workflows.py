@@ -21,6 +21,7 @@ FULL = {
     "notify": {"existingSecret": "x-notify"},
     "screenalytics": {"existingSecret": "x-screenalytics"},
     "viewership": {"existingSecret": "x-viewership"},
+    "trakt": {"existingSecret": "x-trakt", "users": {"existingSecret": "x-trakt-users"}},
     "ray": {"auth": {"existingSecret": "x-ray-auth"}},
     "serviceAccounts": {
         "step": {"name": "x-step"},
@@ -62,6 +63,8 @@ NAMES = {
     "telecine-notify": "x-notify",
     "telecine-screenalytics": "x-screenalytics",
     "telecine-viewership": "x-viewership",
+    "telecine-trakt": "x-trakt",
+    "telecine-trakt-users": "x-trakt-users",
     "telecine-ray-auth": "x-ray-auth",
 }
 

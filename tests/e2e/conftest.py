@@ -19,6 +19,7 @@ from tests.e2e.evidence import collect
 from tests.e2e.installation import Installation, build_images
 from tests.e2e.node import ROOT, Node
 from tests.e2e.places import put_tars
+from tests.e2e.site import values as values_of_trakt
 from tests.e2e.traffic import Traffic
 from tests.e2e.uploads import catalogue, put_report
 from tests.fakes.sinks import mail_sink, webhook_sink
@@ -45,6 +46,7 @@ ORDER = (
     "test_strict",
     # Late: it measures seconds, on a node that does little else.
     "test_viewership",
+    "test_trakt",
     "test_metrics",
     "test_alerts",
     # Last: it looks at the connections of all runs.
@@ -114,6 +116,7 @@ def installation(node: Node, sinks: Sinks, traffic: Traffic) -> Iterator[Install
             # Every minute: a test waits for it.
             "crons": {"telecine-sweep": {"schedules": ["* * * * *"]}},
             "limits": {"viewership": 3},
+            **values_of_trakt(node),
         },
     )
     made.clean()

@@ -23,7 +23,7 @@ __all__ = ["BUCKETS", "DATABASE", "NAMESPACE", "Installation", "build_images"]
 
 NAMESPACE = "telecine"
 DATABASE = "telecine"
-BUCKETS = ("game-data", "game-data-manifest", "screenalytics", "viewership", "telecine-artifacts")
+BUCKETS = ("game-data", "game-data-manifest", "screenalytics", "viewership", "trakt", "telecine-artifacts")
 # Contents of the images.
 _SOURCES = ("images", "jobs", "shared", "requirements", "pyproject.toml", "README.md", "LICENSE")
 CHART = ROOT / "charts" / "telecine"

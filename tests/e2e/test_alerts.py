@@ -66,6 +66,20 @@ def waiting(uploads: int) -> str:
     return f'argo_workflows_telecine_viewership_uploads_waiting{{pipeline="viewership"}} {uploads}\n'
 
 
+def dailies(count: int, pod: str = "a") -> str:
+    return nightly(count, pod, "trakt-daily")
+
+
+def measurements(count: int, pod: str = "a") -> str:
+    return nightly(count, pod, "trakt-freshness")
+
+
+def levels(**alerts: int) -> str:
+    found = dict.fromkeys(("breach", "burn", "missed"), 0) | alerts
+    name = "argo_workflows_telecine_trakt_alert"
+    return "".join(f'{name}{{pipeline="trakt",alert="{alert}"}} {value}\n' for alert, value in found.items())
+
+
 def errors(count: int) -> str:
     return f'argo_workflows_error_count{{cause="CronWorkflowSubmissionError"}} {count}\n'
 
@@ -104,6 +118,8 @@ POLL, PENDING, AWAY = "TelecinePollMissed", "TelecinePodsPending", "TelecineCont
 BACKLOG, ERRORS = "TelecineControllerBacklog", "TelecineControllerErrors"
 UPLOADS, RATE = "TelecineUploadPollMissed", "TelecineMatchRateLow"
 REVIEW, WAITS = "TelecineReviewOld", "TelecineUploadWaits"
+DAILY, FRESHNESS = "TelecineTraktDailyMissed", "TelecineTraktFreshnessMissed"
+BREACH, BUDGET, NOT_READ = "TelecineTraktBreach", "TelecineTraktBudget", "TelecineTraktNotRead"
 
 
 @pytest.mark.parametrize(
@@ -145,6 +161,19 @@ REVIEW, WAITS = "TelecineReviewOld", "TelecineUploadWaits"
         case("upload-poll-10-minutes-ago", None, (2 * HOUR, upload_polls(90)), (10 * MINUTE, upload_polls(91))),
         case("upload-poll-never-asked-for", None, (2 * HOUR, "")),
         case("upload-poll-on-another-pod", None, (HOUR, upload_polls(90)), (9 * MINUTE, upload_polls(1, "b"))),
+        case("daily-missed", DAILY, (3 * DAY, dailies(3)), (27 * HOUR, dailies(4))),
+        # On the day when the clock goes back, the next run is 25 hours later.
+        case("daily-25-hours-ago", None, (3 * DAY, dailies(3)), (25 * HOUR, dailies(4))),
+        case("daily-missed-on-another-pod", DAILY, (3 * DAY, dailies(4)), (30 * HOUR, "")),
+        case("daily-on-another-pod", None, (2 * DAY, dailies(4)), (9 * HOUR, ""), (5 * HOUR, dailies(1, "b"))),
+        case("daily-never-asked-for", None, (3 * DAY, "")),
+        case("freshness-missed", FRESHNESS, (3 * DAY, measurements(3)), (27 * HOUR, measurements(4))),
+        case("freshness-25-hours-ago", None, (3 * DAY, measurements(3)), (25 * HOUR, measurements(4))),
+        case("levels-met", None, (HOUR, levels())),
+        case("levels-missed", BREACH, (HOUR, levels()), (MINUTE, levels(breach=1))),
+        case("levels-met-again", None, (HOUR, levels(breach=1)), (MINUTE, levels())),
+        case("budget-nearly-spent", BUDGET, (HOUR, levels(burn=1))),
+        case("not-read-by-9", NOT_READ, (HOUR, levels(missed=1))),
         case("match-rate-79-percent", RATE, (HOUR, fates(final=79, review=20, unmatched=1, held=0))),
         case("match-rate-81-percent", None, (HOUR, fates(final=81, review=0, unmatched=19, held=0))),
         # Held rows lack a deal, and the others have nothing to match.
@@ -204,6 +233,9 @@ def test_metrics_that_no_page_has_are_named(binary: Path) -> None:
         RATE: ["argo_workflows_telecine_viewership_rows"],
         REVIEW: ["argo_workflows_telecine_viewership_oldest_review_seconds"],
         WAITS: ["argo_workflows_telecine_viewership_uploads_waiting"],
+        DAILY: ["argo_workflows_cronworkflows_triggered_total"],
+        FRESHNESS: ["argo_workflows_cronworkflows_triggered_total"],
+        **{key: ["argo_workflows_telecine_trakt_alert"] for key in (BREACH, BUDGET, NOT_READ)},
         PENDING: [],
         AWAY: [],
         BACKLOG: [],

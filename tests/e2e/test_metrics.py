@@ -49,6 +49,11 @@ def test_the_controller_serves_our_counters(installation: Installation, opening:
     assert more(runs, pipeline="viewership", status="Succeeded") >= 3
     assert more(items, pipeline="viewership", outcome="done") >= 2
     assert more(items, pipeline="viewership", outcome="failed") >= 1
+    assert more(runs, pipeline="trakt", status="Succeeded") >= 1
+    assert more(runs, pipeline="trakt", status="Failed") >= 1
+    assert more(runs, pipeline="trakt-backfill", status="Succeeded") >= 1
+    assert more(items, pipeline="trakt", outcome="done") >= 8
+    assert value(after, "argo_workflows_telecine_trakt_alert", alert="breach") == 1
     # The last day is that of this test.
     assert value(after, "argo_workflows_telecine_viewership_rows", fate="final") >= 3 * 96
     assert value(after, "argo_workflows_telecine_viewership_oldest_review_seconds") > 0
@@ -65,7 +70,7 @@ def test_every_alert_is_evaluated_over_the_scraped_pages(
     pages = held([installation.first_page, (now, node.metrics())])
     binary = Path(node.settings["KBIN"]) / "promql-eval"
     found = {each["alert"]: each for each in evaluate(CHART / "observability" / "alerts.yaml", pages, binary)}
-    assert len(found) == 12
+    assert len(found) == 17
     assert {name: each["error"] for name, each in found.items() if each["error"]} == {}
     # The page has all metrics that the expressions use: an alert on an unknown name would never fire.
     assert {name: each["missing"] for name, each in found.items() if each["missing"]} == {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.node import wait_for
+from tests.e2e.site import values as values_of_trakt
 from tests.network.installation import rendered_policies
 from tests.network.policies import blocked
 
@@ -85,6 +86,7 @@ def test_no_connection_would_be_blocked(seen: list[Connection], node: Node, sink
         host_ip=node.host_ip,
         operator=OPERATOR,
         notify={"webhookUrl": sinks.hook.url, "smtp": {"host": node.host_ip, "port": sinks.post.port}},
+        trakt=values_of_trakt(node)["trakt"],
     )
     reasons = {reason for connection in seen for reason in blocked(policies, connection)}
     assert sorted(reasons) == []

@@ -24,7 +24,8 @@ def test_the_api_server_accepts_the_rendered_objects(installation: Installation,
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("gamedata", 20), ("screenalytics", 12), ("viewership", 20), ("media", 53)]
+    ("name", "least"),
+    [("gamedata", 20), ("screenalytics", 12), ("viewership", 20), ("trakt", 10), ("trakt-backfill", 10), ("media", 63)],
 )
 def test_the_form_shows_every_parameter_with_a_value_or_its_source(
     installation: Installation, name: str, least: int

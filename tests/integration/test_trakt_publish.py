@@ -139,6 +139,21 @@ def test_days_of_the_replayer_and_of_the_api_are_never_mixed(database: Database,
     }
 
 
+def test_a_replayers_build_does_not_delete_rows_of_the_api_unless_it_is_asked_for(
+    database: Database, bucket: Path
+) -> None:
+    build(bucket, rows(titles=1), version=3, source="trakt")
+    publish(database, bucket)
+    before = dump(database)
+    build(bucket, rows(titles=2), version=4, source="replay")
+    with pytest.raises(UsageError, match=r"is of a replayer, .*--replace-source") as caught:
+        publish(database, bucket)
+    assert caught.value.code == "GOLD_SOURCE"
+    assert dump(database) == before
+    publish(database, bucket, replace_source=True)
+    assert database.rows("SELECT count(*) FROM gold.trakt_titles") == [(2,)]
+
+
 def test_text_and_numbers_are_what_postgresql_accepts(database: Database, bucket: Path) -> None:
     content = rows(titles=2, days=1)
     content["trakt_titles"][0] |= {"title": 'a\0b "c",\n\\N ', "slug": "", "genres": ["x\0y", "", "NULL", "{}"]}

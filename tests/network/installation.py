@@ -17,16 +17,16 @@ def rendered_policies(*, node_ip: str, host_ip: str, operator: str, **values: An
 
     Args:
         node_ip: address of the API server, the store and the database.
-        host_ip: address of the webhook and the mail server.
+        host_ip: address of the webhook, the mail server, the Trakt replayer and the receiver of lineage.
         operator: namespace of KubeRay's operator.
-        values: further values, such as the notification endpoints.
+        values: further values, such as the endpoints of notifications and of the replayer.
     """
     here = {name: {"cidrs": [f"{node_ip}/32"]} for name in ("api", "s3", "database")}
     place = {
         "s3": {"endpointUrl": f"http://{node_ip}:9000"},
         "networkPolicies": {
             "operatorNamespace": operator,
-            "egress": {**here, "notify": {"cidrs": [f"{host_ip}/32"]}},
+            "egress": here | {name: {"cidrs": [f"{host_ip}/32"]} for name in ("notify", "trakt", "lineage")},
         },
     }
     objects = render(merged(values_of("values-prod"), place, values))

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 # WorkflowTemplates whose runs are in the ledger; maintenance runs are not.
-WITH_LEDGER = (*(pipeline.name for pipeline in PIPELINES), "media")
+WITH_LEDGER = (*(name for pipeline in PIPELINES for name in (pipeline.name, *pipeline.others)), "media")
 TEMPLATES = (*WITH_LEDGER, "maintenance")
 
 _TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)

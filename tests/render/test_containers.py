@@ -89,8 +89,15 @@ def test_only_launchers_have_a_token(name, template):
     assert sources == ["telecine-environment", *(["telecine-ray"] if launcher else [])]
 
 
-# Template -> Secrets, where it is not the database and the store.
+# Template -> Secrets, if not the database and the store.
+OF_TRAKT = {"telecine-database", "telecine-s3", "telecine-trakt", "telecine-trakt-users"}
 SECRETS = {
+    # The client id of Trakt is where the API is asked; the salt where names are hashed, and erased users recognised.
+    ("trakt", "ingest"): OF_TRAKT,
+    ("trakt-backfill", "backfill"): OF_TRAKT,
+    ("trakt", "model"): OF_TRAKT - {"telecine-trakt"},
+    ("trakt-backfill", "model"): OF_TRAKT - {"telecine-trakt"},
+    ("trakt", "slo"): {"telecine-database", "telecine-notify"},
     "close-run": {"telecine-database", "telecine-notify"},
     "extract-on-cluster": {"telecine-database", "telecine-s3", "telecine-ray-auth"},
     "ingest": {"telecine-database", "telecine-s3", "telecine-screenalytics"},
@@ -107,7 +114,7 @@ SECRETS = {
 def test_secrets_are_files_and_each_step_has_its_own(name, template):
     parts = templates(name)[template]
     container = parts["container"]
-    expected = SECRETS.get(template, {"telecine-database", "telecine-s3"})
+    expected = SECRETS.get((name, template)) or SECRETS.get(template, {"telecine-database", "telecine-s3"})
     volumes = [each for each in parts["volumes"] if each["name"] == "secrets"]
     assert all(each["projected"]["defaultMode"] == 0o440 for each in volumes)
     sources = [source["secret"] for each in volumes for source in each["projected"]["sources"]]
@@ -147,12 +154,25 @@ def test_deadlines_end_before_the_runs_own(name, template):
     assert 0 < templates(name)[template]["activeDeadlineSeconds"] < spec_of(name)["activeDeadlineSeconds"]
 
 
-# Set by the last step of viewership.
+# Template -> gauges: set by the last steps of viewership and of trakt.
 GAUGES = {
-    "telecine_viewership_rows",
-    "telecine_viewership_oldest_review_seconds",
-    "telecine_viewership_uploads_waiting",
+    ("viewership", "verify"): {
+        "telecine_viewership_rows",
+        "telecine_viewership_oldest_review_seconds",
+        "telecine_viewership_uploads_waiting",
+    },
+    ("trakt", "slo"): {
+        "telecine_trakt_alert",
+        "telecine_trakt_titles",
+        "telecine_trakt_pages",
+        "telecine_trakt_title_days",
+        "telecine_trakt_budget_spent_percent",
+        "telecine_trakt_throttled_hour",
+        "telecine_trakt_minutes_late",
+        "telecine_trakt_late_arrivals",
+    },
 }
+ALL_GAUGES = set().union(*GAUGES.values())
 
 
 @EVERY
@@ -168,11 +188,11 @@ def test_the_time_of_each_step_is_measured_once(name, template):
         "telecine_step_seconds",
         "telecine_items_total",
         "telecine_rejects_total",
-        *GAUGES,
+        *ALL_GAUGES,
     }
-    assert {each["name"] for each in found if "gauge" in each} == (GAUGES if template == "verify" else set())
+    assert {each["name"] for each in found if "gauge" in each} == GAUGES.get((name, template), set())
     keys = {label["key"] for each in found for label in each["labels"]}
-    assert keys <= {"pipeline", "step", "outcome", "code", "fate"}
+    assert keys <= {"pipeline", "step", "outcome", "code", "fate", "alert", "state"}
     assert not any("{{" in label["value"] for each in found for label in each["labels"]), "label values must be bounded"
 
 
@@ -184,7 +204,8 @@ def test_a_metrics_help_is_the_same_everywhere():
             for metric in part.get("metrics", {}).get("prometheus", []):
                 helps.setdefault(metric["name"], set()).add(metric["help"])
     assert {name: len(texts) for name, texts in helps.items()} == dict.fromkeys(
-        ("telecine_runs_total", "telecine_step_seconds", "telecine_items_total", "telecine_rejects_total", *GAUGES), 1
+        ("telecine_runs_total", "telecine_step_seconds", "telecine_items_total", "telecine_rejects_total", *ALL_GAUGES),
+        1,
     )
 
 
@@ -256,7 +277,7 @@ def test_crons_neither_overlap_nor_pile_up(name):
     spec = spec_of(name)
     assert spec["concurrencyPolicy"] == "Forbid"
     assert spec["startingDeadlineSeconds"] > 0
-    assert spec["timezone"] == "Etc/UTC"
+    assert spec["timezone"] == ("America/Chicago" if name.startswith("trakt-") else "Etc/UTC")
     assert spec["successfulJobsHistoryLimit"] > 0
     assert spec["failedJobsHistoryLimit"] > 0
     assert spec["suspend"] in (True, False)
@@ -266,7 +287,48 @@ def test_some_crons_never_stop_and_some_wait_for_an_operator():
     found = {name: spec_of(name) for name in crons()}
     # The sweep is a safety net, and a poll fails while a bad run is being retried: neither may stop.
     polls = {"screenalytics-poll", "viewership-poll"}
-    assert not {name for name in ("telecine-sweep", *polls) if "stopStrategy" in found[name]}
+    # A day of Trakt that is not read cannot be read later.
+    days = {"trakt-daily", "trakt-freshness"}
+    assert not {name for name in ("telecine-sweep", *polls, *days) if "stopStrategy" in found[name]}
     assert "stopStrategy" in found["gamedata-nightly"]
-    assert {name for name in found if found[name]["suspend"]} == {"telecine-vacuum", *polls}
+    assert {name for name in found if found[name]["suspend"]} == {"telecine-vacuum", *polls, *days}
     assert not found["telecine-sweep"]["suspend"]
+
+
+def seconds_of(schedule):
+    minute, hour, *days = schedule.split()
+    assert days == ["*", "*", "*"]
+    return int(hour) * 3600 + int(minute) * 60
+
+
+def test_a_daily_run_of_trakt_ends_before_its_levels_are_measured():
+    daily, freshness = spec_of("trakt-daily"), spec_of("trakt-freshness")
+    latest = (
+        seconds_of(daily["schedules"][0]) + daily["startingDeadlineSeconds"] + spec_of("trakt")["activeDeadlineSeconds"]
+    )
+    assert latest <= 7.5 * 3600, "the issue says 07:30"
+    assert seconds_of(freshness["schedules"][0]) == 9 * 3600
+    assert daily["timezone"] == freshness["timezone"] == "America/Chicago"
+    # Started after the measurement, a backfill leaves the quota to the next morning.
+    assert 9 * 3600 + spec_of("trakt-backfill")["activeDeadlineSeconds"] <= (24 + 5) * 3600
+
+
+def test_pods_that_ask_the_trakt_api_exclude_each_other():
+    locked = {
+        (name, template): found["mutexes"]
+        for name, template in every()
+        if (found := templates(name)[template].get("synchronization"))
+    }
+    assert locked.keys() == {("trakt", "ingest"), ("trakt-backfill", "backfill")}
+    assert list(locked.values()) == [[{"name": "trakt-quota"}]] * 2
+
+
+def test_only_pods_that_ask_the_api_have_the_key_of_trakt():
+    mounted = {
+        (name, template)
+        for name, template in containers()
+        for volume in templates(name)[template]["volumes"]
+        for source in volume.get("projected", {}).get("sources", [])
+        if source["secret"]["name"] == "telecine-trakt"
+    }
+    assert mounted == {("trakt", "ingest"), ("trakt-backfill", "backfill")}

@@ -6,6 +6,8 @@ import pytest
 
 from jobs.gamedata.settings import ExtractSettings, ManifestSettings, PlanSettings, PublishSettings
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings
+from jobs.trakt.settings import BackfillSettings, ModelSettings, SloSettings
+from jobs.trakt.settings import IngestSettings as Trakt
 from jobs.viewership.settings.uploads import RunSettings
 from shared.errors import UsageError
 from shared.retention.settings import VacuumSettings
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.slow
 MODELS = (
     *(ExtractSettings, ManifestSettings, PlanSettings, PublishSettings),
     *(IngestSettings, ReplaySettings, RunSettings, VacuumSettings),
+    *(Trakt, BackfillSettings, ModelSettings, SloSettings),
 )
 TEXTS = (
     "{{=1+1}}",

@@ -130,6 +130,31 @@ def test_a_run_of_viewership_goes_from_upload_to_verify_and_ends_as_its_worst_st
     assert dag["failFast"] is False, "otherwise a bad file would end the run before the good ones are loaded"
 
 
+def test_a_run_of_trakt_goes_from_ingest_to_slo_and_ends_as_its_worst_step():
+    dag = templates("trakt")["stages"]["dag"]
+    tasks = {task["name"]: task.get("depends", "") for task in dag["tasks"]}
+    assert list(tasks) == ["ingest", "model", "publish", "slo"]
+    assert set(re.findall(r"\w+\.\w+", tasks["model"])) == {"ingest.Succeeded", "ingest.Failed"}
+    assert tasks["publish"] == "model.Succeeded", "gold whose tests failed is not published"
+    # A key that is refused, or models that fail, are measured as well; a disabled pipeline is not.
+    measured = set(re.findall(r"\w+\.\w+", tasks["slo"]))
+    assert {"ingest.Failed", "ingest.Errored", "publish.Omitted", "publish.Failed"} <= measured
+    assert not {"ingest.Skipped", "ingest.Omitted"} & measured
+    assert dag["target"].split() == list(tasks), "otherwise a refused key would be forgotten once `slo` succeeds"
+    assert dag["failFast"] is False
+
+
+def test_the_entrypoint_freshness_of_trakt_asks_the_api_nothing():
+    assert [call["template"] for call in calls(templates("trakt")["freshness"])] == ["slo"]
+    assert spec_of("trakt-freshness")["workflowSpec"]["entrypoint"] == "freshness"
+
+
+def test_a_backfill_of_trakt_is_modelled_and_published():
+    dag = templates("trakt-backfill")["stages"]["dag"]
+    assert [task["name"] for task in dag["tasks"]] == ["backfill", "model", "publish"]
+    assert (dag["target"].split(), dag["failFast"]) == (["backfill", "model", "publish"], False)
+
+
 def test_media_writes_its_page_even_if_a_pipeline_failed_and_then_fails():
     dag = templates("media")["main"]["dag"]
     page = dag["tasks"][-1]

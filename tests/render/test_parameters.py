@@ -11,6 +11,8 @@ from jobs.cli import commands
 from jobs.gamedata.settings import PlanSettings, PublishSettings
 from jobs.media.settings import PublishSettings as IndexSettings
 from jobs.screenalytics.settings import IngestSettings
+from jobs.trakt.settings import BackfillSettings
+from jobs.trakt.settings import IngestSettings as Trakt
 from jobs.viewership.settings.uploads import RunSettings
 from shared.rayjob.settings import RaySettings
 from shared.settings import StepSettings, setting
@@ -33,6 +35,29 @@ SECRET = {
 # Settings of viewership that no form has: a secret, and a folder of the pod that the chart names.
 OF_A_USER = {f"TELECINE_VIEWERSHIP_{name}" for name in ("UPLOAD", "PLATFORM", "OF_RUN", "FILES", "REREAD")}
 OF_THE_INSTALLATION = {"TELECINE_VIEWERSHIP_OUTBOX_URL", "TELECINE_VIEWERSHIP_FORMATS_DIR"}
+
+# Settings of trakt that no form has: where the key is sent, and how often; secrets.
+OF_THE_API = {
+    *("source_system", "base_url", "user_agent", "max_retries", "backoff_seconds", "connections", "connect_timeout_s"),
+    *("read_timeout_s", "total_timeout_s", "request_quota", "request_window_s", "request_lease_s", "advance_replayer"),
+    *("client_id", "client_secret", "user_salt"),
+}
+# Also without those that only an operator needs.
+OF_TRAKT = {Trakt.variables(name)[0] for name in OF_THE_API} | {
+    f"TELECINE_TRAKT_{name}"
+    for name in (
+        *("MOVIE_IDS", "BUILD", "REPLACE_NEWER", "STORM", "SHOWN", "AS_OF", "N_MIN", "REPLIES_COUNTED"),
+        *(
+            "ENGAGEMENT_DAYS",
+            "FULL_REFRESH",
+            "DBT_PYTHON",
+            "MODEL_DIR",
+            "DBT_THREADS",
+            "DBT_MEMORY_MB",
+            "DBT_TIMEOUT_S",
+        ),
+    )
+}
 
 
 def form(name: str) -> dict[str, dict]:
@@ -88,6 +113,7 @@ def test_values_reach_fields_of_the_steps_own_settings(name, template):
     left_out = {variable.rpartition("GAMEDATA_")[2] for variable in taken - given - SECRET - OF_THE_INSTALLATION}
     allowed = {"CACHE_DIR", "CACHE_MB", "WORKERS", "COMPUTE", "TELECINE_MEDIA_REPORT_LINK"}
     # The later steps of viewership take all uploads that wait for them, and verify those of the run.
+    allowed |= OF_TRAKT if group == "trakt" else set()
     assert left_out <= allowed | (OF_A_USER if name == "viewership" and template != "upload" else set())
 
 
@@ -116,7 +142,7 @@ def test_every_default_of_screenalytics_is_valid_and_is_the_settings_own(monkeyp
     assert found.model_dump(exclude={"bucket"}) == own.model_dump(exclude={"bucket"})
 
 
-@pytest.mark.parametrize("name", ["screenalytics", "viewership"])
+@pytest.mark.parametrize("name", ["screenalytics", "viewership", "trakt"])
 def test_the_installation_decides_whether_media_includes_a_pipeline(name):
     assert form(name)["enabled"]["value"] == "true", "submitting this template always runs it"
     source = form("media")[f"{name}-enabled"]["valueFrom"]
@@ -142,6 +168,38 @@ def test_every_default_of_viewership_is_valid_and_is_the_settings_own(monkeypatc
     assert found.model_dump(exclude={"bucket", "one_pod_mb"}) == own.model_dump(exclude={"bucket", "one_pod_mb"})
 
 
+@pytest.mark.parametrize(
+    ("name", "model", "more"), [("trakt", Trakt, {"enabled"}), ("trakt-backfill", BackfillSettings, set())]
+)
+def test_the_forms_of_trakt_name_no_host_no_secret_and_no_quota(name, model, more):
+    own = {field.replace("_", "-") for field, pipeline in model.pipelines.items() if pipeline == "trakt"}
+    excluded = {field.replace("_", "-") for field in OF_THE_API}
+    assert excluded <= own
+    assert set(form(name)) == own - excluded - {"movie-ids"} | more
+
+
+@pytest.mark.parametrize(("name", "model"), [("trakt", Trakt), ("trakt-backfill", BackfillSettings)])
+def test_every_default_of_trakt_is_valid_and_is_the_settings_own(name, model, monkeypatch):
+    own = model()
+    for each, parameter in form(name).items():
+        if each != "enabled":
+            value = parameter.get("value", parameter.get("valueFrom", {}).get("default"))
+            monkeypatch.setenv(model.variables(each.replace("-", "_"))[0], value)
+    found = model()
+    assert found.bucket == "s3://trakt"
+    assert found.model_dump(exclude={"bucket"}) == own.model_dump(exclude={"bucket"})
+
+
+def test_the_levels_are_those_of_the_day_whose_pages_were_counted():
+    tasks = {
+        (place, task["name"]): {each["name"]: each["value"] for each in task.get("arguments", {}).get("parameters", [])}
+        for place in ("stages", "freshness")
+        for task in templates("trakt")[place]["dag"]["tasks"]
+    }
+    assert tasks["stages", "slo"]["day"] == tasks["stages", "ingest"]["as-of"]
+    assert "as-of" in tasks["freshness", "slo"]["day"]
+
+
 def test_an_optional_choice_can_be_left_open_in_the_form():
     for name in ("date-order", "decimal-mark", "clock"):
         assert form("viewership")[name]["enum"][0] == form("viewership")[name]["value"] == ""
@@ -150,7 +208,8 @@ def test_an_optional_choice_can_be_left_open_in_the_form():
 
 @pytest.mark.parametrize("name", WITH_LEDGER)
 @pytest.mark.parametrize(
-    ("pipeline", "template"), [("gamedata", "plan"), ("screenalytics", "ingest"), ("viewership", "upload")]
+    ("pipeline", "template"),
+    [("gamedata", "plan"), ("screenalytics", "ingest"), ("viewership", "upload"), ("trakt", "ingest")],
 )
 def test_the_first_step_knows_the_names_of_both_forms(pipeline, template, name):
     container = templates(pipeline)[template]["container"]

@@ -13,6 +13,7 @@ import pytest
 
 from jobs.gamedata.settings import ExtractSettings, PlanSettings
 from jobs.screenalytics.settings import ReplaySettings
+from jobs.trakt.settings import BackfillSettings, IngestSettings, SloSettings
 from jobs.viewership.settings.uploads import RunSettings
 from shared.notify.failures import parse
 from shared.notify.settings import CloseSettings
@@ -66,9 +67,12 @@ def documents() -> list[dict[str, Any]]:
     return copy.deepcopy([by_name()[name] for name in TEMPLATES])
 
 
-def containers_of(response: dict[str, Any], *names: str) -> list[dict[str, Any]]:
+def containers_of(response: dict[str, Any], *names: str, pipeline: str | None = None) -> list[dict[str, Any]]:
+    """Return the containers of these templates; in `media`, several pipelines have an `ingest`."""
     assert response["error"] == ""
-    found = [each for each in response["containers"] if each["template"] in names]
+    found = [
+        each for each in response["containers"] if each["template"] in names and pipeline in (None, each["args"][0])
+    ]
     assert {each["template"] for each in found} == set(names)
     return found
 
@@ -125,7 +129,7 @@ def test_a_value_of_a_config_map_arrives_as_base64_of_itself(program: Argo, text
     for name in ("screenalytics", "media"):
         response = program.ask(documents(), template=name, configMaps=config, environment=ENVIRONMENT)
         nothing_leaked(response["containers"])
-        (ingest,) = containers_of(response, "ingest")
+        (ingest,) = containers_of(response, "ingest", pipeline="screenalytics")
         assert ingest["env"]["TELECINE_SCREENALYTICS_PREFIX_BASE64"] == base64.b64encode(text.encode()).decode()
 
 
@@ -248,6 +252,63 @@ def test_a_pod_without_an_exit_code_does_not_let_the_run_wait_for_one(program: A
     assert going_on(program) == dict.fromkeys(("normalize", "match", "load", "verify"), False)
 
 
+def carrying_on(program: Argo, code: str | None, dry: str) -> str:
+    """Return whether the models of trakt would run after an ingest with this exit code."""
+    results = {} if code is None else {"ingest.exitCode": code}
+    response = program.ask(documents(), template="trakt", parameters={"dry-run": dry}, results=results)
+    (model,) = containers_of(response, "model")
+    verdict: str = model["when"][-1]
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("code", "dry", "models"),
+    [
+        ("0", "false", "true"),
+        # Titles that failed; the API stopped answering: what had arrived is committed.
+        ("65", "false", "true"),
+        ("75", "false", "true"),
+        # The key is refused, a parameter is wrong, a bug, out of memory, a deadline.
+        *((code, "false", "false") for code in ("78", "2", "70", "137", "143")),
+        # A pod that never started.
+        (None, "false", "false"),
+        ("0", "true", "false"),
+    ],
+)
+def test_models_follow_an_ingest_that_committed_something(
+    program: Argo, code: str | None, dry: str, models: str
+) -> None:
+    assert carrying_on(program, code, dry) == models
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:20])
+def test_titles_and_a_watch_list_of_a_form_arrive_as_base64_of_themselves(program: Argo, text: str) -> None:
+    for template, prefix, step in (
+        ("trakt", "", "ingest"),
+        ("media", "trakt-", "ingest"),
+        ("trakt-backfill", "", "backfill"),
+    ):
+        form = {f"{prefix}{name}": text for name in ("titles", "watch-list")}
+        response = program.ask(documents(), template=template, parameters=form, environment=ENVIRONMENT)
+        nothing_leaked(response["containers"])
+        (reader,) = containers_of(response, step, pipeline="trakt")
+        assert reader["args"] == ["trakt", step]
+        model = IngestSettings if step == "ingest" else BackfillSettings
+        for name in ("titles", "watch_list"):
+            assert value_in(reader, model, name) == text
+
+
+def test_the_day_of_a_form_reaches_ingest_and_slo_and_the_entrypoint_freshness(program: Argo) -> None:
+    form = {"as-of": "2026-11-29"}
+    response = program.ask(documents(), template="trakt", parameters=form)
+    (ingest, slo) = containers_of(response, "ingest", "slo")
+    assert value_in(ingest, IngestSettings, "as_of") == value_in(slo, SloSettings, "day") == "2026-11-29"
+    response = program.ask(documents(), template="trakt", entrypoint="freshness", parameters=form)
+    (slo,) = containers_of(response, "slo")
+    assert value_in(slo, SloSettings, "day") == "2026-11-29"
+    assert {each["template"] for each in response["containers"]} == {"slo"}
+
+
 @pytest.mark.parametrize(("value", "runs"), [("true", "true"), ("false", "false"), ("{{=1}}", "true"), ("'", "true")])
 def test_the_switch_of_media_leaves_out_the_upload(program: Argo, value: str, runs: str) -> None:
     config = {"telecine-parameters": {"viewership-enabled": value}}
@@ -258,11 +319,11 @@ def test_the_switch_of_media_leaves_out_the_upload(program: Argo, value: str, ru
 
 @pytest.mark.parametrize("name", WITH_LEDGER)
 def test_the_names_of_the_form_arrive(program: Argo, name: str) -> None:
-    first = {"gamedata": "plan", "screenalytics": "ingest", "viewership": "upload"}
+    first = {"gamedata": "plan", "screenalytics": "ingest", "viewership": "upload", "trakt": "ingest"}
     response = program.ask(documents(), template=name, parameters={"typo": "{{=1+1}}$(X)"})
     for pipeline, template in first.items():
         if name in (pipeline, "media"):
-            (container,) = containers_of(response, template)
+            (container,) = containers_of(response, template, pipeline=pipeline)
             names = json.loads(base64.b64decode(container["env"][GIVEN_VARIABLE]))
             assert names == [*(each["name"] for each in spec_of(name)["arguments"]["parameters"]), "typo"]
             known = {**container["env"], GIVEN_VARIABLE: container["env"][GIVEN_VARIABLE]}

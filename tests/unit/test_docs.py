@@ -50,6 +50,7 @@ def test_the_page_of_files_has_every_file_of_the_charts():
 def test_every_flag_is_read_and_every_code_is_used():
     page = PAGES["docs/files.md"]()
     unused = re.findall(r"^\| (.*) \|  \|$", page, flags=re.MULTILINE)
-    assert unused == []
+    # Named as in the source documents, so that their .env works; public data needs no secret.
+    assert unused == ["trakt `--client-secret`"]
     assert "| gamedata `--only-failed` | `jobs/gamedata/extraction/resume.py` |" in page
     assert "| gamedata `tar_invalid` | `jobs/gamedata/members/_tar_headers.py` |" in page

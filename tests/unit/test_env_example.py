@@ -60,7 +60,8 @@ def test_every_variable_that_code_reads_directly_is_in_the_example():
     for folder in ("jobs", "shared", "workflows"):
         for path in (ROOT / folder).rglob("*.py"):
             for name in re.findall(r"\"(TELECINE_[A-Z0-9_]*[A-Z0-9])\"", path.read_text(encoding="utf-8")):
-                assert name in named, path
+                # Those of dbt's process are set by the runner alone.
+                assert name in named or name.startswith("TELECINE_DBT_"), path
 
 
 def test_every_variable_has_its_line_of_help_and_is_named_once():

@@ -22,13 +22,14 @@ class Cron:
 
     Attributes:
         name: name of the CronWorkflow, and its key under ``crons`` in the chart's values.
-        schedule: schedule in cron format, UTC.
+        schedule: schedule in cron format, in ``timezone``.
         title: title in the UI.
         description: description in the UI.
         start_deadline_s: maximum delay with which a missed run may still start.
         entrypoint: template to start with; None for the WorkflowTemplate's own.
         suspend: True to suspend the cron until an operator resumes it.
         stop: condition under which the cron stops; None for never.
+        timezone: IANA name of the time zone of the schedule.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Cron:
     entrypoint: str | None = None
     suspend: bool = False
     stop: str | None = THREE_FAILURES
+    timezone: str = "Etc/UTC"
 
     def build(self, template: str) -> CronWorkflow:
         """Return the CronWorkflow that starts the WorkflowTemplate of this name."""
@@ -47,7 +49,7 @@ class Cron:
             labels=labels("cron", template),
             annotations=shown(self.title, self.description),
             schedules=[self.schedule],
-            timezone="Etc/UTC",
+            timezone=self.timezone,
             concurrency_policy="Forbid",
             starting_deadline_seconds=self.start_deadline_s,
             successful_jobs_history_limit=3,

@@ -38,7 +38,9 @@ _LONGEST: Final = 72_000
 _EACH: Final = 'displayName\\":'
 
 
-def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Container | Steps]:
+def exit_templates(
+    pipeline: str, codes: Mapping[str, Iterable[str]], *, of: str | None = None
+) -> list[Container | Steps]:
     """Return the templates of the hook, which closes the run in the ledger and notifies people of a failed run.
 
     A failed hook must not fail the Workflow, so its failure is ignored. The run then appears as interrupted, because
@@ -47,6 +49,7 @@ def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Co
     Args:
         pipeline: pipeline of the run.
         codes: pipeline -> error codes to count.
+        of: pipeline in the ledger of a run that failed before its first step; None for ``pipeline``.
     """
     close = step(
         _CLOSE,
@@ -58,7 +61,7 @@ def exit_templates(pipeline: str, codes: Mapping[str, Iterable[str]]) -> list[Co
             "--workflow-status",
             tag(STATUS),
             "--of",
-            pipeline,
+            of or pipeline,
         ],
         pipeline=pipeline,
         stage="close",

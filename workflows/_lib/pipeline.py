@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hera.workflows import Task
@@ -11,7 +11,7 @@ from hera.workflows.models import TemplateRef
 from workflows._lib.parameters import arguments, passed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hera.workflows import Parameter, WorkflowTemplate
 
@@ -32,8 +32,9 @@ class Pipeline:
         name: name of the WorkflowTemplate, and of the pipeline's command group.
         build: function that returns the WorkflowTemplate, whose template ``stages`` has ``parameters`` as inputs.
         parameters: parameters in the form of ``media``, which passes them to ``stages``.
-        codes: error codes that are counted separately; all others count as ``other``.
-        crons: schedules of the pipeline.
+        codes: error codes that ``media`` counts separately; all others count as ``other``.
+        crons: schedules of the pipeline, which start its WorkflowTemplate.
+        others: name -> function that returns a further WorkflowTemplate, with runs in the ledger, outside of ``media``.
     """
 
     name: str
@@ -41,6 +42,11 @@ class Pipeline:
     parameters: tuple[Field, ...]
     codes: tuple[str, ...]
     crons: tuple[Cron, ...] = ()
+    others: Mapping[str, Callable[[], WorkflowTemplate]] = field(default_factory=dict)
+
+    def templates(self) -> list[WorkflowTemplate]:
+        """Return the WorkflowTemplates of the pipeline, that of its own name first."""
+        return [self.build(), *(build() for build in self.others.values())]
 
     def arguments(self) -> list[Parameter]:
         """Return the parameters for the form of ``media``, with the pipeline's name as a prefix to make them unique."""

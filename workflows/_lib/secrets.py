@@ -28,6 +28,8 @@ __all__ = [
     "S3",
     "SCREENALYTICS",
     "SECRETS_DIR",
+    "TRAKT",
+    "TRAKT_USERS",
     "VIEWERSHIP",
     "MountedSecret",
     "secret_volume",
@@ -61,6 +63,10 @@ NOTIFY: Final = MountedSecret("telecine-notify", optional=True)
 SCREENALYTICS: Final = MountedSecret("telecine-screenalytics", optional=True)
 # Keys of the store for uploads, instead of those of S3, which the chart mounts if there are no others.
 VIEWERSHIP: Final = MountedSecret("telecine-viewership", optional=True)
+# The client id of a Trakt app, for the pods that ask the API only.
+TRAKT: Final = MountedSecret("telecine-trakt", optional=True)
+# The salt of users' names.
+TRAKT_USERS: Final = MountedSecret("telecine-trakt-users", optional=True)
 # The key's name is KubeRay's.
 RAY_TOKEN: Final = MountedSecret("telecine-ray-auth", files=(("auth_token", "TELECINE_RAY_AUTH_TOKEN"),))
 

@@ -34,7 +34,7 @@ from workflows._lib.variables import NAME, NAMESPACE, UID, tag
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hera.workflows.models import Metrics
+    from hera.workflows.models import Metrics, Synchronization
 
     from workflows._lib.parameters import Field, Source
     from workflows._lib.retry import Pauses
@@ -95,6 +95,7 @@ def step(
     metrics: Metrics | None = None,
     pauses: Pauses = PATIENT,
     variables: Mapping[str, str] | None = None,
+    synchronization: Synchronization | None = None,
 ) -> Container:
     """Return the template that runs one command.
 
@@ -121,6 +122,7 @@ def step(
         metrics: metrics to emit instead of the step's duration.
         pauses: backoff between attempts.
         variables: further variables, in addition to the settings and the variables of every step.
+        synchronization: locks that a pod waits for, with all its attempts as one.
     """
     volumes_, mounts = volumes(size.tmp, ray=ray)
     if secrets:
@@ -155,6 +157,7 @@ def step(
         retry_strategy=retry(pauses),
         active_deadline_seconds=deadline_s,
         metrics=metrics or step_metrics(pipeline, stage),
+        synchronization=synchronization,
     )
 
 

@@ -1,12 +1,12 @@
-"""The semaphore that limits concurrent runs of a pipeline (`limits`): further runs wait."""
+"""The semaphore that limits concurrent runs of a pipeline (`limits`), and mutexes of steps: further ones wait."""
 
 from __future__ import annotations
 
-from hera.workflows.models import ConfigMapKeySelector, SemaphoreRef, Synchronization
+from hera.workflows.models import ConfigMapKeySelector, Mutex, SemaphoreRef, Synchronization
 
 from workflows._lib.names import CONFIG_LIMITS
 
-__all__ = ["one_semaphore"]
+__all__ = ["one_mutex", "one_semaphore"]
 
 
 def one_semaphore(key: str) -> Synchronization:
@@ -21,3 +21,12 @@ def one_semaphore(key: str) -> Synchronization:
     return Synchronization(
         semaphores=[SemaphoreRef(config_map_key_ref=ConfigMapKeySelector(name=CONFIG_LIMITS, key=key))]
     )
+
+
+def one_mutex(name: str) -> Synchronization:
+    """Return the mutex of a template: of all its pods in the namespace, retries included, one runs at a time.
+
+    Args:
+        name: name of the mutex; templates with the same name exclude each other.
+    """
+    return Synchronization(mutexes=[Mutex(name=name)])

@@ -47,6 +47,7 @@
 {{- end -}}
 {{- end -}}
 
+{{- include "telecine.demandTrakt" . -}}
 {{- if and .Values.priorityClass.create (not .Values.priorityClass.name) -}}
 {{- fail "priorityClass.create is true without priorityClass.name, so nothing would be created; expected a name; set it, or set create to false" -}}
 {{- end -}}
@@ -67,6 +68,22 @@
 {{- include "telecine.demandCrons" . -}}
 {{- include "telecine.demandCidrs" . -}}
 {{- include "telecine.demandExtras" . -}}
+{{- end -}}
+
+{{- define "telecine.demandTrakt" -}}
+{{- with .Values.trakt -}}
+{{- $replay := eq .sourceSystem "replay" -}}
+{{- $host := lower (regexReplaceAll "[:/].*$" (regexReplaceAll "^https?://" .baseUrl "") "") | trimSuffix "." -}}
+{{- if and $replay (or (eq $host "trakt.tv") (hasSuffix ".trakt.tv" $host)) -}}
+{{- fail (printf "trakt.sourceSystem is replay and trakt.baseUrl is '%s'; expected the URL of a replayer; set it, or set sourceSystem to trakt" .baseUrl) -}}
+{{- end -}}
+{{- if and (not $replay) (hasPrefix "http://" .baseUrl) -}}
+{{- fail (printf "trakt.baseUrl '%s' would send the key in clear text; expected https, or sourceSystem replay for a replayer; set one" .baseUrl) -}}
+{{- end -}}
+{{- if and (not $replay) (or (eq (int .requestQuota) 0) (gt (int .requestQuota) 500)) -}}
+{{- fail (printf "trakt.requestQuota %d is not a quota of the Trakt API; expected 1 to 500; set it, or sourceSystem replay for a replayer" (int .requestQuota)) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "telecine.demandCrons" -}}

@@ -56,13 +56,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
 {{/* Buckets that doctor writes to. The bucket of viewership is one of them if it is used and has no keys or role of its
-     own: doctor has the keys of s3 and the role of the launcher. */}}
+     own: doctor has the keys of s3 and the role of the launcher. That of trakt is one if it is used. */}}
 {{- define "telecine.doctorBuckets" -}}
 {{- $poll := index .Values.crons "viewership-poll" -}}
 {{- $own := or .Values.viewership.existingSecret .Values.viewership.accessKeyId .Values.serviceAccounts.upload.annotations -}}
 s3://{{ .Values.artifacts.bucket }}
 {{- if and (or .Values.media.viewership (and $poll.enabled (not $poll.suspend))) (not $own) -}}
 ,s3://{{ .Values.viewership.bucket }}
+{{- end -}}
+{{- $daily := index .Values.crons "trakt-daily" -}}
+{{- if or .Values.media.trakt (and $daily.enabled (not $daily.suspend)) -}}
+,s3://{{ .Values.trakt.bucket }}
 {{- end -}}
 {{- end -}}
 

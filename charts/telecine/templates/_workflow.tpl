@@ -116,6 +116,8 @@ tests/chart/test_workflows.py repeats this list.
   {{- $_ := set $reference "name" (include "telecine.raySecret" $root) -}}
 {{- else if eq $reference.name "telecine-viewership" -}}
   {{- $_ := set $reference "name" (include "telecine.viewershipSecret" $root) -}}
+{{- else if eq $reference.name "telecine-trakt-users" -}}
+  {{- $_ := set $reference "name" ($root.Values.trakt.users.existingSecret | default "telecine-trakt-users") -}}
 {{- else if and (hasPrefix "telecine-" $reference.name) (hasKey (index $root.Values $key | default dict) "existingSecret") -}}
   {{- $_ := set $reference "name" (include "telecine.secret" (list $root $key)) -}}
 {{- end -}}

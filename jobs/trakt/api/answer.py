@@ -16,6 +16,7 @@ __all__ = ["Answer", "http_time", "observed"]
 _COUNT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 # An Age of more than a year is nonsense. The oldest Date that can be parsed is in the year 100.
 _OLDEST_S: Final = 31_536_000
+_CLOCKS_DIFFER: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +93,20 @@ def http_time(text: str | None) -> datetime | None:
         return None
 
 
-def observed(headers: Mapping[str, str], arrived: datetime) -> datetime:
+def observed(headers: Mapping[str, str], arrived: datetime, *, any_date: bool = False) -> datetime:
     """Return when the API produced an answer: its Date minus its Age (RFC 9111, section 4.2.3).
 
     Args:
         headers: by name in lower case.
         arrived: when the answer arrived; used if it has no Date.
+        any_date: accept even a Date more than a day from the arrival, such as that of a replayer's clock. From the API,
+            such a Date is wrong: the newest observation decides, so one in the future would outlast all that follow.
     """
     made = http_time(headers.get("date"))
     if made is None:
         return arrived
+    if not any_date and abs(made - arrived) > _CLOCKS_DIFFER:
+        made = arrived
     text = headers.get("age", "").strip()
     age = int(text) if _COUNT.fullmatch(text) else 0
     return made - timedelta(seconds=age if age <= _OLDEST_S else 0)

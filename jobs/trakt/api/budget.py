@@ -51,7 +51,7 @@ _MOST_HALVINGS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The time at which some more requests could be sent, if no other process sends any.
+    """A forecast of when some more requests could be sent, if no other process sends any.
 
     Attributes:
         requests: number of requests.
@@ -74,7 +74,7 @@ class Forecast:
 
 
 class Budget(Protocol):
-    """Permission for each request; see :func:`open_budget`."""
+    """A budget that allows each request; see :func:`open_budget`."""
 
     async def take(self) -> int:
         """Wait until one more request may be sent, and return the number of its slot.
@@ -161,7 +161,7 @@ def open_budget(settings: ApiSettings, database: DatabaseSettings, *, clock: Clo
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The database's reply: numbers of new slots, or how long to wait; and the bans so far."""
+    """A reply of the database: numbers of new slots, or how long to wait; and the bans so far."""
 
     bans: int
     slots: list[int] = field(default_factory=list)

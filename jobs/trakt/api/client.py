@@ -170,7 +170,7 @@ class TraktClient:
                     headers=exchange.headers,
                     body=exchange.body,
                     requested_at=exchange.requested_at,
-                    observed_at=observed(exchange.headers, exchange.arrived_at),
+                    observed_at=observed(exchange.headers, exchange.arrived_at, any_date=self._settings.is_replayer),
                     attempts=attempt,
                     elapsed_s=self._clock.monotonic() - began,
                     throttled=throttled,

@@ -91,7 +91,7 @@ def check_silver(settings: VerifySettings, place: BronzePlace, check: Check) -> 
             check.add("SILVER_STALE", f"build {build.build_id}", message)
         try:
             found = newest if build.version == newest.version else snapshot(place, build.version)
-            expected = dict(_expected(place, found, settings))
+            expected = dict(_expected(place, found, settings, check))
         except (DataError, ObjectMissing):
             # A vacuum has deleted what that version needs.
             return
@@ -117,8 +117,10 @@ def _compare(target: Path, expected: dict[int, dict[str, Any]], share: float, ch
         check.add("SILVER_MISSING", f"comment {number}", "bronze has it, and silver does not")
 
 
-def _expected(place: BronzePlace, found: Snapshot, settings: VerifySettings) -> Iterator[tuple[int, dict[str, Any]]]:
-    comments = _observations(place, found, settings.silver_share)
+def _expected(
+    place: BronzePlace, found: Snapshot, settings: VerifySettings, check: Check
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    comments = _observations(place, found, settings.silver_share, check)
     key = salt(settings)
     for number, comment in comments.items():
         seen = [each for each in comment.seen if each.sha in comment.payloads]
@@ -126,7 +128,7 @@ def _expected(place: BronzePlace, found: Snapshot, settings: VerifySettings) -> 
             yield number, _state(number, comment, seen, key)
 
 
-def _observations(place: BronzePlace, found: Snapshot, share: float) -> dict[int, _Comment]:
+def _observations(place: BronzePlace, found: Snapshot, share: float, check: Check) -> dict[int, _Comment]:
     comments: defaultdict[int, _Comment] = defaultdict(_Comment)
     for kind, row in _rows(place, found):
         at = row["observed_at"]
@@ -144,6 +146,8 @@ def _observations(place: BronzePlace, found: Snapshot, share: float) -> dict[int
             else:
                 sha = row["payload_sha256"][:_DIGITS]
                 comment.payloads[sha] = row["payload"].encode()
+                if hashlib.sha256(comment.payloads[sha]).hexdigest() != row["payload_sha256"]:
+                    check.add("ROW_DAMAGED", f"comment {row['comment_id']}", f"its hash is not {sha}...")
                 comment.seen.append(_Sighting(at, sha, title))
     return comments
 

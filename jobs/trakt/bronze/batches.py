@@ -38,10 +38,12 @@ class KindRows:
 
     Args:
         files: receives the batches.
+        load_id: the load of all rows; by default that of each row's page.
     """
 
-    def __init__(self, files: DataFiles) -> None:
+    def __init__(self, files: DataFiles, load_id: str | None = None) -> None:
         self.files = files
+        self._load_id = load_id
         self._seen: list[Observation] = []
         # Not the pages themselves: 4,096 of them hold 600 MB of bodies.
         self._pages: list[dict[str, Any]] = []
@@ -52,7 +54,7 @@ class KindRows:
         before = len(self._seen)
         self._seen.extend(observations)
         if len(self._seen) > before:
-            self._pages.append(_page_values(page))
+            self._pages.append(_page_values(page, self._load_id or page.request.load_id))
             self._counts.append(len(self._seen) - before)
             if len(self._seen) >= _ROWS:
                 self.flush()
@@ -93,7 +95,7 @@ class KindRows:
         return pa.RecordBatch.from_arrays([arrays[name] for name in FILE_SCHEMA.names], schema=FILE_SCHEMA)
 
 
-def _page_values(page: Page) -> dict[str, str | int | bool | datetime | None]:
+def _page_values(page: Page, load_id: str) -> dict[str, str | int | bool | datetime | None]:
     request = page.request
     return {
         "page": request.page,
@@ -107,7 +109,7 @@ def _page_values(page: Page) -> dict[str, str | int | bool | datetime | None]:
         "http_status": page.status,
         "etag": page.headers.get("etag"),
         "page_key": page.key,
-        "load_id": request.load_id,
+        "load_id": load_id,
         "run_id": page.run_id,
         "attempt": page.attempt,
         "source_system": page.source_system,

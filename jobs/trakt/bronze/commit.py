@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
@@ -93,41 +94,71 @@ class _Load:
         self._kinds: dict[str, KindRows] = {}
 
     def run(self) -> LoadReport:
-        """Write and commit the rows; if the load is committed already, only read its pages again."""
+        """Write and commit the rows; if the load is committed already, only those of pages that came later."""
         report = self._report
         existing = open_table(self._place)
         version = None if existing is None else existing.transaction_version(load_app(report.load_id))
-        if version is not None:
+        if existing is not None and version is not None:
+            if late := self._late(existing):
+                # Models have taken the load: its rest is a load of its own, whose name its pages determine.
+                digest = hashlib.sha256("\n".join(late).encode()).hexdigest()[:16]
+                self._write(existing, f"{report.load_id}.rest-{digest}", frozenset(late))
+                existing = open_table(self._place)
             return self._again(existing, version)
-        table = existing or create_table(self._place)
-        base = table.version()
+        base = self._write(existing or create_table(self._place), report.load_id, None)
+        report.was_committed = report.version != base + 1
+        return report
+
+    def _write(self, table: DeltaTable, load_id: str, only: frozenset[str] | None) -> int:
+        """Write and commit rows under the name of a load, and return the version before.
+
+        Args:
+            table: the newest version.
+            load_id: names the rows and the commit.
+            only: keys of the pages whose rows are written; None for all.
+        """
+        report, base = self._report, table.version()
         self._read_last(table)
         with ExitStack() as stack:
             for kind in RESOURCE_KINDS:
-                files = DataFiles(self._place.store, kind, f"part-{report.load_id}")
+                files = DataFiles(self._place.store, kind, f"part-{load_id}")
                 stack.callback(files.close)
-                self._kinds[kind] = KindRows(files)
-            for rows in self._read_all():
-                self._add(rows)
+                self._kinds[kind] = KindRows(files, load_id)
+            for page in ahead(self._place.pages.get, self._keys if only is None else sorted(only)):
+                # The letters of a rest come with those of all pages.
+                self._add(self._read(page) if only is None else read_page(page, self._erased))
             actions = []
             for kind, buffer in self._kinds.items():
                 buffer.flush()
                 actions += buffer.files.finish()
                 report.rows[kind] = buffer.files.rows
         report.files, report.bytes = len(actions), sum(action.size for action in actions)
+        if only is not None and not actions:
+            return base
         metadata = {
-            "load_id": report.load_id,
-            "pages": report.pages,
+            "load_id": load_id,
+            "pages": report.pages if only is None else len(only),
             "rows": {kind: count for kind, count in report.rows.items() if count},
         }
-        report.version = commit_files(self._place, actions, base=base, app=load_app(report.load_id), metadata=metadata)
-        report.was_committed = report.version != base + 1
-        return report
+        report.version = commit_files(self._place, actions, base=base, app=load_app(load_id), metadata=metadata)
+        return base
+
+    def _late(self, table: DeltaTable) -> list[str]:
+        """Return the keys of page objects that came after the commit of their load: its process was taken for dead."""
+        load_id, known = self._report.load_id, set[str]()
+        for file in live_files(self._place, table):
+            if file.kind == "page" and (file.load_id is None or f"{file.load_id}.".startswith(f"{load_id}.")):
+                with open_parquet(self._place.store, file.key, file.size) as parquet:
+                    for batch in parquet.iter_batches(batch_size=_BATCH, columns=["page_key"]):
+                        known.update(batch.column("page_key").to_pylist())
+        return [key for key in self._keys if key not in known]
 
     def _again(self, table: DeltaTable | None, version: int) -> LoadReport:
         """Report a committed load, with its dead letters."""
         report = self._report
         report.version, report.was_committed = version, True
+        report.rows.clear()
+        report.files = report.bytes = 0
         for _ in self._read_all():
             pass
         for file in live_files(self._place, table):

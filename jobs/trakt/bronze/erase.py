@@ -6,18 +6,27 @@ import json
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from jobs.trakt.bronze.data_files import DataFiles, open_parquet
 from jobs.trakt.bronze.erase_page import rewrite_erased
-from jobs.trakt.bronze.erased_items import author_names, folded, names_in_text
+from jobs.trakt.bronze.erased_items import (
+    author_marks,
+    author_names,
+    comment_ids,
+    comment_mark,
+    folded,
+    names_in_text,
+    own_names,
+)
 from jobs.trakt.bronze.live_files import live_files
 from jobs.trakt.bronze.pages import WHOLE_ANSWER
 from jobs.trakt.bronze.rewrite import remove_action
 from jobs.trakt.bronze.table import ERASURES, commit_files, open_table
 from jobs.trakt.bronze.tombstones import add_tombstones, salt_of
+from jobs.trakt.contract.parse import Unreadable, parse
 from shared.database.session import transaction
 from shared.errors import IntegrityError
 
@@ -69,8 +78,10 @@ def erase_user(
     """Erase the comments of a user.
 
     Other names of the user in the same comments are erased too: an item in an old format has no slug, and a comment
-    written before a renaming has the former name. Ids and hashes of the items stay in the record of sightings, so a
-    page stays complete. Mentions of the user in other users' texts stay. Safe to run again, even after a kill.
+    written before a renaming has the former name. Comments whose account was deleted are recognised by their ids: the
+    name that they are shown under may be that of all deleted accounts. Ids and hashes of the items stay in the record
+    of sightings, so a page stays complete. Mentions of the user in other users' texts stay. Safe to run again, even
+    after a kill.
 
     Args:
         place: the bucket.
@@ -85,10 +96,10 @@ def erase_user(
     """
     salt_of(place.settings)
     with place.locked() as session:
-        names = _all_names(place, name)
+        names, ids = _all_names(place, name)
         # Committed at once: even if this process is killed, no ingest brings back what is already erased.
         with transaction(place.settings) as other:
-            erased = add_tombstones(other, place.settings, names, run_id)
+            erased = add_tombstones(other, place.settings, [*names, *map(comment_mark, ids)], run_id)
         report = EraseReport(names=len(names))
         _erase_rows(place, erased, report)
         _erase_pages(place, session, erased, report)
@@ -97,40 +108,46 @@ def erase_user(
     return report
 
 
-def _all_names(place: BronzePlace, name: str) -> set[str]:
-    """Return the user's names (:func:`folded`) from all stored versions of the user's comments and all pages."""
-    wanted = {folded(name)}
+def _all_names(place: BronzePlace, name: str) -> tuple[set[str], set[int]]:
+    """Return the user's names (:func:`folded`) and the ids of the user's comments, from all rows and all pages."""
+    found = {folded(name)}
     files = [file for file in live_files(place, open_table(place)) if file.kind == "comment"]
-    found = set(wanted)
-    ids: set[int] = set()
-    for number, names in _authors(place, files):
-        if names & wanted:
-            ids.add(number)
-            found |= names
-    if ids:
-        for number, names in _authors(place, files):
-            if number in ids:
-                found |= names
+
+    def is_of_user(item: Any) -> bool:
+        return not found.isdisjoint(_folded(author_names(item)))
+
+    ids = {number for number, item in _items(place, files) if is_of_user(item)}
+    for number, item in _items(place, files):
+        if number in ids:
+            found |= _folded(own_names(item))
     for key in place.pages.all_keys():
-        try:
-            items = json.loads(place.pages.get(key).body)
-        except (IntegrityError, ValueError, RecursionError):
-            continue
-        for item in items if isinstance(items, list) else [items]:
-            names = {folded(one) for one in author_names(item)}
-            if names & wanted:
-                found |= names
-    return found
+        for item in filter(is_of_user, _items_of(place, key)):
+            found |= _folded(own_names(item))
+            ids |= comment_ids(item)
+    return found, ids.union(number for number, item in _items(place, files) if is_of_user(item))
 
 
-def _authors(place: BronzePlace, files: list[LiveFile]) -> Iterator[tuple[int, set[str]]]:
-    """Yield the id of each stored comment and its author's names (:func:`folded`)."""
+def _items_of(place: BronzePlace, key: str) -> list[Any]:
+    """Return the items of a page object; none if it cannot be read."""
+    try:
+        value = parse(place.pages.get(key).body).value
+    except (IntegrityError, Unreadable):
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _folded(names: set[str]) -> set[str]:
+    return {folded(one) for one in names}
+
+
+def _items(place: BronzePlace, files: list[LiveFile]) -> Iterator[tuple[int, Any]]:
+    """Yield the id and the payload of each stored comment."""
     for file in files:
         with open_parquet(place.store, file.key, file.size) as parquet:
             for batch in parquet.iter_batches(batch_size=_ROWS, columns=["comment_id", "payload"]):
                 ids = batch.column("comment_id").to_pylist()
                 for number, payload in zip(ids, batch.column("payload").to_pylist(), strict=True):
-                    yield number, {folded(one) for one in author_names(json.loads(payload))}
+                    yield number, json.loads(payload)
 
 
 def _erase_rows(place: BronzePlace, erased: Erased, report: EraseReport) -> None:
@@ -162,7 +179,7 @@ def _erase_rows(place: BronzePlace, erased: Erased, report: EraseReport) -> None
 def _without(place: BronzePlace, file: LiveFile, erased: Erased) -> tuple[list[AddAction], int]:
     """Copy a file without the users' rows; return the actions that add the copy, and the number of rows left out."""
     # Most files have no row of the user: read the authors before writing anything.
-    if not any(erased.holds(names) for _, names in _authors(place, [file])):
+    if not any(erased.holds(author_marks(item)) for _, item in _items(place, [file])):
         return [], 0
     removed = 0
     with ExitStack() as stack:
@@ -171,7 +188,7 @@ def _without(place: BronzePlace, file: LiveFile, erased: Erased) -> tuple[list[A
         stack.callback(made.close)
         for batch in parquet.iter_batches(batch_size=_ROWS):
             payloads = batch.column("payload").to_pylist()
-            keep = [not erased.holds(author_names(json.loads(payload))) for payload in payloads]
+            keep = [not erased.holds(author_marks(json.loads(payload))) for payload in payloads]
             removed += len(keep) - sum(keep)
             made.add(batch.filter(pa.array(keep)))
         return made.finish(), removed

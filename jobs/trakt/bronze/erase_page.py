@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from jobs.trakt.bronze.erased_items import author_names, names_in_text, user_names
+from jobs.trakt.bronze.erased_items import author_marks, names_in_text, user_names
 from jobs.trakt.bronze.pages import WHOLE_ANSWER, ErasedItem
 from jobs.trakt.bronze.rows import observed_item
 from jobs.trakt.contract.check import check
+from jobs.trakt.contract.parse import Unreadable, parse
 
 if TYPE_CHECKING:
     from jobs.trakt.bronze.erased_items import Erased
@@ -29,12 +30,13 @@ def rewrite_erased(page: Page, erased: Erased) -> Page:
         erased: the users.
     """
     try:
-        value = json.loads(page.body)
-    except (ValueError, RecursionError):
+        # As the contract reads it: what that accepts of an invalid text must not be lost with the user.
+        value = parse(page.body).value
+    except Unreadable:
         has_name = erased.holds(names_in_text(page.body.decode(errors="replace")))
         return page.without(b"", (WHOLE_ANSWER,)) if has_name else page
     items = value if isinstance(value, list) else [value]
-    gone = [index for index, item in enumerate(items) if erased.holds(author_names(item))]
+    gone = [index for index, item in enumerate(items) if erased.holds(author_marks(item))]
     scrubbed = sum(_scrub(item, erased) for index, item in enumerate(items) if index not in set(gone))
     if not gone and not scrubbed:
         return page

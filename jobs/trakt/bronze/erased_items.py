@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["EMPTY", "Erased", "author_names", "folded", "name_digest", "names_in_text"]
+__all__ = [
+    "EMPTY",
+    "Erased",
+    "author_marks",
+    "author_names",
+    "comment_ids",
+    "comment_mark",
+    "folded",
+    "name_digest",
+    "names_in_text",
+    "own_names",
+]
 
 # A username or slug in JSON text that does not parse.
 _NAME_IN_TEXT: Final = re.compile(r'"(?:username|slug)"\s*:\s*"((?:[^"\\]|\\.)*+)', re.DOTALL)
@@ -61,11 +72,50 @@ def author_names(item: Any) -> set[str]:
     >>> sorted(author_names({"comment": {"user": {"username": "Ann B", "ids": {"slug": "ann-b"}}}}))
     ['Ann B', 'ann-b']
     """
+    return user_names(_comment(item).get("user"))
+
+
+def _comment(item: Any) -> dict[str, Any]:
     if not isinstance(item, dict):
-        return set()
+        return {}
     inner = item.get("comment")
-    comment = inner if isinstance(inner, dict) else item
-    return user_names(comment.get("user"))
+    return inner if isinstance(inner, dict) else item
+
+
+def own_names(item: Any) -> set[str]:
+    """Return the author's names that are nobody else's.
+
+    All deleted accounts may be shown under one name, without a slug: it must not stand for a user who was erased.
+
+    >>> own_names({"user": {"username": "gone", "deleted": True, "ids": {"slug": None}}})
+    set()
+    """
+    user = _comment(item).get("user")
+    if not isinstance(user, dict):
+        return set()
+    ids = user.get("ids")
+    is_shared = user.get("deleted") is True and not (isinstance(ids, dict) and ids.get("slug"))
+    return set() if is_shared else user_names(user)
+
+
+def author_marks(item: Any) -> set[str]:
+    r"""Return what an item is known by: its author's names, and its own id, which stays when an account is deleted.
+
+    >>> sorted(author_marks({"id": 5, "user": {"username": "ann"}}))
+    ['\x00comment 5', 'ann']
+    """
+    return author_names(item) | set(map(comment_mark, comment_ids(item)))
+
+
+def comment_ids(item: Any) -> set[int]:
+    """Return the id of an item's comment; none if it has no number for an id."""
+    number = _comment(item).get("id")
+    return {number} if isinstance(number, int) and not isinstance(number, bool) else set()
+
+
+def comment_mark(number: int) -> str:
+    """Return what stands for a comment among names of users; no name has a NUL."""
+    return f"\0comment {number}"
 
 
 def user_names(user: Any) -> set[str]:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.trakt.bronze.erased_items import EMPTY, author_names, names_in_text
+from jobs.trakt.bronze.erased_items import EMPTY, author_marks, names_in_text
 from jobs.trakt.bronze.pages import WHOLE_ANSWER, ErasedItem
 from jobs.trakt.bronze.report import DeadLetter
 from jobs.trakt.contract.check import check
@@ -192,7 +192,7 @@ def _answer(rows: PageRows, erased: Erased) -> None:
     seen: list[Observation | ErasedItem] = []
     for item in checked.items:
         found = observed_item(page, item)
-        if erased and erased.holds(author_names(item.value)):
+        if erased and erased.holds(author_marks(item.value)):
             seen.append(ErasedItem(item.index, found.id, (found.sha256 or "")[:16]))
             rows.erased += 1
             rows.found_now = True
@@ -228,7 +228,7 @@ def _values(body: bytes) -> list[Any]:
 
 
 def _is_erased(bad: BadItem, values: list[Any], erased: Erased) -> bool:
-    return bad.index is not None and erased.holds(author_names(values[bad.index]))
+    return bad.index is not None and erased.holds(author_marks(values[bad.index]))
 
 
 def _refuse(rows: PageRows, bad: BadItem) -> None:
@@ -278,12 +278,14 @@ def _wrapped_subject(item: dict[str, Any]) -> Subject:
         return Subject()
     ids = item[names[0]]["ids"]
     title = TitleRef("movie" if names[0] == "movie" else "show", ids["trakt"])
-    season = (item.get("season") or {}).get("number") if kind == "season" else None
+    season = _small((item.get("season") or {}).get("number")) if kind == "season" else None
     episode = None
     if kind == "episode":
         part = item.get("episode") or {}
-        season, episode = part.get("season"), part.get("number")
-    return Subject(title, ids.get("slug"), _small(season), _small(episode))
+        season = _small(part.get("season"))
+        # Without its season it would be read as one: show-5/3.
+        episode = None if season is None else _small(part.get("number"))
+    return Subject(title, ids.get("slug"), season, episode)
 
 
 def _small(number: int | None) -> int | None:

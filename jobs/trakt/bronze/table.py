@@ -101,6 +101,8 @@ def create_table(place: BronzePlace) -> DeltaTable:
                 partition_by=[PARTITION],
                 name="trakt",
                 configuration=_CONFIGURATION,
+                # Of two that create it at once, the second would add a version that describes the table again.
+                commit_properties=CommitProperties(max_commit_retries=0),
                 storage_options=place.options() or None,
             )
         except (DeltaError, OSError):

@@ -55,14 +55,16 @@ def erased_users(session: DatabaseSession, settings: BronzeSettings) -> Erased:
 
 
 def add_tombstones(session: DatabaseSession, settings: BronzeSettings, names: Iterable[str], run_id: str) -> Erased:
-    """Record the hashes of an erased user's names, and return only these names, as erased users.
+    """Record the hashes of an erased user's names and of the comments' marks; return all erased users.
+
+    An earlier erasure that was killed has names that are in page objects only, and no longer joined to this user's.
 
     A hash of the salt alone is recorded too. It reveals a changed salt, with which no erased user would be recognised.
 
     Raises:
         ConfigurationError: the salt is not set, or differs from the one used for earlier erasures.
     """
-    erased_users(session, settings)
+    known = erased_users(session, settings)
     salt = salt_of(settings)
     digests = frozenset(name_digest(salt, name) for name in names)
     for digest in sorted((*digests, _salt_digest(salt))):
@@ -72,7 +74,7 @@ def add_tombstones(session: DatabaseSession, settings: BronzeSettings, names: It
             user_hash=digest.hex(),
             run_id=run_id,
         )
-    return Erased(salt, digests)
+    return Erased(salt, digests | known.digests)
 
 
 def _salt_digest(salt: bytes) -> bytes:

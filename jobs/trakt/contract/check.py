@@ -24,11 +24,14 @@ from shared.text import clean_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["check", "trakt_rating"]
+__all__ = ["MAX_ITEMS", "check", "trakt_rating"]
 
 # A hostile answer could have a million unknown names; past this many, they are counted together.
 _MAX_PATHS: Final = 200
 _OTHER_PATHS: Final = "…"
+
+MAX_ITEMS: Final = 10_000
+"""Items of an answer. The API grants 250; 8 MiB of empty lists would be 2.8 million dead letters, and take 76 s."""
 
 # The site began in September 2010.
 _EARLIEST: Final = "2010"
@@ -92,6 +95,8 @@ def _items(value: Any, *, is_single: bool) -> list[Any]:
         raise Unreadable("NOT_AN_OBJECT", f"the answer is {shown(value)}; expected an object")
     if not (is_single or isinstance(value, list)):
         raise Unreadable("NOT_A_LIST", f"the answer is {shown(value)}; expected a list")
+    if isinstance(value, list) and len(value) > MAX_ITEMS:
+        raise Unreadable("TOO_LARGE", f"the answer has {len(value):,} items; expected at most {MAX_ITEMS:,}")
     return [value] if is_single else value
 
 

@@ -56,6 +56,7 @@ def publish(
     *,
     run_id: str,
     replace_newer: bool = False,
+    replace_source: bool = False,
     copied: Callable[[str, int], None] = lambda table, rows: None,  # noqa: ARG005 - their names are the interface
 ) -> dict[str, Published]:
     """Replace the published rows with those of a build, and record the version.
@@ -69,13 +70,15 @@ def publish(
         files: table -> its local file, verified.
         run_id: recorded with the version.
         replace_newer: publish even if a build of a newer bronze version is published.
+        replace_source: let a replayer's build replace all rows of the API.
         copied: receives each table and its number of rows.
 
     Returns:
         Counts of rows by table.
 
     Raises:
-        UsageError: a newer version is published (code ``GOLD_OLDER``).
+        UsageError: a newer version is published (code ``GOLD_OLDER``), or rows of the API are, and the build is a
+            replayer's (``GOLD_SOURCE``).
         DataError: a file does not fit its table (code ``GOLD_INVALID``).
         TransientError: another publication took more than ten minutes.
     """
@@ -83,6 +86,7 @@ def publish(
     session.lock(LOCK)
     last = _last(session, build)
     if last is not None:
+        _refuse_replay(build, last, replace_source=replace_source)
         _refuse_older(build, last, replace_newer=replace_newer)
         if _is_same(build, last):
             return {table: Published(0, 0, build.tables[table].rows, 0) for table in TABLES}
@@ -129,6 +133,17 @@ def _last(session: DatabaseSession, build: Build) -> Any | None:
 def _is_same(build: Build, last: Any) -> bool:
     of_last = (last.bronze_version, last.as_of, last.source_system)
     return bool(last.same) and of_last == (build.bronze_version, build.as_of, build.source_system)
+
+
+def _refuse_replay(build: Build, last: Any, *, replace_source: bool) -> None:
+    # The other way around is a service that goes live: rows of a replayer can be made again, days of the API cannot.
+    if build.source_system in {last.source_system, "trakt"} or replace_source:
+        return
+    raise UsageError(
+        f"build {build.build_id} is of a replayer, and gold.trakt_* has rows of the API (build {last.build_id}), which"
+        " it would delete; expected a build of the API; pass --replace-source to delete them, or use another database",
+        code="GOLD_SOURCE",
+    )
 
 
 def _refuse_older(build: Build, last: Any, *, replace_newer: bool) -> None:

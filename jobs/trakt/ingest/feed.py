@@ -39,7 +39,7 @@ _FEWEST: Final = 40
 
 @dataclass(slots=True)
 class FeedRead:
-    """What a read of the feed says.
+    """The result of a read of the feed.
 
     Attributes:
         named: tracked title -> its new and edited comments.

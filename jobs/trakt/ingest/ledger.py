@@ -18,7 +18,7 @@ from shared.database.session import transaction
 from shared.text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import date, datetime
 
     from jobs.trakt.bronze.report import DeadLetter, LoadReport
@@ -102,7 +102,7 @@ class Planned:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a page; the names are those of columns of trakt.pages."""
+    """The outcome of a page; the names are those of columns of trakt.pages."""
 
     page_id: int
     status: str
@@ -184,16 +184,6 @@ class Ledger:
 
     def _claim(self, session: DatabaseSession, target: Target, limit: int, *, resumes: bool) -> OpenSweep:
         values = {**_title(target.ref), "resource": target.resource, "comment_id": target.comment_id}
-        if target.resource == "comments" and session.rows(
-            """
-            SELECT 1 FROM trakt.sweeps WHERE resource = 'comments' AND kind = :kind AND trakt_id = :trakt_id
-                AND complete AND ended_at > :planned_at AND owner <> :owner LIMIT 1
-            """,
-            **_title(target.ref),
-            planned_at=self._planned_at,
-            owner=self.owner,
-        ):
-            raise Busy
         while True:
             made = session.rows(
                 """
@@ -210,6 +200,17 @@ class Ledger:
                 page_limit=limit,
             )
             if made:
+                # Looked up after the insert: another sweep may have ended just before it. Busy undoes the insert.
+                if target.resource == "comments" and session.rows(
+                    """
+                    SELECT 1 FROM trakt.sweeps WHERE resource = 'comments' AND kind = :kind AND trakt_id = :trakt_id
+                        AND complete AND ended_at > :planned_at AND owner <> :owner LIMIT 1
+                    """,
+                    **_title(target.ref),
+                    planned_at=self._planned_at,
+                    owner=self.owner,
+                ):
+                    raise Busy
                 return OpenSweep(made[0].sweep_id, hint=self._hint(session, target))
             left = session.rows(
                 """
@@ -286,6 +287,7 @@ class Ledger:
         reason: str | None,
         notes: Iterable[str],
         sliced: Sequence[int] = (),
+        completed: Callable[[DatabaseSession], None] | None = None,
     ) -> None:
         """End a sweep; pages that it did not come to are skipped for its reason.
 
@@ -299,6 +301,7 @@ class Ledger:
             reason: why it is not complete.
             notes: codes of oddities.
             sliced: pages that failed, and were then read in parts.
+            completed: called in the same transaction if the sweep is complete.
         """
         with transaction(self._settings) as session:
             if sliced:
@@ -327,6 +330,8 @@ class Ledger:
                 reason=reason,
                 notes=sorted(notes),
             )
+            if complete and completed is not None:
+                completed(session)
             if reason is None:
                 # Planned beyond the end, such as before a kill between the last page and the end: not expected.
                 session.run("DELETE FROM trakt.pages WHERE sweep_id = :id AND status = 'planned'", id=sweep_id)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Loads"]
 
-# Rows of the ledger that are written together: a kill loses at most this many, and their page objects tell of them.
+# Rows of the ledger that are written together: a kill loses at most this many; the next run finds their page objects.
 _TOGETHER: Final = 40
 _AT_LEAST_EVERY_S: Final = 1.0
 

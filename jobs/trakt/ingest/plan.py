@@ -20,7 +20,7 @@ __all__ = ["Work", "estimate", "fresh", "pages_of", "unrated", "works"]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is asked for about one title.
+    """The requests for one title.
 
     Attributes:
         ref: the title.

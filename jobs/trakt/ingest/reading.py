@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jobs.trakt.ingest.listing import Listing
     from jobs.trakt.ingest.loads import Loads
     from jobs.trakt.settings.ingest import ReadSettings
+    from shared.database.session import DatabaseSession
 
 __all__ = ["NOT_FOUND", "OK", "Read", "Reader", "Swept", "iso", "outcome_of"]
 
@@ -61,7 +62,7 @@ class Read:
 
     @property
     def is_missing(self) -> bool:
-        """Whether the API answered 404."""
+        """True if the API answered 404."""
         return self.answer is not None and self.answer.status == NOT_FOUND
 
 
@@ -139,8 +140,9 @@ class Reader:
         path: str,
         target: Target,
         *,
-        query: Mapping[str, str] | None = None,
         seen: Callable[[Listing, Answer], None],
+        query: Mapping[str, str] | None = None,
+        completed: Callable[[DatabaseSession], None] | None = None,
     ) -> Swept:
         """Read all pages of a listing, resuming what an ended process left.
 
@@ -149,18 +151,24 @@ class Reader:
             target: the listing.
             seen: receives each page that came, in the order of reading.
             query: parameters besides page and limit.
+            completed: called in the transaction that notes a complete sweep.
 
         Raises:
             Busy: another process reads it.
         """
         for attempt in range(_RESTARTS + 1):
-            swept = await self._once(path, target, dict(query or {}), seen)
+            swept = await self._once(path, target, dict(query or {}), seen, completed)
             if swept.sweep.stopped not in _RESTARTED or attempt == _RESTARTS:
                 break
         return swept
 
     async def _once(
-        self, path: str, target: Target, query: dict[str, str], seen: Callable[[Listing, Answer], None]
+        self,
+        path: str,
+        target: Target,
+        query: dict[str, str],
+        seen: Callable[[Listing, Answer], None],
+        completed: Callable[[DatabaseSession], None] | None,
     ) -> Swept:
         # The replies to the comments of pages that were read before are not known to be read.
         resumes = not self.settings.replies
@@ -215,6 +223,7 @@ class Reader:
                 reason=reason,
                 notes=sweep.notes,
                 sliced=sorted(sweep.sliced),
+                completed=completed,
             )
         )
         return Swept(sweep, opened.sweep_id, reason, is_missing, tuple(replied), first)

@@ -1,4 +1,4 @@
-"""Recover what killed runs left: page objects that no row tells of, and loads that were not committed."""
+"""Recover what killed runs left: page objects without a row, and loads that were not committed."""
 
 from __future__ import annotations
 

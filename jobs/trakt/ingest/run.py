@@ -58,7 +58,7 @@ _SWEEP_DAYS: Final = 7
 
 @dataclass(slots=True)
 class Run:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
         titles: titles of the watch list.
@@ -97,7 +97,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a run would ask for.
+    """The requests of a run that asks nothing.
 
     Attributes:
         titles: titles of the watch list, and how many of them are swept and only rated.
@@ -277,6 +277,8 @@ class _Driver:
 
     async def _read(self, reader: Reader, entries: Sequence[Entry]) -> None:
         settings, done = self._settings, self.done
+        # Before the titles are looked up: one that another ingest completes from now on may look due.
+        await asyncio.to_thread(self._ledger.planning)
         known = await self._resolved(reader, entries)
         done.titles = len(known)
         resumable = await asyncio.to_thread(self._ledger.resumable)
@@ -284,7 +286,6 @@ class _Driver:
         # A backfill sets the first watermark: the next ingest then need not sweep what the backfill has read.
         if isinstance(settings, IngestSettings) or not await asyncio.to_thread(has_watermark, settings):
             known = await self._feed(reader, known)
-        await asyncio.to_thread(self._ledger.planning)
         rated = await asyncio.to_thread(_unrated, settings)
         works = await asyncio.to_thread(lambda: _plan(settings, known, resumable, rated=rated))
         done.planned = len(works)

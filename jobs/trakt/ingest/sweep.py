@@ -27,8 +27,9 @@ SLICES: Final = (50, 10, 1)
 # A hidden run of 250 comments is one empty page. 20 of them would be 5,000 hidden comments in a row, which no title
 # has; a count of pages that is nonsense would otherwise cost its number in requests.
 _EMPTY_RUN: Final = 20
-# As many comments in a row that cannot be read are not one bad comment: the title's other pages are left for later.
-_FAILED_RUN: Final = 3
+# So many failures in a row, from a page down to its single comments, are not one bad comment but the API: slicing on
+# would cost 280 requests a page. The rest of the listing is left for later.
+_FAILED_RUN: Final = 8
 # A border whose page is read again while comments are deleted all the time: give up after this many reads of it.
 _REREADS: Final = 3
 
@@ -53,7 +54,7 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What an answer says about itself.
+    """The ids and counts of an answer.
 
     Attributes:
         ids: ids of its comments, in order.
@@ -371,9 +372,10 @@ class Sweep:
             page.slices += parts
         else:
             page.lost += want.limit
-            self._failed += want.limit
-            if self._failed >= _FAILED_RUN * self.limit:
-                self._give_up("FAILED_RUN")
+        self._failed += 1
+        if self._failed >= _FAILED_RUN:
+            page.lost += 1
+            self._give_up("FAILED_RUN")
         self._settle(number, page)
 
     def _take_slice(self, want: Want, facts: Facts) -> int:
@@ -408,18 +410,18 @@ class Sweep:
 
     @property
     def borders(self) -> bool:
-        """Whether no comment can have passed between two pages unseen."""
+        """True if no comment can have passed between two pages unseen."""
         return not self._open_borders()
 
     @property
     def reason(self) -> str | None:
-        """Why the sweep is not complete; None if it is."""
+        """The reason why the sweep is not complete; None if it is."""
         found = self.uncovered
         return "PARTIAL_WINDOW" if found is None and self._reached_since else found
 
     @property
     def uncovered(self) -> str | None:
-        """Why something that was asked for may be missing, back to ``since`` if that is set; None if nothing is."""
+        """The reason why something since ``since`` may be missing; None if nothing is."""
         if self.stopped is not None:
             return self.stopped
         if self.failures:
@@ -434,7 +436,7 @@ class Sweep:
 
     @property
     def complete(self) -> bool:
-        """Whether every page was read, so that an absent comment is deleted, hidden or moved."""
+        """True if every page was read, so that an absent comment is deleted, hidden or moved."""
         return self.reason is None
 
     def absent(self, known: Collection[int]) -> list[int]:

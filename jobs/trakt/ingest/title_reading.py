@@ -33,7 +33,7 @@ _ASKED_AGAIN: Final = timedelta(hours=20)
 
 @dataclass(slots=True)
 class TitleRead:
-    """What was read of one title.
+    """The result of reading one title.
 
     Attributes:
         ref: the title.
@@ -145,7 +145,13 @@ class TitleReader:
         ref = found.ref
         sort = "oldest" if self._since is None else "newest"
         target = Target("comments", ref, sort=sort, since=self._since)
-        swept = await self._reader.listing(title_comments(ref, sort), target, seen=lambda *_: None)
+        swept = await self._reader.listing(
+            title_comments(ref, sort),
+            target,
+            seen=lambda *_: None,
+            # Together with the end of the sweep, so that a second ingest never finds the title due in between.
+            completed=lambda session: titles.swept(session, ref, self._sweep_days),
+        )
         sweep = swept.sweep
         if swept.is_missing:
             return False
@@ -157,12 +163,6 @@ class TitleReader:
             found.fails(str(swept.reason), f"{ref} was not read completely ({swept.reason}); {read}")
         if sweep.complete:
             await self._absent(found, swept)
-
-            def ended() -> None:
-                with transaction(self._settings) as session:
-                    titles.swept(session, ref, self._sweep_days)
-
-            await asyncio.to_thread(ended)
         if self._reader.settings.replies:
             for number in swept.replied:
                 await self._replies(found, number)

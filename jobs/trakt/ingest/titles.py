@@ -59,7 +59,7 @@ class Title:
 
 @dataclass(frozen=True, slots=True)
 class TitleFacts:
-    """What the API says about a title.
+    """The facts that the API states about a title.
 
     Attributes:
         ref: its kind and Trakt id.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.settings.storage import StorageSettings
 
     class Client(Protocol):
-        """What asks the API."""
+        """A client of the API."""
 
         async def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Answer:
             """Return the answer to a GET."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from contextlib import suppress
+import threading
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from jobs.trakt.modelling.errors import DbtTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["run_dbt"]
@@ -46,25 +47,50 @@ def run_dbt(
     Raises:
         DbtTimeout: it took longer.
     """
-    with output.open("wb") as sink:
-        process = subprocess.Popen(  # noqa: S603 - a list of arguments, and no shell
-            [str(python), "-c", _ENTRY, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            env=dict(variables),
-            cwd=folder,
-            start_new_session=True,
-        )
-        try:
-            return process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            raise DbtTimeout(
-                f"dbt did not end within {timeout_s:,.0f} s and was killed; pass a larger --dbt-timeout-s",
-                seconds=timeout_s,
-            ) from None
-        finally:
+    process = None
+    try:
+        with output.open("wb") as sink, _signals_after():
+            process = subprocess.Popen(  # noqa: S603 - a list of arguments, and no shell
+                [str(python), "-c", _ENTRY, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env=dict(variables),
+                cwd=folder,
+                start_new_session=True,
+            )
+        return process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        raise DbtTimeout(
+            f"dbt did not end within {timeout_s:,.0f} s and was killed; pass a larger --dbt-timeout-s",
+            seconds=timeout_s,
+        ) from None
+    finally:
+        if process is not None:
             _end(process)
+
+
+@contextmanager
+def _signals_after() -> Iterator[None]:
+    """Handle signals after the block: one between the start of a process and its assignment would leave it running.
+
+    Blocking them would not do: a thread of a library takes them, and Python's handler runs in the main thread anyway.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    before = {
+        number: signal.signal(number, lambda found, _: caught.append(found))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for found in caught:
+        signal.raise_signal(found)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

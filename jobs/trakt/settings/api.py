@@ -198,12 +198,12 @@ class ApiSettings(Settings, pipeline="trakt"):
 
     @property
     def is_replayer(self) -> bool:
-        """True if the base URL is a replayer's."""
+        """Return whether the base URL is a replayer's."""
         return _is_own(self.base_url, self.source_system)
 
     @property
     def is_local(self) -> bool:
-        """True if the base URL is on this machine; then no proxy is used."""
+        """Return whether the base URL is on this machine; then no proxy is used."""
         return _is_loopback(urlsplit(self.base_url).hostname or "")
 
     def key(self) -> SecretStr:

@@ -61,6 +61,7 @@ class ReadSettings(LineageSettings, ApiSettings, BronzeSettings, pipeline="trakt
         None,
         default_text="today in America/Chicago",
         description="Count pages towards the service level of this day.",
+        form="Count pages towards the service level of this day; a backfill also computes metrics for it.",
         group=_ASKED,
     )
     commit_pages: PositiveInt = setting(
@@ -74,6 +75,7 @@ class ReadSettings(LineageSettings, ApiSettings, BronzeSettings, pipeline="trakt
         None,
         default_text="only if all fail",
         description="Fail (exit 65) if more titles than this fail.",
+        form="Fail if more titles than this fail.",
         group=LIMITS,
     )
     dry_run: bool = setting(

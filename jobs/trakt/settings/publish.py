@@ -31,3 +31,8 @@ class PublishSettings(LineageSettings, BronzeSettings, pipeline="trakt"):
         detail="To roll back, or after the bronze table was created again.",
         group=HOW_IT_RUNS,
     )
+    replace_source: bool = setting(
+        False,
+        description="Let a replayer's build delete all published rows of the API.",
+        group=HOW_IT_RUNS,
+    )

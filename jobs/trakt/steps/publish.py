@@ -69,6 +69,7 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
                 files,
                 run_id=stage_run.run_id,
                 replace_newer=settings.replace_newer,
+                replace_source=settings.replace_source,
                 copied=lambda _, rows: stage_run.progress.advance(rows),
             )
         sizes = {table: path.stat().st_size for table, path in files.items()}

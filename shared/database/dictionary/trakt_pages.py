@@ -157,7 +157,7 @@ TRAKT_PAGES: Final[Mapping[str, Relation]] = {
     "trakt.tombstones": Relation(
         "a user whose comments were erased and are not ingested again",
         {
-            "user_hash": "salted SHA-256 of the user",
+            "user_hash": "keyed hash of a name of the user, or of the id of a comment",
             "erased_at": "when it was erased",
             "run_id": "the run that erased it",
         },

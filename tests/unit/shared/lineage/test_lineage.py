@@ -268,7 +268,7 @@ def test_a_server_that_refuses_costs_one_warning(hook, caplog, status):
     assert len(hook.answers) == 8, "it is not asked again"
 
 
-@pytest.mark.parametrize("place", ["http://127.0.0.1:9/x", "/proc/telecine/x", "/dev/full", "/tmp"])
+@pytest.mark.parametrize("place", ["http://127.0.0.1:9/x", "/proc/telecine/x", "/dev/full", "/tmp", "file:///tmp/%00x"])
 def test_a_place_that_is_away_costs_one_warning_and_never_the_run(caplog, place):
     with trace(settings(place), JOB, MemoryStageRun()):
         pass
@@ -299,6 +299,13 @@ def test_events_of_steps_at_once_do_not_mix(tmp_path):
 def test_a_place_that_cannot_work_is_refused(place):
     with pytest.raises(ValidationError, match="expected"):
         settings(place)
+
+
+@pytest.mark.parametrize("key", ["hush\nhush", "hush hush", "h\u00fcsh", ""])
+def test_a_key_that_no_header_can_have_is_refused_without_being_shown(key):
+    with pytest.raises(ValidationError, match="expected a token") as caught:
+        LineageSettings(lineage="https://lineage.example", lineage_api_key=key)
+    assert "hush" not in str(caught.value)
 
 
 def test_the_variables_of_other_tools_are_read(monkeypatch):

@@ -50,11 +50,17 @@ def test_a_count_that_is_not_a_number_is_none(text):
         ({"date": DATE, "age": "99999999999999"}, MADE),
         ({"date": "yesterday", "age": "60"}, NOW),
         ({"age": "60"}, NOW),
-        ({"date": "Fri, 01 Jan 0100 00:00:10 GMT", "age": "60"}, datetime(99, 12, 31, 23, 59, 10, tzinfo=UTC)),
+        ({"date": "Fri, 01 Jan 0100 00:00:10 GMT", "age": "60"}, NOW - timedelta(seconds=60)),
+        ({"date": "Fri, 01 Jan 2100 00:00:10 GMT"}, NOW),
     ],
 )
 def test_an_answer_was_made_at_its_date_minus_its_age(headers, expected):
     assert observed(headers, NOW) == expected
+
+
+def test_a_replayers_clock_may_have_any_date():
+    early = datetime(99, 12, 31, 23, 59, 10, tzinfo=UTC)
+    assert observed({"date": "Fri, 01 Jan 0100 00:00:10 GMT", "age": "60"}, NOW, any_date=True) == early
 
 
 @given(st.text(max_size=60))

@@ -65,6 +65,12 @@ def test_a_number_of_a_season_beyond_its_column_is_dropped():
     assert read_page(one_page(FEED, [item])).observations[0].subject == Subject(HARBOUR, "harbour")
 
 
+def test_an_episode_without_its_season_is_not_taken_for_a_season():
+    item = feed_item("episode", episode={"number": 3, "ids": {"trakt": 88003}})
+    (found,) = read_page(one_page(FEED, [item])).observations
+    assert (found.subject.season, found.subject.episode, str(found.subject)) == (None, None, "show-7001")
+
+
 @pytest.mark.parametrize(
     ("headers", "title"),
     [

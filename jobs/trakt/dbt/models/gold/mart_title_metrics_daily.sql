@@ -10,13 +10,19 @@ comments as (
     join titles using (title_kind, title_id_trakt)
     where {{ is_counted() }} and day <= titles.as_of
 ),
+-- One list, sorted afterwards: three lists with an ORDER BY of their own need 1 GB for a million comments.
+seen as (
+    select title_kind, title_id_trakt,
+        list_sort(list(struct_pack(d := at_d, rating := user_rating_first_seen, late := is_backfilled))) as comments
+    from comments
+    group by all
+),
 series as (
     select title_kind, title_id_trakt,
-        list(at_d order by created_at, comment_order) as times,
-        list(user_rating_first_seen order by created_at, comment_order) as ratings,
-        list(is_backfilled order by created_at, comment_order) as backfilled
-    from (select *, hash(user_rating_first_seen, is_backfilled) as comment_order from comments)
-    group by all
+        list_transform(comments, lambda one: one.d) as times,
+        list_transform(comments, lambda one: one.rating) as ratings,
+        list_transform(comments, lambda one: one.late) as backfilled
+    from seen
 ),
 -- Once: otherwise each column would call the function again.
 computed as materialized (

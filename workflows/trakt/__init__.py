@@ -1,0 +1,7 @@
+"""The trakt workflows: ingest, model, publish, slo; backfills; two crons, and gauges for alerts."""
+
+from __future__ import annotations
+
+from workflows.trakt.pipeline import PIPELINE
+
+__all__ = ["PIPELINE"]
