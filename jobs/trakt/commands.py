@@ -16,7 +16,7 @@ STEPS: Final = (
     Step(
         "trakt",
         "ingest",
-        "Read what has changed on Trakt, and commit it to the bronze table.",
+        "Read what has changed on Trakt and commit it to the bronze table.",
         settings=f"{_SETTINGS}:IngestSettings",
         run="jobs.trakt.steps.ingest:run",
         stage=("ingest", 5),
@@ -24,7 +24,7 @@ STEPS: Final = (
     Step(
         "trakt",
         "backfill",
-        "Read all comments of titles, resuming where it was interrupted.",
+        "Read all comments of titles; an interrupted run resumes where it left off.",
         settings=f"{_SETTINGS}:BackfillSettings",
         run="jobs.trakt.steps.ingest:run",
         stage=("backfill", 5),
@@ -32,7 +32,7 @@ STEPS: Final = (
     Step(
         "trakt",
         "erase",
-        "Erase a user's comments, and keep them from coming back.",
+        "Erase a user's comments and keep them from coming back.",
         settings=f"{_SETTINGS}:EraseSettings",
         run="jobs.trakt.steps.erase:run",
     ),
@@ -48,7 +48,7 @@ STEPS: Final = (
     Step(
         "trakt",
         "publish",
-        "Copy a build of gold to PostgreSQL, all tables in one transaction.",
+        "Copy a build of gold to PostgreSQL in one transaction.",
         settings=f"{_SETTINGS}:PublishSettings",
         run="jobs.trakt.steps.publish:run",
         stage=("publish", 7),
@@ -57,7 +57,7 @@ STEPS: Final = (
     Step(
         "trakt",
         "slo",
-        "Measure freshness and page completeness, write the page, and send alerts.",
+        "Measure freshness and page completeness, write a report and send alerts.",
         settings=f"{_SETTINGS}:SloSettings",
         run="jobs.trakt.steps.slo:run",
         stage=("slo", 7),
@@ -81,14 +81,14 @@ STEPS: Final = (
     Tool(
         "trakt",
         "schema",
-        "Print the JSON Schema of an answer of the API, or of all.",
+        "Print the JSON Schema of one kind of API answer, or of all.",
         settings=f"{_SETTINGS}:SchemaSettings",
         call="jobs.trakt.steps.schema:show",
     ),
     Step(
         "trakt",
         "verify",
-        "Compare every stored layer with the one that it follows from.",
+        "Compare every stored layer with the one it derives from.",
         settings=f"{_SETTINGS}:VerifySettings",
         run="jobs.trakt.steps.verify:run",
         view="jobs.trakt.steps.verify:show",
@@ -96,7 +96,7 @@ STEPS: Final = (
     Step(
         "trakt",
         "vacuum",
-        "Compact the bronze table, and delete files that it no longer needs.",
+        "Compact the bronze table and delete files that it no longer needs.",
         settings=f"{_SETTINGS}:TraktVacuumSettings",
         run="jobs.trakt.steps.vacuum:run",
     ),

@@ -50,7 +50,7 @@ def gold_file(table: str, columns: Mapping[str, str], *, build_id: str, rows: in
     Args:
         table: the table, such as ``trakt_titles``.
         columns: column -> type.
-        build_id: the build, as the dataset's version.
+        build_id: the build, used as the dataset's version.
         rows: its rows.
     """
     sources: dict[str, Sequence[tuple[str, str]]] = {name: [(BRONZE, _KEYS.get(name, "payload"))] for name in columns}

@@ -1,6 +1,6 @@
-"""Run events as in the OpenLineage specification 2-0-2: JSON documents without hosts and paths of ours.
+"""Run events of the OpenLineage specification 2-0-2: JSON documents without our own hosts and paths.
 
-Source: https://openlineage.io/spec/2-0-2/OpenLineage.json, and the facets that the constants below name.
+Source: https://openlineage.io/spec/2-0-2/OpenLineage.json, and the facets named by the constants below.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EventType = Literal["START", "COMPLETE", "FAIL", "ABORT"]
 
 _SPEC: Final = "https://openlineage.io/spec"
 _EVENT: Final = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
-# A URI, as the specification demands; its host is that of nobody.
+# The specification requires a URI; a URN names no host.
 _PRODUCER: Final = "urn:telecine:lineage"
 
 # Facet -> version and name of its schema.
@@ -55,8 +55,8 @@ class Dataset:
 
     Attributes:
         name: stable name, such as ``gold.trakt_titles``; never a path, a host or a bucket.
-        columns: column -> type, in their order; empty if it has none.
-        sources: column -> the columns that it is computed from, as pairs of dataset and column.
+        columns: column -> type, in order; empty if it has none.
+        sources: column -> the columns from which it is computed, as pairs of dataset and column.
         version: version that was read or written; None if it has none.
         rows: rows that were written; None if they were not counted.
     """
@@ -69,9 +69,9 @@ class Dataset:
 
 
 def run_uuid(run_id: str, job: str, attempt: int = 0) -> str:
-    """Return the UUID of one attempt at a job in a run; equal arguments return the same one.
+    """Return the UUID of one attempt at a job in a run; equal arguments yield the same UUID.
 
-    A run id may be any word, and OpenLineage demands a UUID.
+    A run id may be any word, but OpenLineage requires a UUID.
 
     Example:
         >>> run_uuid("run-1", "trakt.publish", 1) == run_uuid("run-1", "trakt.publish", 1)
@@ -92,10 +92,10 @@ def run_event(
     outputs: Sequence[Dataset] = (),
     error: str | None = None,
 ) -> dict[str, Any]:
-    """Return the event that a job starts or ends.
+    """Return the event for the start or the end of a job.
 
     Args:
-        kind: START, or how it ended.
+        kind: START, or how the job ended.
         job: the job.
         run_id: the run that the job is part of.
         attempt: number of the attempt, from 1.
@@ -103,7 +103,7 @@ def run_event(
         at: time of the event, with a zone.
         inputs: datasets that it reads.
         outputs: datasets that it writes.
-        error: message of the error that ended it; cleaned of secrets and capped.
+        error: message of the error that ended it; secrets are removed, and it is capped.
     """
     facets: dict[str, Any] = {}
     if job.parent:

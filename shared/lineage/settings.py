@@ -23,19 +23,19 @@ def _place(value: str | None) -> str | None:
     if not colon:
         return value
     if scheme not in ("http", "https", "file"):
-        raise ValueError("it is not a file or a web address; expected a path, file:///path or https://host")
+        raise ValueError("not a file or a web address; expected a path, file:///path or https://host")
     try:
         parts = urlsplit(value)
         _ = parts.port
     except ValueError:
-        raise ValueError("it is not a web address; expected https://host or https://host:port/path") from None
+        raise ValueError("not a web address; expected https://host or https://host:port/path") from None
     if scheme == "file":
         if parts.netloc not in ("", "localhost"):
-            raise ValueError("it names a host; expected file:///path")
+            raise ValueError("a file URI must not name a host; expected file:///path")
     elif not parts.hostname:
-        raise ValueError("it names no host; expected https://host or https://host:port/path")
+        raise ValueError("the host is missing; expected https://host or https://host:port/path")
     elif parts.username is not None or parts.password is not None:
-        raise ValueError("it contains a user or a password; expected https://host, and a key in the setting for it")
+        raise ValueError("the URL contains a user or a password; expected https://host; set --lineage-api-key instead")
     return value
 
 
@@ -47,20 +47,20 @@ def _key(value: SecretStr | None) -> SecretStr | None:
 
 
 class LineageSettings(Settings):
-    """Fields of lineage; a mixin for settings of steps that report it."""
+    """Lineage fields; a mixin for the settings of steps that report lineage."""
 
     lineage: Annotated[str | None, AfterValidator(_place)] = setting(
         None,
         default_text="none",
         description="Append OpenLineage events to this file, or POST them to this URL.",
-        detail="To a URL without a path, /api/v1/lineage is added. A place that fails costs a warning, never the run.",
+        detail="/api/v1/lineage is appended to a URL without a path. A failure is only a warning; the run continues.",
         form="URL that receives OpenLineage events; empty: none.",
         group=_LINEAGE,
         aliases=("OPENLINEAGE_URL",),
     )
     lineage_namespace: Annotated[str, Field(min_length=1, max_length=200)] = setting(
         "telecine",
-        description="Name jobs and datasets in this OpenLineage namespace.",
+        description="Put jobs and datasets in this OpenLineage namespace.",
         group=_LINEAGE,
         aliases=("OPENLINEAGE_NAMESPACE",),
     )

@@ -26,7 +26,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Trace:
-    """The datasets of a step; the step adds those that it learns of while it works.
+    """The datasets of a step; the step may add more while it works.
 
     Attributes:
         inputs: datasets that it reads.
@@ -46,16 +46,16 @@ def trace(
     inputs: list[Dataset] | None = None,
     outputs: list[Dataset] | None = None,
 ) -> Iterator[Trace]:
-    """Report a step to OpenLineage; without a configured place, do nothing.
+    """Report a step to OpenLineage; without a configured destination, do nothing.
 
-    A place that fails costs one warning, and is not asked again for this step: lineage never fails a run.
+    If sending fails, the step logs one warning and sends no further events: lineage never fails a run.
 
     Args:
-        settings: the place and the namespace.
+        settings: the destination and the namespace.
         job: the step.
         stage_run: the run and the attempt.
-        inputs: datasets that are known before the work.
-        outputs: likewise.
+        inputs: input datasets that are known before the work.
+        outputs: output datasets that are known before the work.
     """
     traced = Trace(list(inputs or ()), list(outputs or ()))
     place = settings.lineage

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["send"]
 
-# A step has a start and an end: a server that hangs costs it 10 s.
+# A step sends two events, so a server that hangs delays it by at most 10 s.
 _TIMEOUT_S: Final = 5.0
 _ENDPOINT: Final = "/api/v1/lineage"
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: urllib would turn the POST into a GET, and send the key to another host."""
+    """A handler that follows no redirect: urllib would turn the POST into a GET and send the key to another host."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
@@ -53,12 +53,13 @@ def send(event: dict[str, Any], place: str, settings: LineageSettings) -> None:
         # ValueError: file:///%00 is a path with NUL.
         said = error.strerror or error if isinstance(error, OSError) else error
         raise TransientError(
-            f"the file of lineage events cannot be written: {said}", code="lineage_unavailable"
+            f"the lineage file cannot be written: {said}; expected a writable path in --lineage",
+            code="lineage_unavailable",
         ) from error
 
 
 def _append(line: bytes, path: str) -> None:
-    """Append a line as a whole: events of steps that run at the same time do not mix."""
+    """Append a whole line: events of concurrent steps never interleave."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)

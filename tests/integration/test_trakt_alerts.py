@@ -137,7 +137,7 @@ def test_a_missed_cron_is_sent_once_and_ends_with_the_next_ingest(ledger: Ledger
     assert open_alerts(measured(ledger)) == {"missed", "breach"}
     measured(ledger, 1)
     assert sorted(message["code"] for message in hook.got) == ["INGEST_MISSED", "SLO_BREACH"]
-    assert any("no ingest read the feed of 2026-05-20 before 14:00 UTC" in message["message"] for message in hook.got)
+    assert any("No ingest read the feed of 2026-05-20 before 14:00 UTC" in message["message"] for message in hook.got)
     assert open_alerts(measured(ledger, 2)) == {"breach"}
     # A later one is a new alert.
     ledger.database.rows(

@@ -265,7 +265,10 @@ def test_tombstones_are_keyed_hashes_and_no_name(place: BronzePlace, tables: Dat
 def test_a_commit_without_the_salt_or_with_another_one_is_refused(place: BronzePlace, tables: Database):
     filled(place)
     erase_user(place, "ann-b", run_id="run-9")
-    for salt, message in ((None, "the salt of users is not set"), ("another salt altogether", "with another salt")):
+    for salt, message in (
+        (None, "USER_SALT is not set"),
+        ("another salt altogether", "USER_SALT differs from the salt"),
+    ):
         other = made(tables, place.settings.bucket, user_salt=salt and SecretStr(salt))
         with pytest.raises(ConfigurationError, match=message) as caught:
             commit_load(other, "load-3")

@@ -225,7 +225,7 @@ def _damage(kind: str, bucket: Path, name: str) -> None:
         ("a type that does not fit", "the file of trakt_quadrants_daily is not valid"),
         ("a number that does not fit", "the file of trakt_quadrants_daily is not valid"),
         ("a damaged file", "has SHA-256"),
-        ("other rows than the manifest states", "it has 32 rows, and its manifest states 33"),
+        ("other rows than the manifest states", "it has 32 rows, but its manifest states 33"),
     ],
 )
 def test_a_file_that_is_wrong_publishes_nothing(database: Database, bucket: Path, kind: str, message: str) -> None:
@@ -246,7 +246,7 @@ def test_an_older_version_is_refused_unless_it_is_asked_for(database: Database, 
     old = build(bucket, rows(titles=1), version=3)
     build(bucket, rows(), version=4)
     publish(database, bucket)
-    with pytest.raises(UsageError, match=r"is of bronze version 3, .* version 4 is published; .*--replace-newer"):
+    with pytest.raises(UsageError, match=r"comes from bronze version 3, .* version 4 is published; .*--replace-newer"):
         publish(database, bucket, build=old)
     publish(database, bucket, build=old, replace_newer=True)
     assert [version[0] for version in versions(database)] == [4, 3]

@@ -1,1 +1,1 @@
-"""The Trakt API: paths, one client with retries, and the request budget that all processes of a key share."""
+"""The Trakt API: paths, one client with retries, and the request budget shared by all processes that use a key."""

@@ -1,4 +1,4 @@
-"""An answer of the API that can be used: its facts, as headers state them."""
+"""A usable answer of the API, and the facts that its headers state."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "http_time", "observed"]
 
 _COUNT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
-# An Age of more than a year is nonsense. The oldest Date that can be read is of the year 100.
+# An Age of more than a year is nonsense. The oldest Date that can be parsed is in the year 100.
 _OLDEST_S: Final = 31_536_000
 _CLOCKS_DIFFER: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer with status 200, whose body arrived whole and looks like JSON, or 404 by the API itself.
+    """An answer with status 200 whose body is complete and looks like JSON, or a 404 by the API itself.
 
     Attributes:
         status: 200 or 404.
-        headers: by name in lower case; several of one name are joined with ", ". They are text from outside.
-        body: as received, without its Content-Encoding; at most 64 MiB.
+        headers: by name in lower case; several of one name are joined with ", ". The text is untrusted.
+        body: the body after decompression, at most 64 MiB.
         requested_at: when the last attempt was sent, by this machine's clock.
-        observed_at: when the API made it: Date minus Age; without a Date, when it arrived here.
-        attempts: requests that it took, at least 1.
+        observed_at: when the API produced the answer: Date minus Age; without a Date, when it arrived.
+        attempts: number of requests sent, at least 1.
         throttled: how many of them were answered with 429.
-        elapsed_s: seconds from the first attempt to the end of the body, waits included.
+        elapsed_s: seconds from the first attempt to the end of the body, including waits.
     """
 
     status: int
@@ -45,12 +45,12 @@ class Answer:
 
     @property
     def page(self) -> int | None:
-        """X-Pagination-Page; None if it is absent or not a number, as with the counts below."""
+        """X-Pagination-Page; like the counts below, None if it is absent or not a number."""
         return self._count("x-pagination-page")
 
     @property
     def page_limit(self) -> int | None:
-        """X-Pagination-Limit: rows per page as the API counts, which is not always what was asked for."""
+        """X-Pagination-Limit: rows per page according to the API, which may differ from the limit requested."""
         return self._count("x-pagination-limit")
 
     @property
@@ -79,7 +79,7 @@ class Answer:
 
 
 def http_time(text: str | None) -> datetime | None:
-    """Return the time of an HTTP header in UTC (RFC 9110, section 5.6.7); None if it is not one.
+    """Return the time in an HTTP header, in UTC (RFC 9110, section 5.6.7); None if it is not a time.
 
     >>> http_time("Sat, 28 Nov 2026 12:00:40 GMT")
     datetime.datetime(2026, 11, 28, 12, 0, 40, tzinfo=datetime.timezone.utc)
@@ -94,13 +94,13 @@ def http_time(text: str | None) -> datetime | None:
 
 
 def observed(headers: Mapping[str, str], arrived: datetime, *, any_date: bool = False) -> datetime:
-    """Return when the API made an answer: its Date minus its Age (RFC 9111, section 4.2.3).
+    """Return when the API produced an answer: its Date minus its Age (RFC 9111, section 4.2.3).
 
     Args:
         headers: by name in lower case.
-        arrived: when it arrived, for an answer without a Date.
-        any_date: take a Date that is more than a day from the arrival too, as a replayer's clock has it. Of the API, it
-            is wrong: the newest observation decides, so one of the future would outlast all that follow.
+        arrived: when the answer arrived; used if it has no Date.
+        any_date: accept even a Date more than a day from the arrival, such as that of a replayer's clock. From the API,
+            such a Date is wrong: the newest observation decides, so one in the future would outlast all that follow.
     """
     made = http_time(headers.get("date"))
     if made is None:

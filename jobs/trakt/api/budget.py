@@ -1,9 +1,9 @@
-"""The request budget: what allows each request, shared by all processes of one key through PostgreSQL.
+"""The request budget: a strict sliding window, shared through PostgreSQL by all processes that use one key.
 
-A sliding window, kept strictly. When a request arrives at the API is not known; that it arrives after its reservation
-and before its answer is. So a reservation counts from the moment it is made until one window after its answer. Without
-an answer (a timeout, a killed process), it counts until one window after the latest moment at which it could have been
-sent and given up. All times are those of the database's clock.
+Nobody knows exactly when a request reaches the API, only that it does so after its reservation and before its answer.
+So a reservation counts from the moment it is made until one window after its answer. Without an answer (a timeout, a
+killed process), it counts until one window after the latest moment at which the request could have been sent and given
+up. All times are those of the database's clock.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 __all__ = ["Budget", "Forecast", "RequestBudget", "UnlimitedBudget", "open_budget"]
 
 _LOG: Final = logging.getLogger(__name__)
-# A process that waits asks this often, so that one which has died is noticed, and a ban is not missed.
+# A waiting process asks this often, so that others notice if it has died, and it does not miss a ban.
 _POLL_S: Final = 5.0
 _DEAD_S: Final = 3 * _POLL_S
-# One that lets another go first asks again after this long.
+# A process that lets another go first asks again after this long.
 _YIELD_S: Final = 0.25
-# A restart of the database costs a run this long, not its pages.
+# A run waits up to this long for a database that restarts, so no page fails because of it.
 _PATIENCE_S: Final = 60.0
 _FIRST_PAUSE_S: Final = 0.25
 # Clocks of two machines may differ in speed by 100 ppm, and both ends of a window are part of it.
 _MARGIN: Final = 0.001
 _LEAST_MARGIN_S: Final = 0.05
-# A client that vanishes within a transaction, without closing its connection, holds the key's row this long.
+# A client that vanishes in the middle of a transaction without closing its connection holds the key's row this long.
 _LOCKED_MS: Final = 15_000
 _T = TypeVar("_T")
 _MOST_HALVINGS: Final = 3
@@ -51,14 +51,14 @@ _MOST_HALVINGS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A forecast of when some more requests could be sent, if nobody else sends any.
+    """A forecast of when some more requests could be sent, if no other process sends any.
 
     Attributes:
-        requests: how many.
+        requests: number of requests.
         now: the database's time.
         ends_at: when the last of them could be sent.
         limit: requests per window that this run may send.
-        used: of these, what counts now.
+        used: how many requests count against the limit now.
     """
 
     requests: int
@@ -79,7 +79,7 @@ class Budget(Protocol):
     async def take(self) -> int:
         """Wait until one more request may be sent, and return the number of its slot.
 
-        The request must be sent at once, or the slot be returned with :meth:`unused`.
+        The caller sends the request at once, or returns the slot with :meth:`unused`.
         """
         ...
 
@@ -96,7 +96,7 @@ class Budget(Protocol):
 
         Args:
             seconds: from now.
-            ban: halve the budget of all processes that run now, for the rest of their runs.
+            ban: halve the budget of all running processes for the rest of their runs.
         """
         ...
 
@@ -110,7 +110,7 @@ class Budget(Protocol):
 
 
 class UnlimitedBudget:
-    """The budget of a replayer whose quota is lifted; it stores nothing."""
+    """The budget of a replayer without a quota; it stores nothing."""
 
     async def take(self) -> int:
         """Return at once."""
@@ -123,23 +123,23 @@ class UnlimitedBudget:
         """Record nothing."""
 
     async def block(self, seconds: float, *, ban: bool) -> None:
-        """Block nothing: the client that calls this waits by itself."""
+        """Block nothing: the calling client waits by itself."""
 
     async def forecast(self, requests: int) -> Forecast:
-        """Return the present."""
+        """Return the current time."""
         now = datetime.now(UTC)
         return Forecast(requests, now, now, 0, 0)
 
     async def close(self) -> None:
-        """Return nothing."""
+        """Do nothing: there are no slots to return."""
 
 
 def open_budget(settings: ApiSettings, database: DatabaseSettings, *, clock: Clock | None = None) -> Budget:
     """Return the budget of the key; one without a limit if ``settings.request_quota`` is 0.
 
     Args:
-        settings: of the API.
-        database: where reservations are stored; a command's settings are both.
+        settings: the API's settings.
+        database: where reservations are stored; a command passes its settings for both.
         clock: how to wait; by default for real.
 
     Raises:
@@ -161,7 +161,7 @@ def open_budget(settings: ApiSettings, database: DatabaseSettings, *, clock: Clo
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """An answer of the database: numbers of new slots, or how long to wait; and bans so far."""
+    """A reply of the database: numbers of new slots, or how long to wait; and the bans so far."""
 
     bans: int
     slots: list[int] = field(default_factory=list)
@@ -171,16 +171,16 @@ class _Asked:
 class RequestBudget:
     """Reservations in PostgreSQL, made a few at a time.
 
-    Slots that are free go to the waiting process that has the fewest, so that a second one soon has its half. Nothing
-    is locked between transactions: a process that dies leaves only reservations, which expire.
+    Free slots go to the waiting process with the fewest, so that a second process soon has its half. Nothing is locked
+    between transactions: a process that dies leaves only reservations, which expire.
 
     Args:
         database: where reservations are stored.
-        key_hash: of the key.
+        key_hash: hash of the key.
         limit: requests per window.
-        window_s: its length in seconds.
-        lease_s: seconds within which a reserved request is sent, or returned.
-        timeout_s: seconds after which a request that was sent is given up.
+        window_s: length of the window in seconds.
+        lease_s: seconds within which a reserved request is sent or its slot returned.
+        timeout_s: seconds after which a sent request is given up.
         batch: slots to reserve at once, at most a tenth of the limit.
         clock: how to wait; by default for real.
     """
@@ -215,7 +215,7 @@ class RequestBudget:
 
     @property
     def limit(self) -> int:
-        """Requests per window: halved by each ban since this run began, to an eighth at least."""
+        """Requests per window: halved by each ban since this run began, but never below an eighth."""
         return max(1, self._limit >> min(self._bans, _MOST_HALVINGS))
 
     async def take(self) -> int:
@@ -258,7 +258,7 @@ class RequestBudget:
     async def block(self, seconds: float, *, ban: bool) -> None:
         """Let no process with this key send anything for some seconds.
 
-        A ban during a ban is the same one: its requests were already under way.
+        A ban during a ban is the same ban: the refused requests were already in flight.
         """
 
         def work(session: DatabaseSession) -> tuple[int, int]:
@@ -269,9 +269,9 @@ class RequestBudget:
         self._note(after)
 
     async def forecast(self, requests: int) -> Forecast:
-        """Return when the last of some more requests could be sent, if nobody else sends any.
+        """Return when the last of some more requests could be sent, if no other process sends any.
 
-        Requests that are in flight count until they would be given up, so the end may be a little sooner.
+        Requests in flight count until they would be given up, so the actual end may be a little sooner.
         """
 
         def work(session: DatabaseSession) -> Forecast:
@@ -280,7 +280,7 @@ class RequestBudget:
         return await self._transact(work)
 
     async def close(self) -> None:
-        """Return slots that were not used; a database that does not answer costs a warning."""
+        """Return unused slots; if the database does not answer, only warn."""
         self._unused += [slot for slot, _ in self._free]
         self._free.clear()
         done, unused = list(self._done), list(self._unused)
@@ -297,12 +297,12 @@ class RequestBudget:
         try:
             await self._transact(work, patience_s=0)
         except TelecineError as error:
-            _LOG.warning("Unused requests stay reserved until they expire: %s", error)
+            _LOG.warning("Unused reservations were not returned and remain until they expire: %s", error)
 
     async def _transact(self, work: Callable[[DatabaseSession], _T], *, patience_s: float = _PATIENCE_S) -> _T:
-        """Run one transaction in a thread, again after a lost connection; the waits between can be cancelled.
+        """Run one transaction in a thread, and again after a lost connection; the waits in between can be cancelled.
 
-        One that commits twice reserves twice, which is safe: nobody uses the first slots.
+        A transaction that commits twice reserves twice. That is safe: the first slots are never used.
         """
 
         def attempt() -> _T:
@@ -341,7 +341,7 @@ class RequestBudget:
     # In a thread
 
     def _lock_key(self, session: DatabaseSession) -> Any:
-        """Lock the key's row; return the seconds for which it is blocked, those of a ban, and its bans so far."""
+        """Lock the key's row; return for how many seconds it is blocked and banned, and its bans so far."""
         for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
             session.run(f"SET LOCAL {limit} = {_LOCKED_MS}")
         session.run("INSERT INTO trakt.request_keys (key_hash) VALUES (:key) ON CONFLICT DO NOTHING", key=self._key)
@@ -379,7 +379,7 @@ class RequestBudget:
         return asked
 
     def _settle(self, session: DatabaseSession, done: Sequence[tuple[int, float]], unused: Sequence[int]) -> None:
-        """Record what has ended, and delete what was not used or no longer counts."""
+        """Record ended requests, and delete reservations that were not used or no longer count."""
         if done:
             now = time.monotonic()
             session.run(
@@ -403,7 +403,7 @@ class RequestBudget:
         )
 
     def _state(self, session: DatabaseSession) -> tuple[int, float, int]:
-        """Return what counts, the seconds until one less does, and how many waiting processes have fewer than this."""
+        """Return the slots in use, seconds until one expires, and how many waiting processes have fewer than this."""
         (row,) = session.rows(
             """
             WITH held AS (
@@ -470,7 +470,7 @@ class RequestBudget:
         limit = self._limit_at(found.bans)
         start = max(found.now, found.blocked_until or found.now)
         taken = [max(row.counts_until, start) for row in rows]
-        # When each slot of the window can be used next: free ones now, the others when they expire.
+        # The time at which each slot of the window can be used next: now if it is free, otherwise when it expires.
         slots = [start] * (limit - len(taken)) + taken[max(len(taken) - limit, 0) :]
         windows, rest = divmod(max(requests, 1) - 1, limit)
         ends_at = slots[rest] + windows * timedelta(seconds=self._window_s) if requests > 0 else found.now

@@ -1,4 +1,4 @@
-"""The client: requests with one key, one budget and one policy of retries."""
+"""The API client: requests with one key, one budget and one retry policy."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ __all__ = ["Answer", "Tally", "TraktClient"]
 _LOG: Final = logging.getLogger(__name__)
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~%-]+)+", re.ASCII)
 _DOTS: Final = re.compile(r"/\.{1,2}(/|$)")
-# Refusals of the edge in a row, with no answer of the API between them, that end the run; and those of one request that
-# end it, if others pass.
+# The run ends after this many refusals by the edge without an answer of the API in between; a request fails after this
+# many of its own.
 _EDGE_LIMIT: Final = 3
-# Requests in a row that failed, each after all its retries, because nothing answers.
+# The run ends after this many requests in a row failed, each after all its retries, because nothing answers.
 _DOWN_LIMIT: Final = 5
 _DOWN: Final = frozenset({"OVERLOADED", "TIMEOUT", "UNREACHABLE"})
 _WORTH_SAYING_S: Final = 10.0
@@ -55,11 +55,11 @@ class Tally:
 
     Attributes:
         requests: requests sent, retries included.
-        retries: of these, those that repeat another.
-        bytes: of accepted bodies, unpacked.
-        waited_s: seconds of waits for retries, in sum, and of pauses of all requests.
-        budget_s: seconds that requests waited for the budget, in sum.
-        statuses: status -> answers; 0 counts requests without one.
+        retries: how many of them were retries.
+        bytes: bytes of accepted bodies, after decompression.
+        waited_s: total seconds that requests waited for retries and in pauses.
+        budget_s: total seconds that requests waited for the budget.
+        statuses: status -> answers; 0 counts requests without an answer.
         failures: code of an attempt, of :data:`jobs.trakt.errors.PAGE_CODES` or of an error -> attempts.
     """
 
@@ -75,13 +75,13 @@ class Tally:
 class TraktClient:
     """Requests to the API: ``async with TraktClient(settings, budget) as client: await client.get(path, query)``.
 
-    Any number of tasks may call :meth:`get` at once; ``settings.connections`` of them are in flight. Until the API has
-    answered once, one is: a dead key costs one request. Redirects are not followed and cookies not kept.
+    Any number of tasks may call :meth:`get` at once; up to ``settings.connections`` requests are in flight. Until the
+    API has answered once, only one is, so a dead key costs one request. Redirects are not followed, cookies not kept.
 
     Args:
         settings: key, base URL, retries, timeouts.
-        budget: what allows each request, from :func:`jobs.trakt.api.budget.open_budget`; the client closes it.
-        clock: how to wait; by default for real, or by moving the replayer's clock if the settings say so.
+        budget: the request budget, from :func:`jobs.trakt.api.budget.open_budget`; the client closes it.
+        clock: how to wait; by default for real, or by advancing the replayer's clock if the settings say so.
         transport: for tests.
 
     Attributes:
@@ -117,11 +117,11 @@ class TraktClient:
         self._stopping = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        """Return the client; connections are opened by requests."""
+        """Return the client; requests open the connections."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close the connections, and return what is unused to the budget."""
+        """Close the connections, and return unused slots to the budget."""
         try:
             await self._pool.close()
         finally:
@@ -130,7 +130,7 @@ class TraktClient:
     async def get(
         self, path: str, query: Mapping[str, str | int] | None = None, *, retries: int | None = None
     ) -> Answer:
-        """Return the answer to a GET: 200 with a whole body, or 404 by the API itself.
+        """Return the answer to a GET: 200 with a complete body, or 404 by the API itself.
 
         Args:
             path: from :mod:`jobs.trakt.api.resources`.
@@ -138,7 +138,7 @@ class TraktClient:
             retries: retries of this request; by default ``settings.max_retries``.
 
         Raises:
-            PageFailed: this request failed, and its retries are used up; others may succeed.
+            PageFailed: this request failed after all its retries; others may succeed.
             KeyRefused: the API does not accept the key. This and the errors below also end every other call.
             Unauthorized: 401.
             AccountLimit: 420.
@@ -146,9 +146,9 @@ class TraktClient:
             VipOnly: 426.
             EdgeBlocked: the edge has refused three times in a row.
             RateLimited: the API demands a wait of more than 15 minutes.
-            ApiDown: five requests in a row failed, because the API is overloaded or out of reach.
+            ApiDown: five requests in a row failed, because the API is overloaded or unreachable.
             TransientError: the budget's database does not answer.
-            ValueError: the path is not one.
+            ValueError: the path is not a path of the API.
         """
         if not _PATH.fullmatch(path) or _DOTS.search(path):
             raise ValueError(f"{path!r} is not a path of the API; expected one of jobs.trakt.api.resources")
@@ -186,12 +186,12 @@ class TraktClient:
 
     @asynccontextmanager
     async def _lane(self) -> AsyncIterator[None]:
-        """Hold one of the connections; until the key is proven, the only one."""
+        """Hold a connection; until the API has accepted the key, there is only one."""
         async with self._lanes, AsyncExitStack() as held:
             if not self._proven.is_set():
                 await self._first.acquire()
                 if self._proven.is_set():
-                    # Another request has proven it meanwhile.
+                    # Another request has proven the key in the meantime.
                     self._first.release()
                 else:
                     held.callback(self._first.release)
@@ -236,7 +236,7 @@ class TraktClient:
         return judge_failure(code, attempt=attempt, backoff_s=backoff_s, draw=draw)
 
     async def _note(self, verdict: Verdict, exchange: Exchange, number: int) -> None:
-        """Draw conclusions for other requests, and for the run."""
+        """Apply a verdict to other requests and to the run."""
         if verdict.code:
             self.tally.failures[verdict.code] += 1
         from_api = bool(exchange.status) and is_from_api(exchange.headers, exchange.body[:_START])
@@ -258,7 +258,7 @@ class TraktClient:
     async def _pause(self, verdict: Verdict, number: int) -> None:
         now = self._clock.monotonic()
         if verdict.everyone == "ban" and number > self._ban_noted:
-            # Requests that were under way when the ban began belong to it, and are not a further refusal.
+            # Requests already in flight when the ban began are part of it, and do not count as another refusal.
             self._edge_in_row += 1
             self._ban_noted = self.tally.requests
         if now + verdict.wait_s > self._paused_until:
@@ -276,7 +276,7 @@ class TraktClient:
                 self._end(
                     ApiDown(
                         f"{_DOWN_LIMIT} requests in a row failed after all retries, the last with {failed.message};"
-                        " expected an API that answers. Run the command again later: it resumes where it ended.",
+                        " expected an API that answers. Run the command again later: it resumes where it stopped.",
                         failed=self._down_in_row,
                     )
                 )
@@ -284,7 +284,7 @@ class TraktClient:
                 raise self._stop from failed
         raise failed
 
-    # Waiting, which the end of the run ends
+    # Waits, which end when the run ends
 
     def _end(self, error: TelecineError) -> None:
         if self._stop is None:
@@ -318,7 +318,7 @@ class TraktClient:
 
 
 def _incomplete(exchange: Exchange) -> str:
-    """Return BODY_INCOMPLETE if the body is not JSON to its end; neither its status nor its length show every cut."""
+    """Return BODY_INCOMPLETE if the body is truncated JSON; neither status nor length reveal every truncation."""
     body = exchange.body
     last = body.rstrip()[-1:]
     closes = {b"{": b"}", b"[": b"]"}[body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]]
@@ -326,7 +326,7 @@ def _incomplete(exchange: Exchange) -> str:
         return "BODY_INCOMPLETE"
     if exchange.framed:
         return ""
-    # Its end is that of the connection, which may have been cut just after a bracket: only parsing tells.
+    # The body ends where the connection did, perhaps just after a bracket: only parsing reveals the truncation.
     try:
         json.loads(body.decode("utf-8-sig", "replace"), parse_int=str, parse_float=str)
     except RecursionError:

@@ -1,4 +1,4 @@
-"""Clocks by which a client waits: this machine's, or one that moves a replayer's clock in place of waiting."""
+"""Clocks for a client's waits: this machine's, or one that advances a replayer's clock instead of waiting."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return the event loop's kind of time."""
+        """Return seconds of the clock that event loops use."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
@@ -47,12 +47,12 @@ class SystemClock:
 
 
 class ReplayerClock:
-    """A clock that moves a replayer's in place of waiting, and counts what it has skipped as passed.
+    """A clock that advances a replayer's clock instead of waiting, and counts skipped seconds as passed.
 
-    The replayer moves by whole seconds: a shorter wait becomes one.
+    The replayer advances by whole seconds, so waits are rounded up.
 
     Args:
-        base_url: of the replayer.
+        base_url: the replayer's URL.
     """
 
     def __init__(self, base_url: str) -> None:
@@ -64,11 +64,11 @@ class ReplayerClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds, those skipped included."""
+        """Return seconds, including skipped ones."""
         return time.monotonic() + self._skipped
 
     async def sleep(self, seconds: float) -> None:
-        """Move the replayer's clock.
+        """Advance the replayer's clock.
 
         Raises:
             OSError: the replayer does not answer.

@@ -1,4 +1,4 @@
-"""Errors from answers: their messages name the status, the edge's ray and the next step, and never the key."""
+"""Errors from answers: messages name the status, Cloudflare's ray id and the next step, and never the key."""
 
 from __future__ import annotations
 
@@ -34,33 +34,33 @@ _KINDS: Final[Mapping[str, type[TelecineError]]] = {
 _WORDS: Final[Mapping[str, str]] = {
     "KEY_REFUSED": (
         "{site} does not accept the key of TRAKT_CLIENT_ID ({facts}); expected the client id of an active app: apps are"
-        " removed when inactive or when the account is not a VIP's. Nothing more was sent. Check the app at"
+        " removed when inactive or when the account is not VIP. Nothing more was sent. Check the app at"
         " https://trakt.tv/oauth/applications, then run the command again"
     ),
     "UNAUTHORIZED": (
-        "{site} asks for a login ({facts}), which public resources do not need; expected an answer to the key of"
-        " TRAKT_CLIENT_ID alone. Nothing more was sent. Check TRAKT_CLIENT_ID and TRAKT_BASE_URL"
+        "{site} asks for a login ({facts}); expected an answer to the key of TRAKT_CLIENT_ID alone, because public"
+        " resources need no login. Nothing more was sent. Check TRAKT_CLIENT_ID and TRAKT_BASE_URL"
     ),
     "ACCOUNT_LIMIT": (
-        "a limit of the account behind TRAKT_CLIENT_ID is reached ({facts}{limit}); expected an account with room."
+        "a limit of the account behind TRAKT_CLIENT_ID is reached ({facts}{limit}); expected an account below it."
         " Nothing more was sent. Raise the limit at {site}, or use the key of another app"
     ),
     "ACCOUNT_LOCKED": (
         "the account behind TRAKT_CLIENT_ID is locked or deactivated ({facts}); expected an active account. Nothing"
-        " more was sent. Ask Trakt's support, or use the key of another app"
+        " more was sent. Contact Trakt's support, or use the key of another app"
     ),
     "VIP_ONLY": (
-        "{site} answers this resource to VIP accounts only ({facts}); expected the key of a VIP's app in"
+        "{site} serves this resource to VIP accounts only ({facts}); expected the key of a VIP account's app in"
         " TRAKT_CLIENT_ID. Nothing more was sent"
     ),
     "EDGE_BLOCKED": (
-        "the edge in front of {site} blocks this client ({facts}); expected answers of the API. Nothing more was sent,"
+        "the edge in front of {site} blocks this client ({facts}); expected answers by the API. Nothing more was sent,"
         " because each request makes a ban longer. Run the command again in an hour, and name the cf-ray if you report"
         " the block"
     ),
     "RATE_LIMITED": (
-        "{site} demands a wait of more than {longest:.0f} s ({facts}); expected less. Nothing more was sent. Run the"
-        " command again later, and look for other programs with the key of TRAKT_CLIENT_ID"
+        "{site} demands a wait of more than {longest:.0f} s ({facts}); expected a shorter one. Nothing more was sent."
+        " Run the command again later, and look for other programs that use the key of TRAKT_CLIENT_ID"
     ),
 }
 
@@ -69,7 +69,7 @@ def stopped(code: str, exchange: Exchange, settings: ApiSettings) -> TelecineErr
     """Return the error that ends a run.
 
     Args:
-        code: of a verdict with the action ``stop``.
+        code: the code of a verdict whose action is ``stop``.
         exchange: the answer.
         settings: for the site's name.
     """
@@ -89,8 +89,8 @@ def page_failed(code: str, exchange: Exchange, path: str, attempts: int) -> Page
     Args:
         code: of :data:`jobs.trakt.errors.PAGE_CODES`.
         exchange: the last attempt.
-        path: of the request.
-        attempts: how often it was sent.
+        path: path of the request.
+        attempts: how many times it was sent.
     """
     tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
     return PageFailed(

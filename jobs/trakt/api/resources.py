@@ -1,4 +1,4 @@
-"""Paths of the API. Ids and literals of ours only; a name from outside is percent-encoded."""
+"""Paths of the API, built from ids and our own literals; names from outside are percent-encoded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 LIMIT: Final = 250
-"""Rows per page that the API grants at most; a larger limit is clamped, not refused."""
+"""The most rows per page that the API returns; it clamps a larger limit instead of refusing it."""
 
 _FOLDERS: Final[dict[TitleKind, str]] = {"movie": "movies", "show": "shows"}
 
@@ -41,14 +41,14 @@ def ratings(ref: TitleRef) -> str:
 
 
 def summary(ref: TitleRef) -> str:
-    """Return the path of a title; ask with ``extended=full``."""
+    """Return the path of a title; query it with ``extended=full``."""
     return _title(ref)
 
 
 def lookup(kind: TitleKind, name: str) -> str:
-    """Return the path of a title by a slug or an IMDb id, which is text from outside.
+    """Return the path of a title by a slug or an IMDb id (untrusted text).
 
-    A slug of digits is taken for an id by the API: compare the answer's ``ids.slug``.
+    The API takes a slug of digits for an id: compare the answer's ``ids.slug``.
 
     Raises:
         ValueError: the name is empty, longer than 200 characters, or only dots.
@@ -83,5 +83,5 @@ def _title(ref: TitleRef) -> str:
 
 def _word(text: str) -> str:
     if not (text.isascii() and text.replace("_", "").isalnum()):
-        raise ValueError(f"{text!r} is not a word of a path; expected one such as oldest")
+        raise ValueError(f"{text!r} is not a path segment; expected a word such as oldest")
     return text

@@ -1,4 +1,4 @@
-"""The policy of retries: what an answer, or the lack of one, means for its request, for others and for the run."""
+"""The retry policy: what an answer, or the lack of one, means for its request, for others and for the run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["EDGE_S", "LONGEST_S", "STOPS", "Verdict", "is_from_api", "judge", "judge_failure", "wait_demanded"]
 
 EDGE_S: Final = 300.0
-"""Seconds that every request waits after the edge has refused one: each further request makes a ban longer."""
+"""Seconds that all requests wait after the edge has refused one: each further request makes a ban longer."""
 LONGEST_S: Final = 900.0
-"""The longest wait. A demand for more ends the run, which a schedule repeats sooner than that matters."""
+"""The longest wait, in seconds. A longer one that the API demands ends the run; the schedule starts the next."""
 STOPS: Final[Mapping[int, str]] = {
     401: "UNAUTHORIZED",
     403: "KEY_REFUSED",
@@ -26,7 +26,7 @@ STOPS: Final[Mapping[int, str]] = {
     423: "ACCOUNT_LOCKED",
     426: "VIP_ONLY",
 }
-"""Status -> code of a refusal that no retry heals."""
+"""Status -> code of a refusal that no retry fixes."""
 
 _LONGEST_BACKOFF_S: Final = 60.0
 # The API's documentation asks for 30 s after 502, 503 and 504, with the default backoff of 1 s.
@@ -48,9 +48,9 @@ class Verdict:
 
     Attributes:
         action: accept it; retry after ``wait_s``; let the request fail; or stop the run.
-        code: of :data:`jobs.trakt.errors.PAGE_CODES`; for ``stop``, of the error; empty for ``accept``.
+        code: a code of :data:`jobs.trakt.errors.PAGE_CODES`; for ``stop``, that of the error; empty for ``accept``.
         wait_s: seconds before the next attempt, from 0 to :data:`LONGEST_S`, never less than the API demands.
-        everyone: the wait concerns every request with the key: ``pause`` after a 429 by the API, ``ban`` by the edge.
+        everyone: why all requests with the key wait: ``pause`` after a 429 by the API, ``ban`` by the edge; or empty.
     """
 
     action: Action
@@ -72,7 +72,7 @@ def judge(
     """Return what to do with an answer; a pure function.
 
     Args:
-        status: of the answer.
+        status: HTTP status.
         headers: by name in lower case.
         start: the beginning of the body; 4 KiB are enough.
         attempt: from 1.
@@ -118,7 +118,7 @@ def _refused(status: int, backoff: float, *, proven: bool) -> Verdict:
 
 
 def judge_failure(code: str, *, attempt: int, backoff_s: float, draw: float) -> Verdict:
-    """Return what to do with a request that got no whole answer.
+    """Return what to do with a request that got no complete answer.
 
     Args:
         code: such as TIMEOUT or BODY_INCOMPLETE; TOO_LARGE is not retried.
@@ -132,15 +132,15 @@ def judge_failure(code: str, *, attempt: int, backoff_s: float, draw: float) -> 
 
 
 def _backoff(attempt: int, backoff_s: float, draw: float) -> float:
-    """Return an exponential backoff, of which half is jitter, so that requests that failed together part."""
+    """Return an exponential backoff; half of it is jitter, so that requests that failed together spread out."""
     return min(backoff_s * 2.0 ** min(attempt - 1, 16), _LONGEST_BACKOFF_S) * (0.5 + draw / 2)
 
 
 def is_from_api(headers: Mapping[str, str], start: bytes) -> bool:
-    """Return whether the API itself has answered, and not the edge in front of it.
+    """Return whether the answer comes from the API itself, not from the edge in front of it.
 
-    Neither HTML nor ``server: cloudflare`` prove the edge: 404 and 405 of the API have both. Its x-request-id or
-    x-runtime prove the API, and so does JSON, except the edge's own problem documents.
+    Neither HTML nor ``server: cloudflare`` proves the edge: 404 and 405 of the API have both. An x-request-id or
+    x-runtime proves the API, and so does JSON, except the edge's own problem documents.
     """
     if "x-request-id" in headers or "x-runtime" in headers:
         return True
@@ -148,10 +148,10 @@ def is_from_api(headers: Mapping[str, str], start: bytes) -> bool:
 
 
 def wait_demanded(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return the seconds that an answer demands to wait; None if it demands nothing that can be read.
+    """Return the wait in seconds that an answer demands; None if there is none, or it cannot be parsed.
 
-    Retry-After (RFC 9110, section 10.2.3) in seconds, or as a date: then the difference to the answer's own Date, since
-    this machine's clock may be wrong. Otherwise ``until`` of X-Ratelimit, likewise.
+    Retry-After (RFC 9110, section 10.2.3) is in seconds or a date. A date counts from the answer's own Date, since this
+    machine's clock may be wrong. Without Retry-After, ``until`` of X-Ratelimit is read in the same way.
 
     Args:
         headers: by name in lower case.
@@ -183,7 +183,7 @@ def _ban(headers: Mapping[str, str], now: datetime, draw: float) -> Verdict:
 
 
 def _jittered(demanded: float | None, backoff: float, draw: float) -> float:
-    """Return a wait of at least what is demanded, with jitter on top, at most :data:`LONGEST_S`."""
+    """Return at least the demanded wait, plus jitter, but at most :data:`LONGEST_S`."""
     if demanded is None:
         return backoff
     return min(max(demanded + draw * min(1.0 + demanded / 10, _JITTER_S), backoff), LONGEST_S)

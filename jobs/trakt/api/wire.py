@@ -1,4 +1,4 @@
-"""One exchange over HTTP: bounded in time and size, complete or named as incomplete; it raises nothing."""
+"""One HTTP exchange, bounded in time and size: complete, or marked as incomplete; it raises nothing."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BODY", "USED", "Exchange", "Pool"]
 
 MAX_BODY: Final = 64 * 1024 * 1024
-"""Bytes of a body, unpacked: 400 times the largest page of 250 comments that was recorded."""
-# Of an answer that is not used; the rest is not read.
+"""Bytes of a body after decompression: 400 times the largest recorded page of 250 comments."""
+# Bytes of an unused answer; the rest is not read.
 _MAX_REFUSAL: Final = 64 * 1024
 _GZIP: Final = 16 + zlib.MAX_WBITS
 USED: Final = frozenset({200, 404})
-"""Statuses of answers whose bodies are read whole."""
+"""Statuses of answers whose bodies are read completely."""
 
 
 @dataclass(slots=True)
@@ -36,15 +36,15 @@ class Exchange:
     """A request and what came back.
 
     Attributes:
-        requested_at: when it was sent.
-        arrived_at: when the answer's headers came, or the exchange ended without.
-        status: of the answer; 0 if none came.
+        requested_at: when the request was sent.
+        arrived_at: when the answer's headers arrived, or the exchange ended without any.
+        status: status of the answer; 0 without one.
         headers: by name in lower case.
-        body: unpacked; of a status other than 200 and 404 only the beginning.
-        failure: code of :data:`jobs.trakt.errors.PAGE_CODES` if the answer did not come whole; otherwise empty.
-        reason: the library's words about it.
-        framed: whether the answer itself says where its body ends.
-        ended: whether it is certain that the request cannot reach the API any more.
+        body: body after decompression; for statuses other than 200 and 404, only its beginning.
+        failure: code of :data:`jobs.trakt.errors.PAGE_CODES` if the answer is incomplete; otherwise empty.
+        reason: the library's message about the failure.
+        framed: whether the answer itself states where its body ends.
+        ended: whether it is certain that the request can no longer reach the API.
     """
 
     requested_at: datetime
@@ -63,7 +63,7 @@ class _TooLarge(Exception):
 
 
 class _Incomplete(Exception):
-    """The body ended before its end, or is not what its Content-Encoding says."""
+    """The body is truncated, or does not match its Content-Encoding."""
 
 
 class Pool:
@@ -74,7 +74,7 @@ class Pool:
         transport: for tests.
 
     Raises:
-        ConfigurationError: no key is set, or the environment names a proxy or a CA file that cannot be used.
+        ConfigurationError: no key is set, or the proxy or CA file of the environment cannot be used.
     """
 
     def __init__(self, settings: ApiSettings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
@@ -88,20 +88,20 @@ class Pool:
                     "Content-Type": "application/json",
                     "Accept": "application/json",
                     "Accept-Encoding": "gzip",
-                    # Otherwise the edge answers with comments that are up to 8 hours old.
+                    # Without it, the edge answers with comments that are up to 8 hours old.
                     "Cache-Control": "no-cache",
                     "trakt-api-version": "2",
                     "trakt-api-key": settings.key().get_secret_value(),
                     "User-Agent": settings.user_agent,
                 },
-                # An answer's cookie would be sent with later requests, and identify them.
+                # A cookie from an answer would be sent with later requests and identify them.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 timeout=httpx.Timeout(
                     settings.read_timeout_s, connect=settings.connect_timeout_s, pool=settings.total_timeout_s
                 ),
                 limits=httpx.Limits(max_connections=settings.connections),
                 follow_redirects=False,
-                # Proxies and CA files of the environment, but no proxy on this machine's own addresses.
+                # Use the environment's proxy and CA file, but no proxy for this machine's own addresses.
                 trust_env=not settings.is_local,
                 transport=transport,
             )
@@ -117,11 +117,11 @@ class Pool:
         await self._http.aclose()
 
     async def get(self, target: str, *, now: Callable[[], datetime]) -> Exchange:
-        """Send a GET, and return what came back.
+        """Send a GET and return the exchange.
 
         Args:
             target: path and query.
-            now: the time in UTC.
+            now: returns the time in UTC.
         """
         import httpx
 
@@ -166,7 +166,7 @@ class Pool:
 
 
 class _Body:
-    """A body that is unpacked as it comes, within its limit: a bomb costs no memory."""
+    """A body that is decompressed as it arrives, up to its limit: a decompression bomb uses no memory."""
 
     def __init__(self, encoding: str, limit: int) -> None:
         self.content = bytearray()
@@ -187,4 +187,4 @@ class _Body:
 
     def end(self) -> None:
         if self._unpack is not None and not self._unpack.eof:
-            raise _Incomplete("the packed body ends before its end")
+            raise _Incomplete("the compressed body is truncated")

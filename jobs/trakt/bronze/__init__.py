@@ -1,1 +1,1 @@
-"""Bronze: page objects as received, and one append-only Delta table of what they hold."""
+"""Bronze: page objects as received, and one append-only Delta table of their contents."""

@@ -1,4 +1,4 @@
-"""Record batches of a load: values of items as columns, values of their pages repeated by index."""
+"""Record batches of a load: one column per field of an item, and the fields of its page repeated for each item."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KindRows"]
 
-# Python's objects of this many rows are held at a time; then they become Arrow's columns.
+# Rows held as Python objects before they are converted to Arrow columns.
 _ROWS: Final = 4_096
 _PAGE_COLUMNS: Final = tuple(
     name
@@ -34,10 +34,10 @@ _PAGE_COLUMNS: Final = tuple(
 
 
 class KindRows:
-    """Rows of one kind on their way to files.
+    """A buffer of rows of one kind, which are written to files in batches.
 
     Args:
-        files: receives them as batches.
+        files: receives the batches.
         load_id: the load of all rows; by default that of each row's page.
     """
 
@@ -66,7 +66,7 @@ class KindRows:
         self.add(page, (Observation("page", None, request.comment_id, sightings, None, subject),))
 
     def flush(self) -> None:
-        """Hand the rows to the files."""
+        """Pass the buffered rows to the files."""
         if self._seen:
             self.files.add(self._batch())
             self._seen, self._pages, self._counts = [], [], []
@@ -119,5 +119,5 @@ def _page_values(page: Page, load_id: str) -> dict[str, str | int | bool | datet
 
 
 def _int32(number: int | None) -> int | None:
-    """Return a number of a header if it fits into its column: a hostile one does not stop a load."""
+    """Return a header's number if it fits its column; a hostile one must not stop a load."""
     return number if number is not None and number < 2**31 else None

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DeadLetter", "LoadReport", "commit_load"]
 
-# A foreign writer, or a lost lock, moves the table; one that does so three times in a row will not stop.
+# A foreign writer or a lost lock changes the table's version; after three times in a row, it will not stop.
 _ROUNDS: Final = 3
 _BATCH: Final = 65_536
 
@@ -46,22 +46,22 @@ def commit_load(
     page_keys: Iterable[str] | None = None,
     take: Callable[[Sequence[DeadLetter]], object] | None = None,
 ) -> LoadReport:
-    """Commit the rows of a load's page objects, unless the table has the load already.
+    """Commit the rows of a load's page objects, unless the table already has the load.
 
-    A comment whose payload and title equal its last stored observation has no new row; its page's row names it still.
+    A comment whose payload and title equal its last stored observation gets no new row; its page's row still names it.
 
     Args:
         place: the bucket.
         load_id: the load; the same id is committed at most once.
-        page_keys: its page objects; None takes all that the bucket has.
-        take: receives items that were not accepted, page by page; None collects them in the report. They are the same
-            again when a committed load is passed: a caller that was killed before it stored them gets them again.
+        page_keys: its page objects; None takes all of them in the bucket.
+        take: receives rejected items, page by page; None collects them in the report. A load that is committed already
+            returns the same items again, so a caller that was killed before it stored them loses none.
 
     Raises:
         DataError: the id cannot be part of a key.
         IntegrityError: a page object is damaged.
         ConfigurationError: there are erased users, and the salt is missing or differs.
-        TransientError: the store or the database failed, or another writer ignores the lock; pass the load again.
+        TransientError: the store or the database failed, or another writer ignores the lock; commit the load again.
     """
     check_load_id(load_id)
     keys = sorted(place.pages.keys(load_id) if page_keys is None else page_keys)
@@ -77,11 +77,11 @@ def commit_load(
 
 
 def _ignore(_: Sequence[DeadLetter]) -> None:
-    """Drop dead letters that an earlier round handed over."""
+    """Drop dead letters that an earlier round already passed on."""
 
 
 class _Load:
-    """One attempt to commit a load, at one version of the table."""
+    """One attempt to commit a load on top of one version of the table."""
 
     def __init__(self, place: BronzePlace, load_id: str, keys: list[str], erased: Erased, take: _Take | None) -> None:
         self._place = place
@@ -94,7 +94,7 @@ class _Load:
         self._kinds: dict[str, KindRows] = {}
 
     def run(self) -> LoadReport:
-        """Write and commit the rows; of a load that is committed, only those of pages that came later."""
+        """Write and commit the rows; if the load is committed already, only those of pages that came later."""
         report = self._report
         existing = open_table(self._place)
         version = None if existing is None else existing.transaction_version(load_app(report.load_id))
@@ -169,7 +169,7 @@ class _Load:
         return report
 
     def _read_all(self) -> Iterator[PageRows]:
-        """Yield the contents of the pages in the order of their keys: the rule about equal payloads depends on it."""
+        """Yield the contents of the pages in key order, on which the deduplication of equal payloads depends."""
         for page in ahead(self._place.pages.get, self._keys):
             yield self._read(page)
 
@@ -193,7 +193,7 @@ class _Load:
         return rows
 
     def _add(self, rows: PageRows) -> None:
-        """Add the rows of a page to those of their kinds."""
+        """Add the rows of a page to the buffers of their kinds."""
         page, report = rows.page, self._report
         comments = [one for one in rows.observations if one.kind == "comment" and one.sha256 and one.id is not None]
         others = [one for one in rows.observations if one.kind != "comment"]
@@ -226,7 +226,7 @@ class _Load:
         return True
 
     def _read_last(self, table: DeltaTable) -> None:
-        """Read the last stored observation of every comment, and of TMDb's metadata of every title."""
+        """Read the last stored observation of every comment, and of the TMDb metadata of every title."""
         store = self._place.store
         for file in live_files(self._place, table):
             if file.kind not in DEDUPLICATED:

@@ -1,4 +1,4 @@
-"""Compaction: join small files of the table into larger ones, without a change of rows."""
+"""Compaction: merge small files of the table into larger ones without changing a row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["CompactionReport", "compact", "read_p95"]
 
 _APP: Final = "telecine trakt compaction"
-# A file below this size is joined with others; a full one has twice as much.
+# Files below this size are merged; a full file is twice as large.
 _SMALL: Final = 32 * 2**20
 _ROWS: Final = 8_192
 # Reads of the same files differ little, and a table of a year of loads takes a second to read.
@@ -40,13 +40,13 @@ class CompactionReport:
 
     Attributes:
         version: version of the table afterwards; -1 if there is no table.
-        files_before: live files.
-        files_after: live files.
-        bytes_before: size of the live files.
-        bytes_after: size of the live files.
-        p95_before_s: 95th percentile of the time to read ids, hashes and times of all comments.
-        p95_after_s: the same afterwards.
-        reads: number of reads of each percentile.
+        files_before: live files before.
+        files_after: live files after.
+        bytes_before: total size of the live files before.
+        bytes_after: total size of the live files after.
+        p95_before_s: 95th percentile of the time to read ids, hashes and times of all comments before.
+        p95_after_s: the same percentile after.
+        reads: number of reads behind each percentile.
     """
 
     version: int = -1
@@ -60,11 +60,11 @@ class CompactionReport:
 
 
 def compact(place: BronzePlace, *, dry_run: bool = False) -> CompactionReport:
-    """Join the small files of each kind in one commit. The caller holds the lock.
+    """Merge the small files of each kind in one commit. The caller holds the lock.
 
     Args:
         place: the table.
-        dry_run: only measure the present files.
+        dry_run: only measure the current files.
 
     Raises:
         TransientError: the store failed, or another writer ignores the lock.
@@ -94,7 +94,7 @@ def compact(place: BronzePlace, *, dry_run: bool = False) -> CompactionReport:
 
 
 def read_p95(place: BronzePlace, files: Sequence[LiveFile]) -> tuple[float, int]:
-    """Return the 95th percentile of the seconds that a read of the comments' ids takes, and the number of reads.
+    """Return the 95th percentile of the seconds that it takes to read the comments' ids, and the number of reads.
 
     Args:
         place: the table.

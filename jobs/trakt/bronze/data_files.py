@@ -27,18 +27,18 @@ __all__ = ["FILE_SCHEMA", "DataFiles", "add_action", "open_parquet"]
 FILE_SCHEMA: Final = pa.schema([field for field in SCHEMA if field.name != PARTITION])
 """Columns of a file; the partition column is in its path."""
 
-# A row group is what a reader decodes at once: 32 MB of text and its copies, encoded, stay below 150 MB.
+# A reader decodes one row group at a time: 32 MB of text and its encoded copies stay below 150 MB.
 _GROUP_ROWS: Final = 65_536
 _GROUP_BYTES: Final = 32 * 2**20
 # Large enough that a million comments are a few files, small enough that a changed one is rewritten quickly.
 _FILE_BYTES: Final = 64 * 2**20
-# Their values are unique: a dictionary would be a second copy.
+# Columns with unique values: a dictionary would only be a second copy.
 _PLAIN: Final = ("payload", "payload_sha256", "comment_id", "item_index")
 _CHUNK: Final = 1 << 20
 
 
 class DataFiles:
-    """Writes rows of one kind to files of the table; the files are not in the table until they are committed.
+    """A writer of rows of one kind to data files, which join the table only when they are committed.
 
     Args:
         store: the bucket.
@@ -47,7 +47,7 @@ class DataFiles:
 
     Attributes:
         kind: as passed.
-        actions: one per finished file.
+        actions: one action per finished file.
         rows: rows added so far.
     """
 
@@ -67,7 +67,7 @@ class DataFiles:
         """Add rows with the columns of :data:`FILE_SCHEMA`.
 
         Raises:
-            TelecineError: a full file cannot be put.
+            TelecineError: a full file cannot be written to the bucket.
         """
         if not batch.num_rows:
             return
@@ -81,14 +81,14 @@ class DataFiles:
                 self._end_file()
 
     def finish(self) -> list[AddAction]:
-        """Put the last file and return the actions that add all of them."""
+        """Write the last file to the bucket, and return the actions that add all files."""
         self._write_group()
         if self._writer is not None:
             self._end_file()
         return self.actions
 
     def close(self) -> None:
-        """Forget rows that are not put yet."""
+        """Discard rows that are not in the bucket yet."""
         self._group = []
         if self._file is not None:
             self._file.close()
@@ -115,7 +115,7 @@ class DataFiles:
             raise AssertionError
         writer.close()
         self._writer = None
-        # A name made of the content: whichever of two writers puts the file last, the log's entry fits it.
+        # The name contains a hash of the content: whichever of two writers is last, the log's entry matches the file.
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]  # type: ignore[arg-type]
         name = f"{PARTITION}={self.kind}/{self._stem}-{len(self.actions):05}-{digest}.parquet"
@@ -132,21 +132,21 @@ def add_action(path: str, size: int, kind: str, statistics: str, *, changes_data
 
     Args:
         path: relative to the table.
-        size: bytes.
+        size: size in bytes.
         kind: resource kind of its rows.
-        statistics: as JSON.
+        statistics: statistics as JSON.
         changes_data: False if its rows were in the table before.
     """
     return AddAction(path, size, {PARTITION: kind}, time.time_ns() // 1_000_000, changes_data, statistics)
 
 
 def open_parquet(store: ObjectStore, key: str, size: int) -> pq.ParquetFile:
-    """Open a file of the table; only the columns that are read are fetched.
+    """Open a file of the table; only columns that are read are fetched.
 
     Args:
         store: the bucket.
-        key: its key.
-        size: bytes, as the log says.
+        key: key of the file.
+        size: size in bytes, according to the log.
     """
     return pq.ParquetFile(_Ranges(store, key, size), pre_buffer=False)
 
@@ -159,14 +159,14 @@ def _writer(file: IO[bytes]) -> pq.ParquetWriter:
         compression="zstd",
         compression_level=3,
         use_dictionary=[name for name in names if name not in _PLAIN],
-        # The largest and smallest text of a column of comments serve nobody.
+        # The largest and smallest text of a column of comments are of no use.
         write_statistics=[name for name in names if name != "payload"],
         store_schema=False,
     )
 
 
 class _Statistics:
-    """Number of rows, and range of the columns by which readers skip files."""
+    """The number of rows, and the ranges of the columns by which readers skip files."""
 
     def __init__(self) -> None:
         self._rows = self._nulls = 0
@@ -182,7 +182,7 @@ class _Statistics:
         self._loads = _range(self._loads, loads)
 
     def as_json(self) -> str:
-        """Return the statistics of a file as the log has them."""
+        """Return the statistics of a file in the log's format."""
         low: dict[str, Any] = {"load_id": self._loads[0]}
         high: dict[str, Any] = {"load_id": self._loads[1]}
         if self._ids:
@@ -198,7 +198,7 @@ def _range(before: Sequence[Any], column: pa.Array) -> list[Any]:
 
 
 class _Ranges(io.RawIOBase):
-    """An object as a file that is read by ranges."""
+    """An object as a file that is read in ranges."""
 
     def __init__(self, store: ObjectStore, key: str, size: int) -> None:
         self._store = store

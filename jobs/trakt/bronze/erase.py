@@ -1,4 +1,4 @@
-"""Erase a user's comments from page objects, the table and dead letters, and keep them from coming back."""
+"""Erase a user's comments from page objects, the table and the dead letters, and keep them from coming back."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class EraseReport:
     """The result of an erasure.
 
     Attributes:
-        names: names of the user, usernames and slugs, that were found; with the one that was passed.
-        rows: rows of comments removed from the table.
+        names: number of the user's usernames and slugs, including the name that was passed.
+        rows: comment rows removed from the table.
         files: data files rewritten.
         pages: page objects rewritten.
-        dead_letters: rows removed.
+        dead_letters: dead letters removed.
         version: version of the table without the user; -1 if there is no table.
-        last_bytes: day from which a vacuum deletes the last bytes.
-        damaged: keys of page objects that cannot be read, and may have comments of the user.
+        last_bytes: first day on which a vacuum deletes the last bytes.
+        damaged: keys of unreadable page objects, which may contain comments by the user.
     """
 
     names: int = 1
@@ -77,27 +77,27 @@ def erase_user(
 ) -> EraseReport:
     """Erase the comments of a user.
 
-    Other names of the user in the same comments are erased too: an item of an old shape has no slug, and a comment
-    written before a renaming has the former name. Comments whose account was deleted are known by their ids: the name
-    that they are shown under may be that of all deleted accounts. Ids and hashes of the items stay in the record of
-    sightings: a page stays complete. Mentions of the user in other users' texts stay. Safe to run again, also after a
-    kill.
+    Other names of the user in the same comments are erased too: an item in an old format has no slug, and a comment
+    written before a renaming has the former name. Comments whose account was deleted are recognised by their ids: the
+    name that they are shown under may be that of all deleted accounts. Ids and hashes of the items stay in the record
+    of sightings, so a page stays complete. Mentions of the user in other users' texts stay. Safe to run again, even
+    after a kill.
 
     Args:
         place: the bucket.
         name: username or slug; case is ignored.
         run_id: recorded with the tombstone.
-        retention_days: of the vacuum that will follow.
-        now: for tests; None is the clock.
+        retention_days: retention of the vacuum that will follow.
+        now: for tests; None uses the clock.
 
     Raises:
-        ConfigurationError: the salt is missing, or is not the one that others were erased with.
+        ConfigurationError: the salt is missing, or differs from the one used for earlier erasures.
         TransientError: the store or the database failed; run it again.
     """
     salt_of(place.settings)
     with place.locked() as session:
         names, ids = _all_names(place, name)
-        # Committed at once: if this is killed, no ingest brings back what is already erased.
+        # Committed at once: even if this process is killed, no ingest brings back what is already erased.
         with transaction(place.settings) as other:
             erased = add_tombstones(other, place.settings, [*names, *map(comment_mark, ids)], run_id)
         report = EraseReport(names=len(names))
@@ -109,7 +109,7 @@ def erase_user(
 
 
 def _all_names(place: BronzePlace, name: str) -> tuple[set[str], set[int]]:
-    """Return the user's names, as :func:`folded`, and ids of the user's comments, in all rows and all pages."""
+    """Return the user's names (:func:`folded`) and the ids of the user's comments, from all rows and all pages."""
     found = {folded(name)}
     files = [file for file in live_files(place, open_table(place)) if file.kind == "comment"]
 
@@ -151,7 +151,7 @@ def _items(place: BronzePlace, files: list[LiveFile]) -> Iterator[tuple[int, Any
 
 
 def _erase_rows(place: BronzePlace, erased: Erased, report: EraseReport) -> None:
-    """Rewrite the files that have rows of the users, in one commit."""
+    """Rewrite the files that contain rows of the users, in one commit."""
     table = open_table(place)
     if table is None:
         return
@@ -177,7 +177,7 @@ def _erase_rows(place: BronzePlace, erased: Erased, report: EraseReport) -> None
 
 
 def _without(place: BronzePlace, file: LiveFile, erased: Erased) -> tuple[list[AddAction], int]:
-    """Write the rows of a file that are not of the users to a new one; return its actions and the rows left out."""
+    """Copy a file without the users' rows; return the actions that add the copy, and the number of rows left out."""
     # Most files have no row of the user: read the authors before writing anything.
     if not any(erased.holds(author_marks(item)) for _, item in _items(place, [file])):
         return [], 0
@@ -195,7 +195,7 @@ def _without(place: BronzePlace, file: LiveFile, erased: Erased) -> tuple[list[A
 
 
 def _erase_pages(place: BronzePlace, session: DatabaseSession, erased: Erased, report: EraseReport) -> None:
-    """Rewrite page objects, and remove the dead letters of what they no longer have."""
+    """Rewrite page objects, and remove the dead letters of erased items."""
     for key in place.pages.all_keys():
         try:
             page = place.pages.get(key)
@@ -206,7 +206,8 @@ def _erase_pages(place: BronzePlace, session: DatabaseSession, erased: Erased, r
         if rewritten is not page:
             place.pages.put(rewritten)
             report.pages += 1
-        # The beginning of an item may end before its user. Pages that a killed erasure rewrote are looked at again.
+        # A dead letter holds only the beginning of an item, perhaps not its user: remove it by its index. Pages that a
+        # killed erasure has rewritten are checked again.
         if gone := [item.index for item in rewritten.erased if item.sha is None]:
             report.dead_letters += session.run(
                 "DELETE FROM trakt.dead_letters WHERE page_key = :key AND coalesce(item_index, :whole) = ANY(:gone)",
@@ -217,7 +218,7 @@ def _erase_pages(place: BronzePlace, session: DatabaseSession, erased: Erased, r
 
 
 def _erase_letters(session: DatabaseSession, erased: Erased, report: EraseReport) -> None:
-    """Remove dead letters that name the users; which ones do is decided here, so that SQL has no names."""
+    """Remove dead letters that name the users; they are selected here, so that no name reaches SQL."""
     last = 0
     while rows := session.rows(
         "SELECT dead_letter_id, payload_start FROM trakt.dead_letters WHERE dead_letter_id > :last"

@@ -1,4 +1,4 @@
-"""Erase users' items from a page object: the page stays a page, with the items' ids and hashes in their place."""
+"""Erase users' items from a page object, which keeps the items' ids and hashes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["rewrite_erased"]
 def rewrite_erased(page: Page, erased: Erased) -> Page:
     """Return a page without the items of erased users; the same page if it has none.
 
-    An item becomes ``null``, so that the others keep their positions, and its id and hash go to the header. A user
-    elsewhere, such as the owner of a list, becomes ``null``. The body of an answer that cannot be parsed is emptied if
-    it has such a name. Mentions in the text of other users' comments stay.
+    An item becomes ``null``, so that the others keep their positions; its id and hash are stored in the header. A user
+    elsewhere, such as the owner of a list, becomes ``null``. If an answer cannot be parsed and contains an erased name,
+    its body is emptied. Mentions in the text of other users' comments stay.
 
     Args:
         page: a page object.
@@ -61,7 +61,7 @@ def _sightings(page: Page, gone: list[int]) -> list[ErasedItem]:
 
 
 def _scrub(value: Any, erased: Erased) -> bool:
-    """Replace objects under ``user`` that are erased users by null, at any depth; return whether there was one."""
+    """Replace erased users under ``user`` with null, at any depth; return whether there were any."""
     found = False
     waiting = [value]
     while waiting:

@@ -1,4 +1,4 @@
-"""Erased users: their names by keyed hash, and the names of a user in an item."""
+"""Erased users: keyed hashes of their names, and the names of a user in an item."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = [
     "own_names",
 ]
 
-# In JSON text that does not parse: a name as a user object has it.
+# A username or slug in JSON text that does not parse.
 _NAME_IN_TEXT: Final = re.compile(r'"(?:username|slug)"\s*:\s*"((?:[^"\\]|\\.)*+)', re.DOTALL)
 
 
 def folded(name: str) -> str:
-    """Return a name as names are compared: without case and outer spaces."""
+    """Return a name in the form in which names are compared: case-folded, without outer spaces."""
     return name.strip().casefold()
 
 
@@ -37,7 +37,7 @@ def name_digest(salt: bytes, name: str) -> bytes:
     """Return the keyed hash (HMAC-SHA-256) of a name.
 
     Args:
-        salt: a secret; without it, the few million names of the site could all be tried.
+        salt: a secret; without it, anyone could try the few million names of the site.
         name: username or slug.
     """
     return hmac.digest(salt, b"telecine trakt user\0" + folded(name).encode(errors="surrogatepass"), "sha256")
@@ -45,7 +45,7 @@ def name_digest(salt: bytes, name: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """Users that were erased; false if there are none.
+    """The erased users; false if there are none.
 
     Attributes:
         salt: key of the hashes.
@@ -59,7 +59,7 @@ class Erased:
         return bool(self.digests)
 
     def holds(self, names: Iterable[str]) -> bool:
-        """Return whether one of the names is that of an erased user."""
+        """Return whether one of the names belongs to an erased user."""
         return any(name_digest(self.salt, name) in self.digests for name in names)
 
 
@@ -67,7 +67,7 @@ EMPTY: Final = Erased()
 
 
 def author_names(item: Any) -> set[str]:
-    """Return username and slug of the user who wrote an item, valid or not; of a feed's item, its comment's user.
+    """Return username and slug of an item's author, valid or not; for a feed's item, of its comment's author.
 
     >>> sorted(author_names({"comment": {"user": {"username": "Ann B", "ids": {"slug": "ann-b"}}}}))
     ['Ann B', 'ann-b']
@@ -128,7 +128,7 @@ def user_names(user: Any) -> set[str]:
 
 
 def names_in_text(text: str) -> set[str]:
-    r"""Return what look like usernames and slugs in JSON text that is damaged or cut off.
+    r"""Return strings that look like usernames and slugs from damaged or truncated JSON text.
 
     >>> sorted(names_in_text('[{"user":{"username":"J\u00f6rg","ids":{"slug":"jorg"'))
     ['Jörg', 'jorg']

@@ -1,4 +1,4 @@
-"""The last stored observation of every comment, as sorted arrays: 32 bytes each instead of 300 in a dictionary."""
+"""The last stored observation of every comment, in sorted arrays: 32 bytes per comment instead of 300 in a dict."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ COLUMNS: Final = (
     *("comment_id", "payload_sha256", "observed_at"),
     *("title_kind", "title_id_trakt", "season", "episode"),
 )
-"""Columns of stored comments that the index is made of."""
+"""Columns of stored comments from which the index is built."""
 
-# Merged into the arrays from this number on: 1 million new comments take ten merges of 20 ms each.
+# New comments are merged into the arrays once there are this many: 1 million take ten merges of 20 ms each.
 _FRESH: Final = 100_000
 _MASK: Final = 2**64 - 1
 # Odd numbers, so that multiplication loses nothing (Knuth, TAOCP 3, 6.4; the fraction of the golden ratio, and others).
@@ -39,7 +39,7 @@ def sha_number(sha256: str) -> int:
 
 
 def title_number(kind: str | None, trakt_id: int | None, season: int | None, episode: int | None) -> int:
-    """Return a number of a title or a part of it; 0 if it is unknown.
+    """Return a number for a title or a part of it; 0 if the title is unknown.
 
     >>> title_number(None, None, None, None)
     0
@@ -57,8 +57,8 @@ def title_number(kind: str | None, trakt_id: int | None, season: int | None, epi
 class LastSeen:
     """Comment id -> observation time, payload and title of its last stored observation.
 
-    The last observation is the one with the newest ``observed_at``; of several in one instant, the one with the largest
-    hash, so that the order in which files are read does not matter.
+    The last observation is the one with the newest ``observed_at``, and among equal times the one with the largest
+    hash. So the order in which files are read does not matter.
     """
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class LastSeen:
         self._put(ids, states)
 
     def keep(self, ids: Sequence[int], shas: Sequence[int], titles: Sequence[int], observed: int) -> list[bool]:
-        """Return which items are to be stored, in their order, and take those as stored.
+        """Return for each item whether to store it, and record those items as stored.
 
         Args:
             ids: comment ids of the items of a page.
@@ -125,7 +125,7 @@ class LastSeen:
             self._put(ids, states)
 
     def _put(self, ids: NDArray[np.int64], states: NDArray[Any]) -> None:
-        """Merge observations: for each id, the greatest remains."""
+        """Merge observations and keep the greatest of each id."""
         ids = np.concatenate((self._ids, ids))
         states = np.concatenate((self._states, states))
         order = np.lexsort((states["title"], states["sha"], states["observed"], ids))

@@ -1,4 +1,4 @@
-"""The files that the table's log names, and bringing them to a local folder: what models read."""
+"""The live files of the table's log, and their download to a local folder, from which the models read."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = ["LiveFile", "Snapshot", "fetch", "live_files", "snapshot"]
 
 @dataclass(frozen=True, slots=True)
 class LiveFile:
-    """A Parquet file of the table. The partition column ``resource_kind`` is in its key, not among its columns.
+    """A Parquet file of the table. The partition column ``resource_kind`` is in its key, not in its columns.
 
     Attributes:
         kind: the resource kind of its rows.
         key: its key in the bucket.
-        size: bytes.
+        size: size in bytes.
         rows: number of rows.
-        load_id: the load of all its rows; None if a compaction joined several.
+        load_id: the load of all its rows; None if a compaction merged several.
     """
 
     kind: str
@@ -50,8 +50,8 @@ class Snapshot:
 
     Attributes:
         version: number of the version; -1 if there is no table.
-        erasures: number of erasures so far; when it differs from that of a cache, the cache has rows of erased users
-            and must be built again.
+        erasures: number of erasures so far; a cache with a different number contains rows of erased users and must be
+            built again.
         files: all live files, sorted by key.
         table_id: id that the table got when it was made; a table that was made again in its place has another one.
             Empty without a table.
@@ -64,10 +64,10 @@ class Snapshot:
 
 
 def snapshot(place: BronzePlace, version: int | None = None) -> Snapshot:
-    """Return the live files of a version, by default of the newest.
+    """Return the live files of a version, by default the newest.
 
     Raises:
-        DataError: code ``VERSION``: the table has no such version, or no longer.
+        DataError: the version does not exist, or no longer exists (code ``VERSION``).
         StoreUnavailable: the log cannot be read.
     """
     newest = open_table(place)
@@ -94,7 +94,7 @@ def live_files(place: BronzePlace, table: DeltaTable | None) -> list[LiveFile]:
     """Return the files of an open table, sorted by key.
 
     Args:
-        place: where it is.
+        place: the table's place.
         table: from :func:`~jobs.trakt.bronze.table.open_table`; None has no files.
     """
     if table is None:
@@ -115,17 +115,17 @@ def live_files(place: BronzePlace, table: DeltaTable | None) -> list[LiveFile]:
 
 
 def fetch(place: BronzePlace, files: Iterable[LiveFile], folder: Path) -> list[Path]:
-    """Bring files to a folder below which they have their keys, and return their paths; files that are there stay.
+    """Download files to paths equal to their keys under a local folder, and return the paths.
 
-    A file's name has a hash of its content, so one of the same size is the same.
+    A file's name contains a hash of its content, so a local file of the same name and size is not downloaded again.
 
     Args:
         place: the bucket.
-        files: of a snapshot.
+        files: files of a snapshot.
         folder: a local folder, created if it is missing.
 
     Raises:
-        ObjectMissing: a file is gone: a vacuum deleted what this old version names.
+        ObjectMissing: a vacuum has deleted a file of this old version.
     """
     paths = []
     for file in files:

@@ -1,4 +1,4 @@
-"""Page objects: answers of the API as received, with request and headers, under keys that the inputs determine."""
+"""Page objects: the API's answers as received, with request and headers, under keys determined by the request."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 PageResource = Literal["comments", "replies", "feed", "comment", "rating", "title", "tmdb"]
-"""``comments`` of a title, ``replies`` to a comment and a ``feed`` are lists; the others are one object."""
+"""``comments`` of a title, ``replies`` to a comment and a ``feed`` are lists; the others are single objects."""
 
 FOLDER: Final = "pages"
 _LISTS: Final = frozenset({"comments", "replies", "feed"})
@@ -39,19 +39,19 @@ _LEVEL: Final = 1  # 598 MB of JSON: 4 s at level 1, 17 s at level 6, for 15 % l
 _VERSION: Final = 1
 # The contract refuses larger answers; headers and ids of erased items fit into the rest.
 _MAX_BYTES: Final = 72 * 2**20
-# A session of the server has no place in a store.
+# Session cookies of the server do not belong in a store.
 _DROPPED: Final = frozenset({"set-cookie", "set-cookie2"})
 
 
 def check_load_id(load_id: str) -> str:
-    """Return the id of a load if it can be a part of a key.
+    """Return the id of a load if it can be part of a key.
 
     Raises:
-        DataError: code ``LOAD_ID``.
+        DataError: it cannot (code ``LOAD_ID``).
     """
     if not _NAME.fullmatch(load_id):
         raise DataError(
-            f"{load_id!r} is not an id of a load; expected at most 100 letters, digits, '-', '_' and '.'",
+            f"{load_id!r} is not a load id; expected at most 100 letters, digits, '-', '_' and '.'",
             code="LOAD_ID",
         )
     return load_id
@@ -64,14 +64,14 @@ class PageRequest:
     Attributes:
         load_id: the load that it belongs to.
         resource: the kind of answer.
-        title: the title that was asked for; None for feeds, comments and replies.
+        title: the requested title; None for feeds, comments and replies.
         sort: sort order of a list; for a feed its name, such as ``updates``.
-        page: number of the page, from 1; None unless it is a list.
-        limit: items per page that were asked for; slices of a bad page have smaller ones.
-        season: number of the season, if comments of one were asked for.
-        episode: number of the episode, likewise.
+        page: number of the page, from 1; None unless the answer is a list.
+        limit: requested items per page; slices of a bad page have smaller limits.
+        season: number of the season, if comments of a season were requested.
+        episode: number of the episode, if comments of an episode were requested.
         comment_id: the comment, for ``comment`` and ``replies``.
-        read: 1, or more for the second and later reads of the same page in one load, such as for overlap.
+        read: 1, or higher for further reads of the same page in one load, such as for overlap.
     """
 
     load_id: str
@@ -114,10 +114,14 @@ class PageRequest:
         return f"{FOLDER}/{check_load_id(self.load_id)}/{self.resource}/{subject}/{name}{again}.json.gz"
 
     def __post_init__(self) -> None:
-        """Check what becomes part of a key."""
+        """Check the fields that become part of a key."""
         check_load_id(self.load_id)
         if self.resource not in get_args(PageResource) or (self.sort is not None and not _NAME.fullmatch(self.sort)):
-            raise DataError(f"{self.resource!r} or its sort {self.sort!r} cannot be part of a key", code="PAGE_REQUEST")
+            raise DataError(
+                f"{self.resource!r} or its sort {self.sort!r} cannot be part of a key; expected a resource of pages and"
+                " at most 100 letters, digits, '-', '_' and '.'",
+                code="PAGE_REQUEST",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,7 @@ class ErasedItem:
 
 
 WHOLE_ANSWER: Final = ErasedItem(-1, None, None)
-"""Stands for an answer that could not be parsed, and whose text had the name of a user that was erased."""
+"""Stands for an answer that could not be parsed and whose text contained the name of an erased user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +148,19 @@ class Page:
     """An answer of the API, as received.
 
     Attributes:
-        request: what was asked for.
+        request: the request.
         path: path and query of the request.
         status: HTTP status, 200 or 404.
         headers: names in lower case; cookies are not stored.
-        body: the body after HTTP's own encoding.
+        body: the body, after Content-Encoding is removed.
         requested_at: local time of the request.
         fetched_at: local time when the answer was complete.
-        observed_at: when the server saw this state: its Date minus Age.
+        observed_at: when the server was in this state: its Date minus Age.
         attempt: number of attempts that this answer took.
-        run_id: the run that asked.
+        run_id: the run that sent the request.
         source_system: ``trakt`` or ``replay``.
-        is_synthetic: whether a generator made the data.
-        erased: items of users that were erased; their place in a body's list is ``null``.
+        is_synthetic: whether the data are generated.
+        erased: items of erased users; each is ``null`` in the body's list.
     """
 
     request: PageRequest
@@ -184,7 +188,7 @@ class Page:
         return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None  # noqa: PLR2004
 
     def without(self, body: bytes, erased: tuple[ErasedItem, ...]) -> Page:
-        """Return the page after items of a user were erased."""
+        """Return the page with another body and record of erased items."""
         return replace(self, body=body, erased=erased)
 
 
@@ -199,7 +203,7 @@ class PageObjects:
         self._store = store
 
     def put(self, page: Page) -> str:
-        """Write a page object atomically and return its key; one that exists is replaced."""
+        """Write a page object atomically, replacing an existing one, and return its key."""
         self._store.put(page.key, encode(page))
         return page.key
 
@@ -207,7 +211,7 @@ class PageObjects:
         """Read a page object.
 
         Raises:
-            ObjectMissing: there is none.
+            ObjectMissing: the object does not exist.
             IntegrityError: the object is damaged, or is not a page object.
         """
         return decode(self._store.read(key), f"{self._store.uri}/{key}")
@@ -224,7 +228,7 @@ class PageObjects:
 
 
 def encode(page: Page) -> bytes:
-    """Return the content of a page object: a line of JSON about the answer, then its body, compressed by gzip."""
+    """Return the content of a page object: a line of JSON about the answer, then its body, compressed with gzip."""
     request = page.request
     about: dict[str, Any] = {
         "version": _VERSION,
@@ -254,7 +258,7 @@ def decode(content: bytes, uri: str) -> Page:
 
     Args:
         content: the object.
-        uri: its place, for the message.
+        uri: its URI, for the message.
 
     Raises:
         IntegrityError: the object is damaged, or is not a page object.
@@ -263,12 +267,12 @@ def decode(content: bytes, uri: str) -> Page:
         unpacker = zlib.decompressobj(wbits=31)
         data = unpacker.decompress(content, _MAX_BYTES)
         if not unpacker.eof or unpacker.unused_data:
-            raise ValueError("the object is cut off, or is too large")  # noqa: TRY301
+            raise ValueError("the object is truncated or too large")  # noqa: TRY301
         line, _, body = data.partition(b"\n")
         return _page(json.loads(line), body)
     except (zlib.error, ValueError, KeyError, TypeError, DataError) as error:
         raise IntegrityError(
-            f"{uri} is damaged or not a page object ({type(error).__name__}); expected what an ingest wrote; "
+            f"{uri} is damaged or not a page object ({type(error).__name__}); expected a page object of an ingest; "
             "delete it and ingest again",
             uri=uri,
         ) from error

@@ -1,4 +1,4 @@
-"""The place of the bronze table: its bucket, the options of its Delta log, and the lock of all that write to it."""
+"""The place of the bronze table: its bucket, the options of its Delta log, and the lock of its writers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BronzePlace:
     """A bucket with page objects and the bronze table.
 
     Args:
-        settings: the bucket, how to reach it, and the database whose lock protects it.
+        settings: the bucket, how to connect to it, and the database whose lock protects it.
 
     Attributes:
         settings: as passed.
@@ -41,9 +41,9 @@ class BronzePlace:
 
     def __init__(self, settings: BronzeSettings) -> None:
         if unquote(settings.bucket) != settings.bucket:
-            # delta-rs decodes a path twice (1.6), so that it would read another folder than it wrote.
+            # delta-rs (1.6) decodes a path twice, so it would read a different folder than it wrote.
             raise UsageError(
-                f"--bucket {settings.bucket!r} has a percent-encoded character; expected a bucket or a folder without"
+                f"--bucket {settings.bucket!r} has a percent-encoded character; expected a bucket or folder without any"
             )
         self.settings = settings
         self.store: ObjectStore = open_store(settings.bucket, settings, create=True)
@@ -56,25 +56,25 @@ class BronzePlace:
 
     @property
     def location(self) -> str:
-        """Return the table's location for delta-rs, which takes a folder as a path: its URIs are percent-encoded."""
+        """Return the table's location for delta-rs: a plain path for a folder, since URIs are percent-encoded."""
         return self.uri.removeprefix("file://")
 
     def options(self) -> dict[str, str]:
-        """Return delta-rs's options for the bucket; they contain secrets, and a key in them may expire."""
+        """Return the bucket's options for delta-rs; they contain secrets, and their key may expire."""
         return {} if self.uri.startswith("file://") else delta_options(self.settings.s3_options())
 
     @contextmanager
     def locked(self) -> Iterator[DatabaseSession]:
-        """Hold the lock of the table: commits, compaction, vacuum and erasure exclude each other.
+        """Hold the table's lock, by which commits, compaction, vacuum and erasure exclude each other.
 
         Yields:
             the transaction that holds the lock.
 
         Raises:
-            DatabaseUnreachable: the connection failed, or was lost and the lock with it.
+            DatabaseUnreachable: the connection failed, or was lost together with the lock.
         """
         with transaction(self.settings) as session:
-            # An operator's limits are for statements and forgotten transactions; this one is idle while it writes.
+            # Timeouts of the database are meant for forgotten transactions; this one is idle while files are written.
             session.run("SET LOCAL idle_in_transaction_session_timeout = 0")
             session.run("SET LOCAL statement_timeout = 0")
             session.lock(f"telecine trakt bronze {resolved(self.store.uri)}")

@@ -1,4 +1,4 @@
-"""Results of a load: rows by kind, and items that were not accepted."""
+"""Results of a load: rows by kind, and rejected items."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["DeadLetter", "LoadReport"]
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An item, or a whole answer, that was not accepted.
+    """A rejected item, or a whole answer that was rejected.
 
     Attributes:
         load_id: the load.
@@ -22,7 +22,7 @@ class DeadLetter:
         item_index: its position in the answer; None for the whole answer.
         path: JSON pointer within the item.
         code: one of ITEM_CODES or ANSWER_CODES of :mod:`jobs.trakt.errors`.
-        message: the problem, and what is expected.
+        message: the problem, and the value expected.
         payload_start: the beginning of the item, at most 2,000 characters; empty if it names an erased user.
         at: when the answer was complete.
     """
@@ -44,17 +44,17 @@ class LoadReport:
     Attributes:
         load_id: the load.
         version: version of the table that has the load's rows.
-        was_committed: whether an earlier call had committed the load; this one then wrote nothing.
+        was_committed: whether an earlier call had committed the load; this call then wrote nothing.
         pages: page objects that were read.
         rows: kind -> rows written by the load, whichever call committed it.
         items: accepted items of all pages.
-        unchanged: items whose payload equals the last one that is stored.
+        unchanged: items whose payload equals the last stored one.
         erased: items of erased users.
-        bad: code -> items or answers that were not accepted.
+        bad: code -> rejected items and answers.
         unreadable: keys of pages whose whole answer could not be read; they have no ``page`` row.
         unknown: JSON pointer of an unknown field -> items that have it.
-        notes: (code, path) of an oddity -> how often.
-        dead_letters: what was not accepted, unless a function took it.
+        notes: (code, path) of an oddity -> occurrences.
+        dead_letters: rejected items, unless they were passed to a function.
         files: data files written.
         bytes: their size.
     """

@@ -1,4 +1,4 @@
-"""Replace files of the table by others, in one commit."""
+"""Replace files of the table with others, in one commit."""
 
 from __future__ import annotations
 

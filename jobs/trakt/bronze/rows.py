@@ -1,4 +1,4 @@
-"""Rows of a page object: what its answer holds, checked against the contract, and the sighting of every item."""
+"""Rows of a page object: its items, checked against the contract, and the sighting of every item."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["DEDUPLICATED", "Observation", "PageRows", "Subject", "observed_item", "read_page"]
 
 DEDUPLICATED: Final = frozenset({"comment", "tmdb"})
-"""Kinds of which a payload equal to the last stored one is not stored again. Ratings are a series of measurements, and
-a summary changes with every vote."""
+"""Kinds whose payload is not stored again if it equals the last stored one. Ratings are a series of measurements, and a
+summary changes with every vote, so both are always stored."""
 
 _FOUND: Final = 200
 _MISSING: Final = 404
@@ -40,7 +40,7 @@ _CHECKED_AS: Final = {"comments": "comment", "replies": "comment", "feed": "comm
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The title that a comment is about, or a part of it.
+    """The subject of a comment: a title, or a season or episode of it.
 
     Attributes:
         title: None if it is unknown, or the subject is a list.
@@ -55,7 +55,7 @@ class Subject:
     episode: int | None = None
 
     def __str__(self) -> str:
-        """Return it as in the sightings of a feed: ``movie-12``, or ``show-5/1/3`` for an episode; empty if unknown."""
+        """Return it as in a feed's sightings: ``movie-12``, or ``show-5/1/3`` for an episode; empty if unknown."""
         if self.title is None:
             return ""
         parts = (part for part in (self.season, self.episode) if part is not None)
@@ -72,7 +72,7 @@ class Observation:
         id: the comment's id, or the title's.
         payload: JSON with sorted keys; None for a 404.
         sha256: hex digits of the payload's hash; None for a 404.
-        subject: what it is about.
+        subject: the subject.
     """
 
     kind: str
@@ -89,13 +89,13 @@ class PageRows:
 
     Attributes:
         page: the page.
-        observations: what was accepted, in the order of the answer.
+        observations: accepted items, in the order of the answer.
         sightings: payload of the ``page`` row; None if the answer could not be read.
-        erased: items of erased users, those that the page object lacks already and those found now.
-        found_now: whether the page object still has an item of an erased user.
-        dead_letters: what was not accepted.
+        erased: number of erased users' items: those already removed from the page object and those found now.
+        found_now: whether the page object still contains an item of an erased user.
+        dead_letters: rejected items.
         unknown: JSON pointer of an unknown field -> items that have it.
-        notes: (code, path) -> how often.
+        notes: (code, path) of an oddity -> occurrences.
     """
 
     page: Page
@@ -113,7 +113,7 @@ def read_page(page: Page, erased: Erased = EMPTY) -> PageRows:
 
     Args:
         page: a page object.
-        erased: users whose items have no row; their ids stay in the sightings, so that a page stays complete.
+        erased: users whose items get no row; the items' ids stay in the sightings, so a page stays complete.
     """
     rows = PageRows(page)
     if page.status == _MISSING:
@@ -128,7 +128,7 @@ def read_page(page: Page, erased: Erased = EMPTY) -> PageRows:
 
 
 def _missing(rows: PageRows) -> None:
-    """Read a 404: it says something about one comment or title, and nothing about the items of a list."""
+    """Read a 404: it is an observation of one comment or title, but says nothing about the items of a list."""
     request = rows.page.request
     if request.resource in ("comment", "title"):
         of_title = request.resource == "title"
@@ -140,7 +140,7 @@ def _missing(rows: PageRows) -> None:
 
 
 def _foreign(rows: PageRows) -> None:
-    """Read metadata of TMDb, whose fields no contract of ours describes."""
+    """Read TMDb metadata, which our contract does not describe."""
     page = rows.page
     raw = clean_text(page.body[:RAW_CHARS].decode(errors="replace"), RAW_CHARS)
     try:
@@ -206,7 +206,7 @@ def _answer(rows: PageRows, erased: Erased) -> None:
 
 
 def _refuse_bad(rows: PageRows, checked: Checked, erased: Erased) -> None:
-    """Make dead letters of items that were not accepted, except those of erased users."""
+    """Make dead letters of rejected items, except those of erased users."""
     known = {item.index for item in rows.page.erased}
     values: list[Any] | None = None
     for bad in checked.bad:
@@ -239,7 +239,7 @@ def _refuse(rows: PageRows, bad: BadItem) -> None:
 
 
 def observed_item(page: Page, item: Item) -> Observation:
-    """Return an accepted item as it is stored; of a feed's item, the comment alone, as a list of comments has it."""
+    """Return an accepted item as it is stored; for a feed's item, only its comment, as in a list of comments."""
     request, value = page.request, item.value
     if request.resource in ("rating", "title"):
         title = request.title
@@ -260,12 +260,12 @@ def observed_item(page: Page, item: Item) -> Observation:
 
 
 def _asked_for(page: Page) -> Subject:
-    """Return the subject of a comment's page: the title asked for, or that of a single comment's headers."""
+    """Return the subject of a page of comments: the requested title, or that in a single comment's headers."""
     request = page.request
     if request.title is None and request.resource == "comment":
         number = page.header_number("x-item-id")
         kind = page.headers.get("x-item-type", "")
-        # The id of a season's or an episode's comment is the part's own, which names no title.
+        # For a comment on a season or an episode, this is the id of that part, which names no title.
         if number is not None and kind in ("movie", "show"):
             return Subject(TitleRef("movie" if kind == "movie" else "show", number))
     return Subject(request.title, None, request.season, request.episode)
@@ -289,7 +289,7 @@ def _wrapped_subject(item: dict[str, Any]) -> Subject:
 
 
 def _small(number: int | None) -> int | None:
-    """Return a number of a season or an episode if a column of 32 bits holds it."""
+    """Return the number of a season or an episode if it fits a 32-bit column."""
     return number if number is not None and 0 <= number < 2**31 else None
 
 

@@ -1,4 +1,4 @@
-"""The columns of the bronze table: the payload, where it was read, and how the API answered."""
+"""The columns of the bronze table: the payload, its source, and facts of the API's answer."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ SCHEMA: Final = pa.schema(
         pa.field("schema_version", pa.int32(), nullable=False),
     ]
 )
-"""One row is one item of an answer, one answer, or one page, as ``resource_kind`` says. ``observed_at`` is the answer's
-Date minus its Age: when the server saw this state. A comment read under a season or an episode has its number.
-``source_system`` is trakt or replay."""
+"""One row is one item of an answer, one answer, or one page, depending on ``resource_kind``. ``observed_at`` is the
+answer's Date minus its Age: when the server was in this state. A comment read under a season or an episode has the
+number of that season or episode. ``source_system`` is trakt or replay."""

@@ -27,25 +27,25 @@ __all__ = ["ERASURES", "TableMoved", "commit_files", "create_table", "delta_erro
 
 _log = logging.getLogger(__name__)
 
-# Statistics of these columns only: those of the payload would copy the beginning of a comment into the log, where
-# an erasure does not reach it.
+# Only these columns have statistics: those of the payload would copy the beginning of a comment into the log, which an
+# erasure does not rewrite.
 STATISTICS: Final = ("comment_id", "load_id")
 _CONFIGURATION: Final = {
     "delta.dataSkippingStatsColumns": ",".join(STATISTICS),
-    # A version can be read as long as vacuum leaves its files and its log is there; 28 days of an SLO, and two more.
+    # A version is readable as long as its files and its log exist; 28 days of an SLO, and two more.
     "delta.logRetentionDuration": "interval 30 days",
     "delta.deletedFileRetentionDuration": "interval 7 days",
 }
 ERASURES: Final = "telecine trakt erasures"
 """Application id whose transaction number is the number of erasures."""
 
-# Four waits of at most 0.2, 0.4, 0.8 and 1.6 s: a store that is away for longer fails the step, which is retried.
+# Four waits of at most 0.2, 0.4, 0.8 and 1.6 s: a longer outage of the store fails the step, which is retried.
 _ATTEMPTS: Final = 5
 _FIRST_WAIT_S: Final = 0.2
 
 
 class TableMoved(TransientError):
-    """The table has another version than the one that a change was made for: a writer ignores the lock."""
+    """The table has a different version than the change was made for: a writer ignores the lock."""
 
     default_code = "table_moved"
 
@@ -57,11 +57,11 @@ def load_app(load_id: str) -> str:
 
 @contextmanager
 def delta_errors(place: BronzePlace, action: str) -> Iterator[None]:
-    """Translate errors of delta-rs: none of them tells a permanent cause from a transient one.
+    """Translate errors of delta-rs; they do not distinguish permanent causes from transient ones.
 
     Args:
-        place: names the table.
-        action: what is done, for the message.
+        place: the table.
+        action: the attempted action, for the message.
     """
     try:
         yield
@@ -72,7 +72,7 @@ def delta_errors(place: BronzePlace, action: str) -> Iterator[None]:
 
 
 def open_table(place: BronzePlace, version: int | None = None) -> DeltaTable | None:
-    """Return the table at a version, by default the newest; None if there is none.
+    """Return the table at a version, by default the newest; None if there is no table.
 
     Raises:
         StoreUnavailable: the log cannot be read, or the version does not exist.
@@ -85,7 +85,7 @@ def open_table(place: BronzePlace, version: int | None = None) -> DeltaTable | N
 
 
 def create_table(place: BronzePlace) -> DeltaTable:
-    """Return the newest version of the table, which is created if there is none.
+    """Return the newest version of the table; create the table if it does not exist.
 
     Raises:
         StoreUnavailable: the log cannot be read or written.
@@ -106,7 +106,7 @@ def create_table(place: BronzePlace) -> DeltaTable:
                 storage_options=place.options() or None,
             )
         except (DeltaError, OSError):
-            # Created, but the answer was lost; or not created at all, which opening it tells.
+            # Either the table was created and the answer lost, or it was not created: opening it below shows which.
             _log.debug("creating the table failed", exc_info=True)
         return DeltaTable(place.location, storage_options=place.options() or None)
 
@@ -120,25 +120,25 @@ def commit_files(
     metadata: dict[str, Any],
     number: int | None = None,
 ) -> int:
-    """Commit files to the table unless the log has a transaction of this application; return the version that has it.
+    """Commit files unless the log already has a transaction of this application; return the version that has it.
 
-    Every attempt looks the transaction up first: an attempt that failed may have been written, its answer lost.
+    Every attempt looks the transaction up first: a failed attempt may have been written and only its answer lost.
 
     Args:
-        place: the table, whose lock is held.
+        place: the table; the caller holds its lock.
         actions: files to add and to remove.
         base: the version for which the actions were made.
         app: application id, unique for this change.
         metadata: entries of the commit.
         number: number of the transaction, for an application that commits more than once; None takes the version that
-            the commit makes, so that the log tells it.
+            the commit creates, so that the log records it.
 
     Raises:
-        TableMoved: the table has another version than ``base``, and not this transaction.
+        TableMoved: the table's version is not ``base``, and the log lacks this transaction.
         StoreUnavailable: all attempts failed.
     """
     failure = ""
-    # The turn after the last attempt only looks it up.
+    # The extra round after the last attempt only looks the transaction up.
     for attempt in range(1, _ATTEMPTS + 2):
         try:
             table = create_table(place)
@@ -147,8 +147,8 @@ def commit_files(
                 return found if number is None else table.version()
             if table.version() != base:
                 raise TableMoved(
-                    f"{place.uri} has version {table.version()}, expected {base}; another program writes to it without "
-                    "the lock of telecine; try again",
+                    f"{place.uri} has version {table.version()}; expected {base}, but another program writes to it "
+                    "without telecine's lock; try again",
                     uri=place.uri,
                 )
             if attempt > _ATTEMPTS:
@@ -161,7 +161,7 @@ def commit_files(
         else:
             return base + 1
     raise StoreUnavailable(
-        f"cannot commit to {place.uri}: {failure}; {_ATTEMPTS} attempts; try again", uri=place.uri, action="commit"
+        f"cannot commit to {place.uri} after {_ATTEMPTS} attempts: {failure}; try again", uri=place.uri, action="commit"
     )
 
 
@@ -175,7 +175,7 @@ def _commit(
         [PARTITION],
         commit_properties=CommitProperties(
             custom_metadata=metadata,
-            # delta-rs would take its own commit, whose answer was lost, for that of another writer.
+            # If the answer to a commit is lost, a retry by delta-rs would take its own commit for another writer's.
             max_commit_retries=0,
             app_transactions=[transaction],
         ),

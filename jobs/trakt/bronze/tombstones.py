@@ -1,4 +1,4 @@
-"""Tombstones: keyed hashes of the names of erased users, which every commit obeys."""
+"""Tombstones: keyed hashes of erased users' names; every commit leaves these users out."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["add_tombstones", "erased_users", "salt_of"]
 
 
 def salt_of(settings: BronzeSettings) -> bytes:
-    """Return the salt of users' names.
+    """Return the salt for users' names.
 
     Raises:
         ConfigurationError: it is not set.
     """
     if settings.user_salt is None:
         raise ConfigurationError(
-            "the salt of users is not set, and erased users cannot be recognised without it; set "
-            "TELECINE_TRAKT_USER_SALT to a secret of at least 16 characters, and never change it"
+            "TELECINE_TRAKT_USER_SALT is not set, and erased users cannot be recognised without it; expected a secret "
+            "of at least 16 characters; set it, and never change it"
         )
     return settings.user_salt.get_secret_value().encode()
 
@@ -36,10 +36,10 @@ def erased_users(session: DatabaseSession, settings: BronzeSettings) -> Erased:
 
     Args:
         session: a transaction.
-        settings: with the salt.
+        settings: settings with the salt.
 
     Raises:
-        ConfigurationError: there are erased users, and the salt is missing, or is not the one they were erased with.
+        ConfigurationError: there are erased users, and the salt is missing or differs from the one used to erase them.
         DatabaseNotMigrated: the table is missing.
     """
     found = {bytes.fromhex(row.user_hash) for row in session.rows("SELECT user_hash FROM trakt.tombstones")}
@@ -48,22 +48,21 @@ def erased_users(session: DatabaseSession, settings: BronzeSettings) -> Erased:
     salt = salt_of(settings)
     if _salt_digest(salt) not in found:
         raise ConfigurationError(
-            f"{len(found) - 1} names of erased users were hashed with another salt than that of "
-            "TELECINE_TRAKT_USER_SALT; set the salt that was used then"
+            f"TELECINE_TRAKT_USER_SALT differs from the salt with which {len(found) - 1} names of erased users were "
+            "hashed; expected the same salt; set the old one"
         )
     return Erased(salt, frozenset(found))
 
 
 def add_tombstones(session: DatabaseSession, settings: BronzeSettings, names: Iterable[str], run_id: str) -> Erased:
-    """Record names of an erased user and marks of the comments by their hashes; return all erased users.
+    """Record the hashes of an erased user's names and of the comments' marks; return all erased users.
 
     An earlier erasure that was killed has names that are in page objects only, and no longer joined to this user's.
 
-    A hash of the salt alone is recorded too: with another salt no erased user would be recognised, which must not
-    happen unnoticed.
+    A hash of the salt alone is recorded too. It reveals a changed salt, with which no erased user would be recognised.
 
     Raises:
-        ConfigurationError: the salt is not set, or is not the one that others were erased with.
+        ConfigurationError: the salt is not set, or differs from the one used for earlier erasures.
     """
     known = erased_users(session, settings)
     salt = salt_of(settings)

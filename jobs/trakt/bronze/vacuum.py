@@ -1,4 +1,4 @@
-"""Vacuum: delete files that the table stopped using, and files of commits that never came."""
+"""Vacuum: delete files that the table no longer uses, and files that were never committed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class VacuumReport:
     """The result of a vacuum.
 
     Attributes:
-        compaction: of the files that are in use.
-        deleted: number of deleted files; with a dry run, of those that would be.
+        compaction: the compaction of the live files.
+        deleted: number of deleted files; in a dry run, of files that would be deleted.
     """
 
     compaction: CompactionReport
@@ -33,15 +33,15 @@ class VacuumReport:
 def vacuum_table(place: BronzePlace, retention_days: int, *, dry_run: bool = False) -> VacuumReport:
     """Compact the table, and delete files that no version of the last days needs.
 
-    The lock of the committers is held: a file that is written but not yet committed is never taken for a leftover.
+    Holds the lock of the commits, so a file that is written but not yet committed is never taken for a leftover.
 
     Args:
         place: the table.
-        retention_days: at least 7.
+        retention_days: days to keep files that newer versions lack, at least 7.
         dry_run: only report.
 
     Raises:
-        ValueError: the retention is below 7 days, a bug of the caller.
+        ValueError: the retention is below 7 days, which is a bug in the caller.
         TransientError: the store or the database failed.
     """
     if retention_days < MIN_RETENTION_DAYS:

@@ -1,1 +1,1 @@
-"""Publish gold: the Parquet files of a build, verified, copied to PostgreSQL in one transaction."""
+"""Publish gold: verify the Parquet files of a build, and copy them to PostgreSQL in one transaction."""

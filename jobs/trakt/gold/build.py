@@ -23,9 +23,9 @@ TABLES: Final = (
     "trakt_metrics_daily",
     "trakt_quadrants_daily",
 )
-"""The published tables of schema gold, each of which is one file of a build."""
+"""The published tables of schema gold; each is one file of a build."""
 
-# Tables whose file may hold some days only; the others are always replaced as a whole.
+# Tables whose file may contain only some days; the others are always replaced as a whole.
 _BY_DAY: Final = frozenset({"trakt_engagement_daily", "trakt_metrics_daily", "trakt_quadrants_daily"})
 
 ROOT: Final = "gold/"
@@ -54,7 +54,7 @@ class GoldFile(BaseModel):
 
 
 class Build(BaseModel):
-    """The manifest of a build: what it was built from, and its files."""
+    """The manifest of a build: its inputs and its files."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -63,7 +63,9 @@ class Build(BaseModel):
     bronze_version: Annotated[int, Field(ge=0, lt=2**63)] = Field(description="Version of the Delta table.")
     project_hash: _Sha256 = Field(description="SHA-256 of the models.")
     as_of: date = Field(description="The day for which it was built.")
-    run_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(description="The run that built.")
+    run_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
+        description="The run that built it."
+    )
     source_system: Literal["trakt", "replay"] = Field(description="The API, or the replayer.")
     tables: dict[str, GoldFile] = Field(description="Table -> its file.")
 
@@ -81,7 +83,7 @@ class Build(BaseModel):
         return f"{ROOT}{self.build_id}/{self.tables[table].file}"
 
     def files(self) -> dict[str, Any]:
-        """Return the SHA-256, rows and mode of each published file, by table: equal for equal contents."""
+        """Return SHA-256, rows and mode of each published file, by table; equal contents give equal values."""
         return {table: self.tables[table].model_dump(exclude={"file"}) for table in TABLES}
 
 
@@ -94,7 +96,7 @@ def read_build(store: ObjectStore, build_id: str | None, *, build_again: str) ->
         build_again: the command that builds, for messages.
 
     Raises:
-        UsageError: the named build does not exist; without a name, nothing was built yet.
+        UsageError: the named build does not exist; or, without a name, nothing has been built yet.
         DataError: the pointer or the manifest is not valid (code ``GOLD_INVALID``).
     """
     if build_id is None:
@@ -132,6 +134,6 @@ def _document(store: ObjectStore, key: str, build_again: str) -> dict[str, Any] 
 
 def _invalid(store: ObjectStore, key: str, what: str, build_again: str) -> DataError:
     return DataError(
-        f"{store.uri}/{key} is not valid: {what}; expected what the models write; run: {build_again}",
+        f"{store.uri}/{key} is not valid: {what}; expected a document written by the models; run: {build_again}",
         code="GOLD_INVALID",
     )

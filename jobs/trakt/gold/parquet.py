@@ -1,4 +1,4 @@
-"""Files of a build: brought to a local folder, verified, and read as CSV for COPY in the types of a table."""
+"""Download the files of a build, verify them, and convert them to CSV for COPY with the column types of a table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fetch", "file_datasets", "further_columns", "rows_as_csv"]
 
-# 20,000 rows of 40 columns are some 10 MB in Arrow and as much as text.
+# 20,000 rows of 40 columns take about 10 MB in Arrow, and as much as text.
 _AT_ONCE: Final = 20_000
 _NUL: Final = "\0"
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
@@ -45,10 +45,10 @@ _TYPES: Final[Mapping[str, pa.DataType]] = {
 
 
 def fetch(store: ObjectStore, build: Build, table: str, folder: Path) -> Path:
-    """Bring the file of a table to a local folder, and return its path.
+    """Download the file of a table to a local folder, and return its path.
 
     Raises:
-        DataError: its SHA-256 is not that of the manifest (code ``GOLD_CHANGED``).
+        DataError: its SHA-256 differs from the manifest (code ``GOLD_CHANGED``).
         ObjectMissing: the file does not exist.
     """
     path = folder / f"{table}.parquet"
@@ -60,27 +60,27 @@ def fetch(store: ObjectStore, build: Build, table: str, folder: Path) -> Path:
     expected = build.tables[table].sha256
     if digest.hexdigest() != expected:
         raise DataError(
-            f"{store.uri}/{build.key(table)} has SHA-256 {digest.hexdigest()}; expected {expected}, as its manifest"
-            " says; build again, and publish the new build",
+            f"{store.uri}/{build.key(table)} has SHA-256 {digest.hexdigest()}; expected {expected}, from its manifest;"
+            " build again, and publish the new build",
             code="GOLD_CHANGED",
         )
     return path
 
 
 def rows_as_csv(path: Path, table: str, columns: Mapping[str, str], rows: int) -> Iterator[bytes]:
-    """Yield the rows of a file as CSV: an unquoted empty field is NULL.
+    """Yield the rows of a file as CSV; an unquoted empty field is NULL.
 
-    NUL becomes U+FFFD, and NaN and infinity become NULL: PostgreSQL refuses the first, and many programs the others.
+    NUL becomes U+FFFD, because PostgreSQL refuses it. NaN and infinity become NULL, because many programs refuse them.
 
     Args:
         path: the Parquet file.
         table: the table, for messages.
         columns: column of the table -> its type in PostgreSQL; further columns of the file are left out.
-        rows: the number of rows that the manifest states.
+        rows: the number of rows stated by the manifest.
 
     Raises:
-        DataError: it is not a Parquet file, has another number of rows, lacks a column, or a value does not fit the
-            type of its column (code ``GOLD_INVALID``).
+        DataError: it is not a Parquet file, has a different number of rows, lacks a column, or contains a value that
+            does not fit its column's type (code ``GOLD_INVALID``).
     """
     try:
         with pq.ParquetFile(path) as file:
@@ -88,7 +88,7 @@ def rows_as_csv(path: Path, table: str, columns: Mapping[str, str], rows: int) -
             if missing := [name for name in columns if name not in names]:
                 raise _invalid(table, f"it lacks {', '.join(missing)}")
             if file.metadata.num_rows != rows:
-                raise _invalid(table, f"it has {file.metadata.num_rows:,} rows, and its manifest states {rows:,}")
+                raise _invalid(table, f"it has {file.metadata.num_rows:,} rows, but its manifest states {rows:,}")
             for batch in file.iter_batches(_AT_ONCE, columns=list(columns)):
                 yield _csv(batch, columns)
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -96,7 +96,7 @@ def rows_as_csv(path: Path, table: str, columns: Mapping[str, str], rows: int) -
 
 
 def file_datasets(store: ObjectStore, build: Build) -> list[Dataset]:
-    """Return the files of a build as datasets of lineage, with their columns.
+    """Return the files of a build as lineage datasets with their columns.
 
     Raises:
         ObjectMissing: a file does not exist.
@@ -137,7 +137,7 @@ def _text(array: pa.Array, kind: str) -> pa.Array:
 
 
 def _array(values: list[Any] | None) -> str | None:
-    """Return a list as the literal of an array: ``{"a","b c"}``."""
+    """Return a list as a PostgreSQL array literal: ``{"a","b c"}``."""
     if values is None:
         return None
     quoted = (
@@ -151,7 +151,7 @@ def _array(values: list[Any] | None) -> str | None:
 
 def _invalid(table: str, what: str) -> DataError:
     return DataError(
-        f"the file of {table} is not valid: {what}; expected what the models of this version write; build again, and"
+        f"the file of {table} is not valid: {what}; expected a file written by this version's models; build again, and"
         " publish the new build",
         code="GOLD_INVALID",
     )

@@ -1,4 +1,4 @@
-"""Copy a build to the tables of schema gold: one transaction, equal rows untouched, other days kept."""
+"""Copy a build to the tables of schema gold in one transaction; leave equal rows and other days untouched."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOCK_S: Final = 600
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Number of rows of a table that a publication inserted, updated, left unchanged and removed."""
+    """Rows of a table that a publication inserted, updated, left unchanged and removed."""
 
     inserted: int
     updated: int
@@ -35,7 +35,7 @@ class Published:
 
 
 def columns_of(session: DatabaseSession, table: str) -> dict[str, str]:
-    """Return the columns of a table of schema gold, each with its type, in their order.
+    """Return the columns of a table of schema gold and their types, in order.
 
     Args:
         session: a transaction.
@@ -59,22 +59,22 @@ def publish(
     replace_source: bool = False,
     copied: Callable[[str, int], None] = lambda table, rows: None,  # noqa: ARG005 - their names are the interface
 ) -> dict[str, Published]:
-    """Replace the published rows by those of a build, and record the version.
+    """Replace the published rows with those of a build, and record the version.
 
-    Readers see either all old rows or all new ones. Publications wait for each other. A build that is published already
-    changes nothing, and adds no version.
+    Readers see either all old rows or all new ones. Publications wait for each other. A build that is already published
+    changes nothing and adds no version.
 
     Args:
-        session: the transaction, which does nothing else.
+        session: a transaction of its own.
         build: the manifest.
         files: table -> its local file, verified.
         run_id: recorded with the version.
-        replace_newer: publish although a version of a newer bronze table is published.
+        replace_newer: publish even if a build of a newer bronze version is published.
         replace_source: let a replayer's build replace all rows of the API.
-        copied: receives each table and its rows.
+        copied: receives each table and its number of rows.
 
     Returns:
-        The rows of each table.
+        Counts of rows by table.
 
     Raises:
         UsageError: a newer version is published (code ``GOLD_OLDER``), or rows of the API are, and the build is a
@@ -101,8 +101,8 @@ def publish(
             if error.code != "statement_failed":
                 raise
             raise DataError(
-                f"the file of {table} does not fit gold.{table}: {error.data['said']}; expected what the models of this"
-                " version write; nothing was published",
+                f"the file of {table} does not fit gold.{table}: {error.data['said']}; expected a file written by this"
+                " version's models; nothing was published",
                 code="GOLD_INVALID",
             ) from error
         copied(table, build.tables[table].rows)
@@ -121,7 +121,7 @@ def publish(
 
 
 def _last(session: DatabaseSession, build: Build) -> Any | None:
-    """Return the last published version, and whether its files are those of the build (``same``)."""
+    """Return the last published version, and whether its files equal those of the build (``same``)."""
     rows = session.rows(
         "SELECT bronze_version, as_of, source_system, build_id, files = CAST(:files AS jsonb) AS same"
         " FROM gold.trakt_versions ORDER BY version_id DESC LIMIT 1",
@@ -150,9 +150,9 @@ def _refuse_older(build: Build, last: Any, *, replace_newer: bool) -> None:
     if build.bronze_version >= last.bronze_version or build.source_system != last.source_system or replace_newer:
         return
     raise UsageError(
-        f"build {build.build_id} is of bronze version {build.bronze_version}, and build {last.build_id} of version"
-        f" {last.bronze_version} is published; expected the same or a newer version; pass --replace-newer to publish"
-        " the older one",
+        f"build {build.build_id} comes from bronze version {build.bronze_version}, but build {last.build_id} from"
+        f" version {last.bronze_version} is published; expected the same or a newer version; pass --replace-newer to"
+        " publish the older one",
         code="GOLD_OLDER",
     )
 
@@ -163,7 +163,7 @@ def _replace(session: DatabaseSession, table: str, file: GoldFile, path: Path, *
     names = ", ".join(columns)
     session.run(f"CREATE TEMP TABLE incoming (LIKE gold.{table} INCLUDING CONSTRAINTS) ON COMMIT DROP")
     session.copy_bytes("incoming", list(columns), rows_as_csv(path, table, columns, file.rows))
-    # Fails on a key that occurs twice, and lets the statements below look rows up.
+    # Fails on a duplicate key, and lets the statements below look rows up.
     session.run(f"ALTER TABLE incoming ADD PRIMARY KEY ({', '.join(key)})")
     session.run("ANALYZE incoming")
     same_key = " AND ".join(f"there.{name} = incoming.{name}" for name in key)
@@ -172,7 +172,7 @@ def _replace(session: DatabaseSession, table: str, file: GoldFile, path: Path, *
         f"DELETE FROM gold.{table} there WHERE {days} AND NOT EXISTS (SELECT FROM incoming WHERE {same_key})"  # noqa: S608
     )
     values = [name for name in columns if name not in key]
-    # An upsert would lock, and so rewrite, rows that it leaves as they are; with the lock above, nothing else writes.
+    # An upsert would lock, and so rewrite, even unchanged rows; with the lock above, nothing else writes.
     updated = session.run(
         f"UPDATE gold.{table} there SET {', '.join(f'{name} = incoming.{name}' for name in values)} FROM incoming"  # noqa: S608
         f" WHERE {same_key} AND ({_of('there', values)}) IS DISTINCT FROM ({_of('incoming', values)})"

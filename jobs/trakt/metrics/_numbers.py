@@ -1,4 +1,4 @@
-"""Read numbers that may be anything: missing, NaN, infinite, negative, too large for a float."""
+"""Read numbers from untrusted values: missing, NaN, infinite, negative or too large for a float."""
 
 from __future__ import annotations
 

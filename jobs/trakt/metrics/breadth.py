@@ -15,8 +15,8 @@ __all__ = ["breadth", "breadth_shape"]
 def breadth(commenters: Any, *, parameters: Parameters | None = None) -> Estimate:
     """Return the number of distinct commenters with Jeffreys' interval for a Poisson mean.
 
-    The number itself is exact. The interval is for its expectation: how many would comment if the same audience saw the
-    title again. Never add breadth over days or titles: a commenter would count twice.
+    The number itself is exact. The interval is for its expectation: how many people would comment if the same audience
+    saw the title again. Never add breadth over days or titles: a commenter would count twice.
 
     Source: Brown, Cai, DasGupta, Interval estimation in exponential families, Statistica Sinica 13, 2003.
 

@@ -1,7 +1,7 @@
 """The metrics as DuckDB scalar functions: names, argument types and result types as SQL text.
 
-Importable without DuckDB. Register with ``null_handling="special"``: a function is called for NULL too, and answers
-with a reason.
+Importable without DuckDB. Register with ``null_handling="special"``: the functions are then called for NULL too, and
+return a reason.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Function:
     """A scalar function for DuckDB.
 
     Attributes:
-        call: the function on plain values; returns a dict for a STRUCT.
+        call: the function on plain values; it returns a dict for a STRUCT.
         takes: DuckDB types of its arguments, in order.
         returns: DuckDB type of its result.
     """
@@ -45,7 +45,7 @@ class Function:
 
 
 def functions(parameters: Parameters | None = None) -> dict[str, Function]:
-    """Return SQL name -> function, bound to parameters; None takes the defaults.
+    """Return SQL name -> function, bound to parameters (None: the defaults).
 
     Example:
         >>> found = functions()["trakt_retention"]

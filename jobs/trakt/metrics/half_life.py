@@ -55,11 +55,11 @@ def half_life(
 
     The times are those of an exponential distribution that is cut off at the age A. Its rate l of largest likelihood
     solves mean(times) = 1/l - A / (e^(lA) - 1); the half-life is ln 2 / l. The interval holds every half-life whose
-    likelihood ratio the chi-square test accepts; if it accepts no decay at all, the upper end is infinite. If the mean
-    is A/2 or more, no decay can be estimated; the lower end of the interval is returned if there is one.
+    likelihood ratio the chi-square test accepts; if the test accepts "no decay at all", the upper end is infinite. If
+    the mean is A/2 or more, no decay can be estimated, and only the lower end of the interval is returned, if any.
 
-    Without a release date, count from the first comment: the first is then 0 by definition, and is left out of n. By
-    the exponential's lack of memory, the others are distributed as if counted from a release.
+    Without a release date, count from the first comment. Its time is 0 by definition, so it is left out of n. Because
+    the exponential is memoryless, the others are distributed as if they were counted from a release.
 
     Sources: Deemer, Votaw, Estimation of parameters of truncated or censored exponential distributions, Annals of
     Mathematical Statistics 26, 1955 (the equation); Kalbfleisch, Lawless, Inference based on retrospective
@@ -69,7 +69,7 @@ def half_life(
     Args:
         times_d: days from the start to each comment, in any order.
         age_d: days from the start to now.
-        from_first: whether the start is the first comment, not the release; None means it is not.
+        from_first: whether the start is the first comment instead of the release; None means False.
         parameters: choices; None takes the defaults.
 
     Example:

@@ -1,4 +1,4 @@
-"""Hold-up: how ratings given late differ from those given first."""
+"""Hold-up: how late ratings differ from the first ones."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class HoldUp(Estimate):
     Attributes:
         n_first: ratings in the first window.
         n_last: ratings in the last window.
-        backfilled: ratings of both that a backfill saw first, long after they were given: they may have changed.
-        is_backfilled: whether there are any, or it is not known.
+        backfilled: ratings of both windows first seen by a backfill, long after they were given: they may have changed.
+        is_backfilled: whether there are any.
     """
 
     n_first: int = 0
@@ -49,8 +49,8 @@ def hold_up(
 ) -> HoldUp:
     """Return the mean rating of the last window minus that of the first, with Welch's interval.
 
-    Ratings are those first seen with each comment: Trakt shows a user's present rating with all comments, so one read
-    today says what its author thinks today.
+    Each rating is the one first seen with its comment. Trakt shows a user's current rating with all of their comments,
+    so a rating read today says what its author thinks today.
 
     Source: Welch, The generalization of Student's problem when several different population variances are involved,
     Biometrika 34, 1947.

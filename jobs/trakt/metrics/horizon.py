@@ -26,8 +26,8 @@ def horizon(
 ) -> Estimate:
     """Return the days to a share of the comments of the first ``horizon_d`` days.
 
-    Only for titles at least that old: days to half of the comments *so far* grow with age. The interval is between two
-    order statistics, and assumes no distribution; an end beyond the first or last comment is 0 or the horizon.
+    The title must be at least that old: days to half of the comments *so far* grow with age. The interval lies between
+    two order statistics and assumes no distribution; an end beyond the first or last comment is 0 or the horizon.
 
     Source: David, Nagaraja, Order Statistics, 2003, 7.1.
 

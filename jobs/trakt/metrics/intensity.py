@@ -1,4 +1,4 @@
-"""Intensity: comments beyond each commenter's first, per commenter, shrunk to those of the peers."""
+"""Intensity: comments beyond each commenter's first, per commenter, shrunk towards the peers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Intensity", "intensity", "posterior"]
 
-# A fitted prior is far inside; outside, the incomplete gamma function would underflow.
+# A fitted prior is far inside these limits; outside, the incomplete gamma function would underflow.
 _LEAST, _MOST = 1e-9, 1e15
 
 
@@ -25,7 +25,7 @@ class Intensity(Estimate):
 
     Attributes:
         raw: further comments / commenters, not shrunk.
-        is_shrunk: whether there were enough peers to shrink to.
+        is_shrunk: whether there were enough peers for shrinkage.
     """
 
     raw: float | None = None
@@ -38,8 +38,8 @@ def intensity(
     """Return the posterior mean of intensity, with its equal-tailed credible interval.
 
     With x further comments of b commenters and dispersion d, the posterior is a gamma distribution of shape
-    alpha + x/d and rate beta + b/d; its mean lies between x / b and the peers' alpha / beta. Without a prior, it is
-    Jeffreys' (1/2, 0), and nothing is shrunk.
+    alpha + x/d and rate beta + b/d; its mean lies between x / b and the peers' alpha / beta. Without peers, the prior
+    is Jeffreys' (1/2, 0), and nothing is shrunk.
 
     Source: Marshall, Mapping disease and mortality rates using empirical Bayes estimators, Applied Statistics 40, 1991.
 

@@ -96,7 +96,7 @@ class Parameters:
                 raise ValueError(f"{name} is {value!r}; expected {expected}")
 
     def described(self) -> list[tuple[str, str, str]]:
-        """Return name, value as text, and reason of each parameter."""
+        """Return each parameter's name, value as text, and reason."""
         return [(choice.name, self._text(choice.name), choice.metadata["reason"]) for choice in fields(self)]
 
     def printed(self, metric: str) -> str:

@@ -1,4 +1,4 @@
-"""Peers: the prior and the medians of the titles of one kind and age band."""
+"""Peers: the prior and the medians of titles of one kind and age band."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Peers:
     """Figures of a peer group.
 
     Attributes:
-        n: peers: titles with at least n_min comments.
-        titles: all titles with a commenter, which the prior is fitted to.
+        n: number of peers: titles with at least n_min comments.
+        titles: number of titles with a commenter; the prior is fitted to all of them.
         alpha: shape of the gamma prior of intensity.
         beta: its rate, in commenters; alpha / beta is the mean intensity of the group.
         dispersion: variance of further comments per commenter within a title, divided by their mean; at least 1.
         median_breadth: median of the peers' commenters.
         median_intensity: median of the peers' posterior medians of intensity.
-        reason: a code; alpha, beta and the medians are None then.
+        reason: a code if alpha, beta and the medians are None.
     """
 
     n: int
@@ -62,9 +62,9 @@ def peers(
 
     A title's further comments are Poisson with mean commenters x intensity, and intensities are gamma distributed with
     shape alpha and rate beta. The mean and the coefficient of variation of that gamma maximise the marginal (negative
-    binomial) likelihood times the coefficient, which keeps it from 0 if few peers happen to be alike. Some people
-    comment far more often than others, so counts vary more than Poisson ones; with ``squares``, counts are divided by
-    their dispersion (quasi-likelihood), otherwise it is 1.
+    binomial) likelihood times the coefficient. This factor keeps the coefficient above 0 if a few peers happen to be
+    alike. Some people comment far more often than others, so counts vary more than Poisson counts do; with ``squares``,
+    counts are divided by their dispersion (quasi-likelihood). Without them, the dispersion is 1.
 
     Sources: Robbins, An empirical Bayes approach to statistics, 1956; Marshall, Mapping disease and mortality rates
     using empirical Bayes estimators, Applied Statistics 40, 1991 (gamma-Poisson); Chung, Rabe-Hesketh, Dorie, Gelman,
@@ -141,7 +141,7 @@ def _fit(groups: list[tuple[float, float, int]]) -> tuple[float, float]:
 
 
 def _least_mean(groups: list[tuple[float, float, int]]) -> float:
-    """Return half a further comment per all commenters: the mean of a group without any must not be 0 (Jeffreys)."""
+    """Return half a further comment over all commenters: without any, the mean must not be 0 (Jeffreys)."""
     return 0.5 / math.fsum(people * many for people, _, many in groups)
 
 

@@ -1,4 +1,4 @@
-"""Quadrants: on which side of its peers' medians a title is, if that is probable enough."""
+"""Quadrants: the side of its peers' medians on which a title is, if that is probable enough."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUADRANTS: Final[dict[str, str]] = {
     "borderline": "a side of a median is less probable than side_probability",
     "insufficient": "fewer than n_min comments, or fewer than peers_min peers",
 }
-"""Quadrant -> meaning; the last two say that the side is not known."""
+"""Quadrant -> meaning; the last two mean that the side is not known."""
 
 _BY_SIDES: Final = {
     (True, True): "phenomenon",
@@ -43,9 +43,9 @@ class Quadrant:
         value: a name in :data:`QUADRANTS`.
         p_breadth: probability that the expected breadth is above the peers' median.
         p_intensity: probability that the intensity is above the peers' median.
-        breadth_ratio: breadth / median, the distance to the line.
-        intensity_ratio: intensity / median, likewise.
-        peers: titles that the medians are of.
+        breadth_ratio: breadth / median.
+        intensity_ratio: intensity / median.
+        peers: number of titles behind the medians.
         reason: a code if the value is borderline or insufficient.
     """
 
@@ -62,9 +62,9 @@ class Quadrant:
 def quadrant(commenters: Any, comments: Any, group: Peers, *, parameters: Parameters | None = None) -> Quadrant:
     """Return a title's quadrant among its peers.
 
-    A title exactly at a median is above it with a probability of about one half, so ties are borderline; no more than
-    half of the peers can be on either side. The line of intensity is the median of posterior medians, not of means: the
-    gamma distribution is skewed, so a title whose mean is at the line would be below it.
+    A title exactly at a median is above it with a probability of about one half, so ties are borderline, and no more
+    than half of the peers can be on either side. The line of intensity is the median of posterior medians, not of
+    means: the gamma distribution is skewed, so a title whose mean is at the line would probably be below it.
 
     Args:
         commenters: distinct commenters.

@@ -1,4 +1,4 @@
-"""Codes of why a figure has no value, or a title no quadrant."""
+"""Codes that say why a figure has no value, or a title no quadrant."""
 
 from __future__ import annotations
 

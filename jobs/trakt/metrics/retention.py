@@ -1,4 +1,4 @@
-"""Retention: the share of the comments of two quarters that the second one has."""
+"""Retention: the second quarter's share of the comments of both quarters."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["retention", "wilson"]
 def retention(times_d: Iterable[Any] | None, age_d: Any, *, parameters: Parameters | None = None) -> Estimate:
     """Return n(days 91 to 180) / n(days 1 to 180), with Wilson's interval.
 
-    Day 1 begins at time 0, so days 91 to 180 are the times from 90 to 180. The denominator holds the numerator: the
-    result is a share, between 0 and 1, which a ratio of the two quarters is not. One half means no decay.
+    Day 1 begins at time 0, so days 91 to 180 are the times from 90 to 180. The denominator includes the numerator, so
+    the result is a share between 0 and 1, unlike the ratio of the two quarters. One half means no decay.
 
     Args:
         times_d: days from the start to each comment, in any order.

@@ -1,4 +1,4 @@
-"""Parameters of the trakt commands: flags, variables and docs are derived from these fields."""
+"""Settings of the trakt commands: flags, variables and docs are derived from these fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters of all commands that ask the Trakt API: the key, where the API is, retries, and the request budget."""
+"""Settings of all commands that call the Trakt API: key, base URL, retries and request budget."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["QUOTA", "WINDOW_S", "ApiSettings", "SourceSystem"]
 SourceSystem = Literal["trakt", "replay"]
 
 QUOTA: Final = 500
-"""GETs that the API allows a key in any :data:`WINDOW_S`, as its maintainers say; older pages say 1,000."""
+"""GETs per key that the API allows in any :data:`WINDOW_S`, according to its maintainers; older pages say 1,000."""
 WINDOW_S: Final = 300.0
 
 _API: Final = Group("The Trakt API", 15)
@@ -33,7 +33,7 @@ Seconds = Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)]
 
 def _key(value: SecretStr | None) -> SecretStr | None:
     if value is not None and not _KEY.fullmatch(value.get_secret_value()):
-        raise ValueError("expected the client id of an app, of letters and digits without spaces")
+        raise ValueError("expected the client id of an app: letters and digits without spaces")
     return value
 
 
@@ -44,7 +44,7 @@ def _agent(value: str) -> str:
 
 
 def _site(value: str, info: ValidationInfo) -> str:
-    expected = "expected https://host, or http://host:port of a replayer, without user, query and fragment"
+    expected = "expected https://host, or http://host:port of a replayer, without user, query or fragment"
     try:
         url = urlsplit(value)
         port = url.port
@@ -73,19 +73,19 @@ def _is_loopback(host: str) -> bool:
 
 
 def _is_own(url: str, source: object) -> bool:
-    """Return whether a site is a replayer: on this machine, or declared as one; never Trakt itself."""
+    """Return whether a site is a replayer: on this machine or declared as one, and never Trakt itself."""
     host = urlsplit(url).hostname or ""
     return not _is_trakt(host) and (source == "replay" or _is_loopback(host))
 
 
 def _asks_own(info: ValidationInfo) -> bool:
-    # An invalid base URL is no longer among the data; its own message is enough.
+    # An invalid base URL is absent from the data; its own message is enough.
     return "base_url" not in info.data or _is_own(info.data["base_url"], info.data.get("source_system"))
 
 
 def _quota(value: int, info: ValidationInfo) -> int:
     if (value == 0 or value > QUOTA) and not _asks_own(info):
-        raise ValueError(f"expected 1 to {QUOTA}; only a replayer (--source-system replay) may be asked more often")
+        raise ValueError(f"expected 1 to {QUOTA}; only a replayer (--source-system replay) may get more requests")
     return value
 
 
@@ -97,21 +97,21 @@ def _window(value: float, info: ValidationInfo) -> float:
 
 def _advances(value: bool, info: ValidationInfo) -> bool:
     if value and (info.data.get("request_quota") or not _asks_own(info)):
-        raise ValueError("expected a replayer, and --request-quota 0: the budget's clock is the database's")
+        raise ValueError("expected a replayer and --request-quota 0: the budget runs on the database's clock")
     return value
 
 
 class ApiSettings(Settings, pipeline="trakt"):
-    """Fields of the API; a mixin for the settings of commands that ask it.
+    """Fields of the API; a mixin for the settings of commands that call it.
 
-    There is no OAuth: with a user's token, the API leaves out comments of the users that this account has blocked.
+    There is no OAuth: with a user's token, the API leaves out comments by users whom that account has blocked.
     """
 
     client_id: Annotated[SecretStr | None, AfterValidator(_key)] = setting(
         None,
         default_text="none; a replayer accepts any key",
-        description="Ask the API with this key: the client id of a Trakt app.",
-        detail="Trakt removes apps when they are inactive, or when their account is not a VIP's.",
+        description="Use this API key: the client id of a Trakt app.",
+        detail="Trakt removes apps that are inactive or whose account is not VIP.",
         group=_API,
         aliases=("TRAKT_CLIENT_ID",),
         secret=True,
@@ -119,35 +119,35 @@ class ApiSettings(Settings, pipeline="trakt"):
     client_secret: SecretStr | None = setting(
         None,
         default_text="none",
-        description="Accepted and unused: public data needs no OAuth.",
-        detail="With a user's token, the API leaves out comments of the users that this account has blocked.",
+        description="Accept a client secret, but never use it: public data needs no OAuth.",
+        detail="With a user's token, the API leaves out comments by users whom that account has blocked.",
         group=_API,
         aliases=("TRAKT_CLIENT_SECRET",),
         secret=True,
     )
     source_system: SourceSystem = setting(
         "trakt",
-        description="Say whether the base URL is Trakt's or a replayer's.",
-        detail="It is recorded with every row.",
+        description="Declare whether the base URL is Trakt's or a replayer's.",
+        detail="The value is recorded with every row.",
         group=_API,
         aliases=("SOURCE_SYSTEM",),
     )
     base_url: Annotated[str, AfterValidator(_site)] = setting(
         _SITE,
-        description="Ask the API at this URL.",
-        detail="http is accepted for this machine and for --source-system replay.",
+        description="Send API requests to this base URL.",
+        detail="http is accepted only for this machine and with --source-system replay.",
         group=_API,
         aliases=("TRAKT_BASE_URL",),
     )
     user_agent: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_agent)] = setting(
         "telecine/0.1",
-        description="Send this User-Agent.",
+        description="Send this User-Agent header.",
         group=_API,
         aliases=("TRAKT_USER_AGENT",),
     )
     max_retries: Annotated[int, Field(ge=0, le=20)] = setting(
         5,
-        description="Retry a request this many times.",
+        description="Retry a request up to this many times.",
         detail="429, 5xx, timeouts, incomplete answers, and HTML in place of JSON are retried.",
         group=_API,
         aliases=("TRAKT_MAX_RETRIES",),
@@ -155,13 +155,14 @@ class ApiSettings(Settings, pipeline="trakt"):
     backoff_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = setting(
         1.0,
         unit="s",
-        description="Wait this long before the first retry; it doubles with each, with jitter.",
-        detail="502 to 504 and 52x, which mean overload, wait 30 times as long. Waits that the API demands are kept.",
+        description="Wait this long before the first retry, then twice as long each time.",
+        detail="Waits have jitter. After 502 to 504 and 52x (overload), they are 30 times as long. Waits that the API "
+        "demands are respected.",
         group=_API,
         aliases=("TRAKT_BACKOFF_SECONDS",),
     )
     connections: Annotated[int, Field(ge=1, le=16)] = setting(
-        4, description="Keep this many requests in flight.", group=_API
+        4, description="Keep up to this many requests in flight.", group=_API
     )
     connect_timeout_s: Seconds = setting(
         10.0, unit="s", description="Give up connecting to the API after this time.", group=_API
@@ -170,28 +171,28 @@ class ApiSettings(Settings, pipeline="trakt"):
         30.0, unit="s", description="Give up on an answer if the API sends nothing for this long.", group=_API
     )
     total_timeout_s: Seconds = setting(
-        120.0, unit="s", description="Give up on an answer that is not complete after this time.", group=_API
+        120.0, unit="s", description="Give up on an answer that is still incomplete after this time.", group=_API
     )
     request_quota: Annotated[int, Field(ge=0, le=1_000_000), AfterValidator(_quota)] = setting(
         QUOTA,
-        description="Send at most this many requests in any window; 0 lifts it for a replayer.",
-        detail="All processes with the same key and database share it. Lower it if the key has other users.",
+        description="Send at most this many requests per window; 0 (replayer only): no limit.",
+        detail="All processes with the same key and database share the quota. Lower it if other programs use the key.",
         group=LIMITS,
     )
     request_window_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False), AfterValidator(_window)] = setting(
-        WINDOW_S, unit="s", description="Length of the window of --request-quota.", group=LIMITS
+        WINDOW_S, unit="s", description="Apply --request-quota to any window of this length.", group=LIMITS
     )
     request_lease_s: Seconds = setting(
         10.0,
         unit="s",
-        description="Send reserved requests within this time, or return them.",
-        detail="A killed process holds what it has reserved until the lease, the timeout and the window have passed.",
+        description="Send a reserved request within this time, or return the reservation.",
+        detail="Reservations of a killed process expire after the lease, the timeout and the window.",
         group=LIMITS,
     )
     advance_replayer: Annotated[bool, AfterValidator(_advances)] = setting(
         False,
-        description="Move the replayer's clock in place of waiting.",
-        detail="Needs a replayer and --request-quota 0.",
+        description="Advance the replayer's clock instead of waiting.",
+        detail="Requires a replayer and --request-quota 0.",
         group=LIMITS,
     )
 
@@ -202,14 +203,14 @@ class ApiSettings(Settings, pipeline="trakt"):
 
     @property
     def is_local(self) -> bool:
-        """Return whether the base URL is on this machine, where no proxy is used."""
+        """Return whether the base URL is on this machine; then no proxy is used."""
         return _is_loopback(urlsplit(self.base_url).hostname or "")
 
     def key(self) -> SecretStr:
         """Return the key.
 
         Raises:
-            ConfigurationError: none is set; a replayer accepts any.
+            ConfigurationError: no key is set, and the API is not a replayer, which accepts any key.
         """
         if self.client_id is not None:
             return self.client_id
@@ -222,9 +223,9 @@ class ApiSettings(Settings, pipeline="trakt"):
         )
 
     def key_hash(self) -> str:
-        """Return what the budget's tables name the key by: a SHA-256 with a prefix, which is not the key's own hash.
+        """Return the SHA-256 of a prefix and the key; it identifies the key in the budget's tables.
 
-        A replayer's budget is not the API's: requests to it do not use up the quota.
+        A replayer has a prefix of its own, so its requests do not use up the API's quota.
 
         Raises:
             ConfigurationError: as :meth:`key`.

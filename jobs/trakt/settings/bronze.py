@@ -13,25 +13,25 @@ from shared.storage import Bucket, default_bucket
 __all__ = ["MIN_RETENTION_DAYS", "BronzeSettings", "EraseSettings", "TraktVacuumSettings"]
 
 MIN_RETENTION_DAYS: Final = 7
-"""For this long, a reader of an older version or a commit in progress may need a file that the newest version lacks."""
+"""Days for which readers of older versions and running commits may need files that the newest version lacks."""
 
 _USERS: Final = Group("Users", 45)
 
 
 class BronzeSettings(StepSettings, pipeline="trakt"):
-    """The bucket of page objects and of the bronze table, and the salt of users' names."""
+    """The bucket of the page objects and the bronze table, and the salt for users' names."""
 
     bucket: Bucket = setting(
         default_factory=lambda: default_bucket("trakt"),
         default_text="trakt",
-        description="Keep page objects and tables in this bucket or folder.",
-        form="Bucket of page objects and tables: a name or s3://bucket.",
+        description="Store page objects and tables in this bucket or folder.",
+        form="Bucket for page objects and tables: a name or s3://bucket.",
         group=WHERE,
     )
     user_salt: Annotated[SecretStr, Field(min_length=16)] | None = setting(
         None,
-        description="Hash names of users with this secret salt of 16 or more characters.",
-        detail="The same salt must be used forever: erased users are recognised by it.",
+        description="Hash users' names with this secret salt of 16 or more characters.",
+        detail="Never change it: with another salt, erased users are not recognised.",
         group=_USERS,
         secret=True,
     )
@@ -43,10 +43,10 @@ class TraktVacuumSettings(BronzeSettings, pipeline="trakt"):
     retention_days: Annotated[int, Field(ge=MIN_RETENTION_DAYS, le=3_650)] = setting(
         MIN_RETENTION_DAYS,
         unit="days",
-        description="Delete files that the table stopped using this long ago, at least 7 days.",
+        description="Delete files that the table stopped using this long ago (at least 7 days).",
         group=LIMITS,
     )
-    dry_run: bool = setting(False, description="Only report; change nothing.", group=HOW_IT_RUNS)
+    dry_run: bool = setting(False, description="Report what would be done; change nothing.", group=HOW_IT_RUNS)
 
 
 class EraseSettings(BronzeSettings, pipeline="trakt"):
@@ -61,6 +61,6 @@ class EraseSettings(BronzeSettings, pipeline="trakt"):
     retention_days: Annotated[int, Field(ge=MIN_RETENTION_DAYS, le=3_650)] = setting(
         MIN_RETENTION_DAYS,
         unit="days",
-        description="Print the date on which a vacuum with this retention deletes the last bytes.",
+        description="Print when a vacuum with this retention deletes the last bytes.",
         group=LIMITS,
     )

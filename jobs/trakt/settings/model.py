@@ -31,46 +31,46 @@ class ModelSettings(LineageSettings, BronzeSettings, pipeline="trakt"):
     replies_counted: bool = setting(
         False,
         description="Count replies as comments in every metric.",
-        detail="A reply is part of a conversation of two, and only an ingest with --replies has them.",
+        detail="A reply is part of a conversation of two, and only an ingest with --replies reads replies.",
         group=_METRICS,
     )
     n_min: Annotated[int, Field(ge=1, le=100_000)] = setting(
         20,
-        description="Name a title's quadrant from this many comments on.",
-        detail="With 20 comments, the interval of a share of one half is 0.40 wide; below, it says nothing.",
+        description="Assign a quadrant only to titles with at least this many comments.",
+        detail="With 20 comments, the interval of a share of one half is 0.40 wide; with fewer, it says nothing.",
         group=_METRICS,
     )
     engagement_days: Annotated[int, Field(ge=1, le=3_660)] = setting(
         28,
         unit="days",
-        description="Write daily engagement of this many days up to the day of metrics.",
-        detail="A late comment changes the days after it; days before are kept in PostgreSQL as they were published.",
+        description="Write daily engagement for this many days up to the day of the metrics.",
+        detail="A late comment changes the days after it; earlier days stay in PostgreSQL as they were published.",
         group=_METRICS,
     )
     full_refresh: bool = setting(
         False,
-        description="Build from all of bronze, even if a cached build could be continued.",
+        description="Build from all of bronze, even if a cached build could be extended.",
         group=HOW_IT_RUNS,
     )
     dbt_python: str | None = setting(
         None,
         default_text=".venv-dbt next to the environment, or /opt/dbt",
-        description="Run dbt with this Python, which has the packages of requirements/dbt.txt.",
+        description="Run dbt with this Python; it needs the packages of requirements/dbt.txt.",
         group=WHERE,
     )
     model_dir: str | None = setting(
         None,
         default_text="the state folder's trakt/models",
         description="Keep the DuckDB file in this local folder.",
-        detail="It is a cache: without it, the next build reads all of bronze.",
+        detail="The file is a cache: without it, the next build reads all of bronze.",
         group=WHERE,
     )
     dbt_threads: Annotated[int, Field(ge=1, le=64)] = setting(
         2, description="Run up to this many models and DuckDB threads at once.", group=LIMITS
     )
     dbt_memory_mb: Annotated[int, Field(ge=256, le=1_000_000)] = setting(
-        _MEMORY_MB, unit="MB", description="Let DuckDB use this much memory; above, it spills to disk.", group=LIMITS
+        _MEMORY_MB, unit="MB", description="Let DuckDB use this much memory before it spills to disk.", group=LIMITS
     )
     dbt_timeout_s: PositiveInt = setting(
-        1_800, unit="s", description="End a build that takes longer than this.", group=LIMITS
+        1_800, unit="s", description="Stop a build that takes longer than this.", group=LIMITS
     )

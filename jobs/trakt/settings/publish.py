@@ -22,13 +22,13 @@ class PublishSettings(LineageSettings, BronzeSettings, pipeline="trakt"):
     build: Annotated[str, Field(pattern=r"^[0-9a-z][0-9a-z.-]{0,127}$")] | None = setting(
         None,
         default_text="the current one",
-        description="Publish this build, a folder below gold/ in the bucket.",
+        description="Publish this build: a folder under gold/ in the bucket.",
         group=_CHOSEN,
     )
     replace_newer: bool = setting(
         False,
-        description="Publish even if a newer bronze version is published.",
-        detail="For a bronze table that was created again, or to go back.",
+        description="Publish even if a build of a newer bronze version is published.",
+        detail="To roll back, or after the bronze table was created again.",
         group=HOW_IT_RUNS,
     )
     replace_source: bool = setting(

@@ -1,4 +1,4 @@
-"""Parameters of the replayer."""
+"""Settings of the replayer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.settings.step import LogLevel
 
 __all__ = ["ReplayerSettings"]
 
-# A whole day of virtual time in 24 s of real time; faster, and an idle minute would be months.
+# A whole day of virtual time takes 24 s of real time; any faster, and an idle minute would be months.
 _FASTEST: Final = 3_600.0
 
 
@@ -38,7 +38,7 @@ class ReplayerSettings(Settings, pipeline="trakt"):
     host: str = setting(
         "127.0.0.1",
         description="Listen on this address.",
-        detail="Only this machine can connect to the default; a pod listens on 0.0.0.0.",
+        detail="With the default, only this machine can connect; a pod listens on 0.0.0.0.",
         group=WHERE,
     )
     port: Annotated[int, Field(ge=0, le=65_535)] = setting(
@@ -46,15 +46,15 @@ class ReplayerSettings(Settings, pipeline="trakt"):
     )
     speed: Annotated[float, Field(ge=0, le=_FASTEST, allow_inf_nan=False)] = setting(
         1.0,
-        description="Let the site's clock run this many times as fast as real time.",
-        detail="0 never reads the real clock: only requests and POST /_replayer/advance move the site's clock, so that "
-        "the same requests get the same answers, byte for byte.",
+        description="Run the site's clock this many times as fast as real time.",
+        detail="With 0, only requests and POST /_replayer/advance move the site's clock, so the same requests get the "
+        "same answers, byte for byte.",
         group=HOW_IT_RUNS,
     )
     quota: Annotated[int, Field(ge=0, le=1_000_000)] = setting(
         500,
-        description="Answer at most this many GETs per key in any 300 s; 0 lifts it.",
-        detail="The seconds are those of the site's clock.",
+        description="Answer at most this many GETs per key in any 300 s; 0: no limit.",
+        detail="Seconds are measured by the site's clock.",
         group=LIMITS,
     )
     log_level: LogLevel = setting(

@@ -1,4 +1,4 @@
-"""Settings of the commands that cover all stages: run, and verify."""
+"""Settings of the commands that cover all stages: run and verify."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class RunSettings(IngestSettings, ModelSettings, PublishSettings, SloSettings, p
 
 
 class VerifySettings(ModelSettings, pipeline="trakt"):
-    """Settings of `verify`, which computes bronze, silver and gold again and compares them."""
+    """Settings of `verify`, which recomputes bronze, silver and gold and compares them."""
 
     silver_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = setting(
         1.0,
-        description="Compute silver again for this share of the comments.",
-        detail="Which ones depends on their ids only. 1 compares all, and needs about 1 kB of memory for each.",
+        description="Recompute silver for this share of the comments.",
+        detail="The selection depends only on their ids. 1 compares all, with about 1 kB of memory per comment.",
         group=LIMITS,
     )

@@ -10,16 +10,16 @@ __all__ = ["SchemaSettings"]
 
 
 class _SchemaFields(Settings, pipeline="trakt_schema"):
-    """The resource and the file; their variables are not those of steps that write data."""
+    """The resource and the output file; variables of steps that write data do not set them."""
 
     resource: Literal["all", "comment", "rating", "title", "stats", "updates"] = setting(
-        "all", description="Print the schema of this resource; all prints one object by name.", argument=True
+        "all", description="Print the schema of this resource; all: one object with each by name.", argument=True
     )
     output: str | None = setting(
         None,
         default_text="none",
         description="Write the schema to this file instead of printing it.",
-        detail="A path or s3://bucket/key; a file that exists is replaced.",
+        detail="A path or s3://bucket/key; an existing file is replaced.",
     )
 
 

@@ -23,18 +23,18 @@ class SloSettings(StepSettings, pipeline="trakt"):
         None,
         default_text="today",
         description="Measure this day of America/Chicago, such as 2026-11-29.",
-        detail="The day before it, and days of the window that were never measured, are measured as well.",
+        detail="Also measures the day before it, and all days of the window that were never measured.",
         form="Day of America/Chicago, such as 2026-11-29; empty: today.",
         group=_CHOSEN,
     )
     storm: PositiveInt = setting(
         60,
         description="Alert if an hour has at least this many 429 answers.",
-        detail="One a minute: the quota of 500 requests in 300 s is kept by reservations, so that few are expected.",
+        detail="One a minute. Reservations keep to the quota of 500 requests in 300 s, so few 429s are expected.",
         group=_ALERTS,
     )
     shown: Annotated[int, Field(ge=0, le=1000)] = setting(
-        50, description="List at most this many missing pages and late titles.", group=LIMITS
+        50, description="List at most this many missing pages, and as many late titles.", group=LIMITS
     )
     now: AwareDatetime | None = setting(
         None, default_text="the clock", description="Measure as if it were this time.", hidden=True

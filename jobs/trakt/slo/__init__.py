@@ -1,1 +1,1 @@
-"""Service levels: fresh title-days, pages landed of those planned, the error budget, and its alerts."""
+"""Service levels: fresh title-days, planned pages that landed, the error budget, and its alerts."""

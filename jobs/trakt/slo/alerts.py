@@ -1,7 +1,7 @@
-"""Alerts about the service levels: each is opened once, sent once through every channel, and ends by itself.
+"""Alerts about the service levels: each opens once, is sent once through every channel, and ends by itself.
 
-An alert is opened in the transaction that writes the day. It is sent in a transaction of its own per channel, and
-recorded as sent; after a crash between both, the same message is sent again with the same id.
+The transaction that writes the day opens the alert. Another transaction per channel sends it and records it as sent;
+after a crash in between, the same message is sent again with the same id.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["ALERTS", "Alert", "codes", "conditions", "record", "send_open"]
 
 _LOG: Final = logging.getLogger(__name__)
 _SENDING: Final = "telecine trakt slo alerts"
-# Of the budget: above it, changes wait, and the objective is still met.
+# Share of the budget: above it, changes wait although the objective is still met.
 _BURN: Final = 0.75
 
 ALERTS: Final[dict[str, str]] = {
@@ -45,7 +45,7 @@ _CODES: Final = {"breach": "SLO_BREACH", "burn": "SLO_BURN", "missed": "INGEST_M
 
 
 class Alert(NamedTuple):
-    """An alert that is open: since which day, and its text."""
+    """An open alert, the day on which it opened, and its text."""
 
     alert: str
     opened_on: date
@@ -54,13 +54,13 @@ class Alert(NamedTuple):
 
 
 def conditions(measured: DayLevels, stored: StoredDay, window: Window, storm: int) -> dict[str, str]:
-    """Return the alerts whose condition holds after a final day, each with its text.
+    """Return the alerts whose condition holds after a final day, with their texts.
 
     Args:
         measured: the day.
         stored: the same day, as stored.
         window: the 28 days up to it.
-        storm: 429 answers within an hour that are a storm.
+        storm: the number of 429 answers in an hour that makes a storm.
     """
     found: dict[str, str] = {}
     percent = f"{float(OBJECTIVE):.0%}"
@@ -82,17 +82,15 @@ def conditions(measured: DayLevels, stored: StoredDay, window: Window, storm: in
         if window.is_met and window.spent >= _BURN:
             texts.append(f"{window.spent:.0%} of the error budget of the 28 days up to {measured.day} is spent.")
         if storms:
-            texts.append(
-                f"an hour of {measured.day} had {stored.throttled_hour:,} answers of status 429; {storm:,} are a storm."
-            )
+            texts.append(f"An hour of {measured.day} had {stored.throttled_hour:,} 429 answers; {storm:,} are a storm.")
         found["burn"] = " ".join(texts)
     if not measured.was_ingested and measured.titles:
-        found["missed"] = f"no ingest read the feed of {measured.day} before {measured.day.deadline:%H:%M} UTC."
+        found["missed"] = f"No ingest read the feed of {measured.day} before {measured.day.deadline:%H:%M} UTC."
     return found
 
 
 def record(session: DatabaseSession, day: date | None, holding: dict[str, str], run_id: str) -> list[Alert]:
-    """Open the alerts whose condition holds, and end the others; return those that are open.
+    """Open alerts whose condition holds, end the others, and return the open ones.
 
     Args:
         session: the transaction that writes the day.
@@ -114,7 +112,7 @@ def _change(session: DatabaseSession, day: date, holding: dict[str, str], run_id
     )
     opened = set()
     for alert, message in holding.items():
-        # A day that is measured again opens what it opened before only if that has not ended since.
+        # A day that is measured again reopens its own alert, unless an alert of that name is open already.
         if session.run(
             "INSERT INTO trakt.slo_alerts (alert, opened_on, message, run_id)"
             " SELECT :alert, :day, :message, :run_id WHERE NOT EXISTS"
@@ -130,9 +128,9 @@ def _change(session: DatabaseSession, day: date, holding: dict[str, str], run_id
 
 
 def send_open(settings: DatabaseSettings, run_id: str, notify: NotifySettings) -> list[str]:
-    """Send the open alerts that some channel has not sent yet; never raise.
+    """Send each open alert through the channels that have not sent it yet; never raise.
 
-    Without a channel nothing is sent: alerts that are still open are sent once a channel is configured.
+    Without a channel, nothing is sent: alerts that are still open are sent once a channel is configured.
 
     Args:
         settings: the database.
@@ -165,7 +163,7 @@ def _send(settings: DatabaseSettings, run_id: str, notify: NotifySettings, chann
                 )
                 sent = True
     except (TelecineError, ValueError, OSError) as error:
-        _LOG.warning("%s: an alert is not sent yet; the next run of slo retries: %s", channel, error)
+        _LOG.warning("%s: an alert could not be sent; the next run of slo retries: %s", channel, error)
     return sent
 
 
@@ -191,12 +189,12 @@ def _message(alert: Alert, run_id: str, channel: str) -> Notification:
         status="alert",
         step="slo",
         code=_CODES[alert.alert],
-        message=f"{alert.message} The page of the run shows why; docs/trakt-slo.md says what to do.",
+        message=f"{alert.message} The run's report shows why; docs/trakt-slo.md says what to do.",
         at=datetime.now(UTC),
     )
 
 
 def codes(alerts: Sequence[Alert]) -> dict[str, int]:
-    """Return 1 for each alert that is open and 0 for each other one, by name."""
+    """Return alert -> 1 if it is open, 0 if not."""
     open_ = {each.alert for each in alerts}
     return {alert: int(alert in open_) for alert in ALERTS}

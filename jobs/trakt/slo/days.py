@@ -1,4 +1,4 @@
-"""Days of America/Chicago, and their deadline at 09:00; both changes of the clock are far from either end."""
+"""Days in America/Chicago and their deadline at 09:00; the clock never changes near midnight or the deadline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ZONE: Final = ZoneInfo("America/Chicago")
 _DEADLINE: Final = time(9, 0)
 
 WINDOW_DAYS: Final = 28
-"""Days of the window, whole weeks: every window has as many Mondays as Sundays."""
+"""Days of the window: whole weeks, so every window has as many Mondays as Sundays."""
 
 SWEEP_DAYS: Final = 7
 """Days after which a complete sweep of a title is too old."""
@@ -21,7 +21,7 @@ SWEEP_DAYS: Final = 7
 
 @dataclass(frozen=True, slots=True, order=True)
 class Day:
-    """A day of America/Chicago, of 23, 24 or 25 hours.
+    """A day in America/Chicago; it has 23, 24 or 25 hours.
 
     Example:
         >>> Day(date(2026, 11, 1)).deadline - Day(date(2026, 10, 31)).deadline
@@ -47,7 +47,7 @@ class Day:
 
     @property
     def oldest_sweep(self) -> datetime:
-        """09:00 seven days before, by the clock on the wall: the earliest end of a sweep that counts, in UTC."""
+        """09:00 local time seven days before, in UTC: the earliest end of a sweep that counts."""
         return (self - SWEEP_DAYS).deadline
 
     def __add__(self, days: int) -> Day:

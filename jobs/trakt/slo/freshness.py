@@ -1,4 +1,4 @@
-"""Decide when a title became fresh on a day, and why it did not: the objective's definition, without a database."""
+"""Decide when a title became fresh on a day, or why it did not: the objective's definition, without a database."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ REASONS: Final[dict[str, str]] = {
     "FEED_MISSING": "the feed was not read on the day",
     "FEED_GAP": "the feed was read, but not back to the watermark",
     "FEED_LATE": "the feed was read without a gap only after the deadline",
-    "NOT_READ": "the feed named the title, and its comments were not read",
-    "RATING_MISSING": "the feed named the title, and its ratings were not read",
+    "NOT_READ": "the feed named the title, but its comments were not read",
+    "RATING_MISSING": "the feed named the title, but its ratings were not read",
     "READ_LATE": "the title was read only after the deadline",
     "NEVER_SWEPT": "the title has no complete sweep of the last 7 days, and none before",
     "SWEEP_OLD": "the last complete sweep is more than 7 days old",
     "SWEEP_LATE": "the sweep that was due ended only after the deadline",
 }
-"""Reason for which a title-day is not fresh -> meaning."""
+"""Reason why a title-day is not fresh -> meaning."""
 
 
 class Feed(NamedTuple):
-    """A read of the feed: when it started and ended (None: it did not), and if it reached the watermark."""
+    """A read of the feed: when it started and ended (None: it did not), and whether it reached the watermark."""
 
     started_at: datetime
     ended_at: datetime | None
@@ -53,13 +53,13 @@ class Sweep(NamedTuple):
 
 @dataclass(slots=True)
 class History:
-    """The reads of one title, each list in the order of its times.
+    """The reads of one title, each list in order of time.
 
     Attributes:
-        namings: by the start of the feed.
+        namings: by the start of the feed's read.
         sweeps: by their end.
         ratings: start and end of each read of its ratings, by the end.
-        was_swept: it has a complete sweep before the first one listed.
+        was_swept: True if it has a complete sweep before the first one listed.
     """
 
     namings: list[Naming] = field(default_factory=list)
@@ -74,10 +74,10 @@ class Freshness(NamedTuple):
     Attributes:
         reason: code of :data:`REASONS`; None if it was fresh in time.
         fresh_at: when it became fresh; None if it did not on that day.
-        feed_at: end of the read of the feed that counts, or of the last one.
-        read_at: when the title was read after the feed had named it; None if it was not named, or not read.
-        sweep_at: end of the sweep that counts, or of the last one.
-        was_named: the feed had named it.
+        feed_at: end of the read of the feed that counts, or else of the last one.
+        read_at: when the title was read after the feed had named it; None if it was not named or not read.
+        sweep_at: end of the sweep that counts, or else of the last one.
+        was_named: True if the feed had named it.
     """
 
     reason: str | None
@@ -98,7 +98,7 @@ def freshness(day: Day, feeds: Sequence[Feed], history: History, now: datetime) 
         day: the day.
         feeds: reads of the feed on that day, by their start.
         history: reads of the title in the 8 days before the end of the day.
-        now: nothing later than this is known.
+        now: the time of the measurement; later events are ignored.
     """
     limit = min(day.end, now)
     deadline = min(day.deadline, now)
@@ -120,7 +120,7 @@ def freshness(day: Day, feeds: Sequence[Feed], history: History, now: datetime) 
 
 
 class _Read(NamedTuple):
-    """A read of the feed without a gap, and when the title's own reads followed it; None: they did not."""
+    """A read of the feed without a gap, and when the title's own reads followed it (None: they did not)."""
 
     feed_at: datetime
     comments_at: datetime | None
@@ -134,7 +134,7 @@ def _ended(feed: Feed, limit: datetime) -> bool:
 
 
 def _after(feed: Feed, history: History, swept: datetime | None, limit: datetime) -> _Read:
-    """Return when the title had been read after a read of the feed, which has ended."""
+    """Return when the title was read after a read of the feed that has ended."""
     ended = feed.ended_at
     assert ended is not None
     naming = _naming(history, feed)
@@ -161,7 +161,7 @@ def _reason(found: _Read, deadline: datetime, swept: datetime | None, *, was_swe
 
 
 def _naming(history: History, feed: Feed) -> Naming | None:
-    """Return the last naming up to a read of the feed, that read included."""
+    """Return the last naming up to and including a read of the feed."""
     known = [naming for naming in history.namings if naming.feed.started_at <= feed.started_at]
     return known[-1] if known else None
 
@@ -177,7 +177,7 @@ def _read(history: History, naming: Naming, limit: datetime) -> tuple[datetime |
 
 
 def _sweep(day: Day, history: History, limit: datetime) -> datetime | None:
-    """Return the end of the first full sweep that is young enough at the deadline."""
+    """Return the end of the first full sweep that is recent enough at the deadline."""
     first = bisect_left(history.sweeps, day.oldest_sweep, key=lambda each: each.ended_at)
     return next((each.ended_at for each in history.sweeps[first:] if _is_full(each, limit)), None)
 
@@ -187,7 +187,7 @@ def _is_full(sweep: Sweep, limit: datetime) -> bool:
 
 
 def minutes_late(day: Day, fresh_at: datetime | None) -> float | None:
-    """Return the minutes from the deadline to the time when a title became fresh; None if it was in time, or never."""
+    """Return the minutes from the deadline until a title became fresh; None if it was in time or never did."""
     if fresh_at is None or fresh_at <= day.deadline:
         return None
     return (fresh_at - day.deadline) / timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""Read the page ledger: tracked titles, reads of feed and titles, pages of each title and day, traffic of a day."""
+"""Read the page ledger: tracked titles, reads of the feed and titles, pages per title and day, traffic of a day."""
 
 from __future__ import annotations
 
@@ -29,11 +29,10 @@ __all__ = [
     "traffic",
 ]
 
-# Reads before the oldest sweep that counts decide nothing, except that there was one.
+# Of reads before the oldest sweep that counts, only their existence matters.
 _BEFORE: Final = timedelta(days=SWEEP_DAYS + 1)
-# A page is one page of one listing, however often it was asked for. Slices are parts of a page that failed; a page that
-# turned out to be beyond the end of its listing was not needed. An outcome without a time is taken to have come when
-# the request had taken its time.
+# A page is one page of one listing, however often it was requested. Slices are parts of a failed page; a page beyond
+# the end of its listing was not needed. An outcome without a time is dated to the plan plus the request's duration.
 _PAGES: Final = """
     SELECT day, kind, trakt_id, resource, sort, page, page_limit,
         bool_or(status IN ('good', 'good_empty')) AS landed,
@@ -66,7 +65,7 @@ class PageCount(NamedTuple):
 
 
 class MissingPage(NamedTuple):
-    """A page that was planned on a day and not read: the title is None for pages of the feed."""
+    """A page that was planned on a day but not read; ``ref`` is None for pages of the feed."""
 
     day: date
     ref: TitleRef | None
@@ -83,7 +82,7 @@ class Ledger:
     """The reads and pages of some days.
 
     Attributes:
-        titles: tracked titles, also those that are no longer.
+        titles: titles that are or were tracked.
         feeds: reads of the feed, by their start.
         histories: title -> its reads.
         pages: day and title -> its pages; the title is None for pages of the feed.
@@ -115,17 +114,17 @@ class Traffic(NamedTuple):
 
 
 def first_day(session: DatabaseSession) -> datetime | None:
-    """Return since when the first title has been tracked; None without titles."""
+    """Return when the first title began to be tracked; None without titles."""
     (row,) = session.rows("SELECT min(tracked_since) AS first FROM trakt.titles")
     first: datetime | None = row.first
     return first
 
 
 def read_ledger(session: DatabaseSession, days: Iterable[Day]) -> Ledger:
-    """Read what decides about some days.
+    """Read the ledger entries that matter for some days.
 
     Args:
-        session: a transaction, which changes nothing.
+        session: a transaction; it is only read.
         days: at least one day.
     """
     ordered = sorted(days)
@@ -205,13 +204,13 @@ def _read_pages(session: DatabaseSession, ledger: Ledger, first: Day, last: Day)
 
 
 def missing_pages(session: DatabaseSession, first: Day, last: Day, limit: int) -> list[MissingPage]:
-    """Return the pages of some days that were planned and not read, newest day first.
+    """Return the pages of some days that were planned but not read, newest day first.
 
     Args:
-        session: a transaction, which changes nothing.
+        session: a transaction; it is only read.
         first: the first day.
         last: the last day.
-        limit: the most pages.
+        limit: the most pages to return.
     """
     rows = session.rows(
         f"SELECT p.*, COALESCE(t.title, t.slug) AS name FROM ({_PAGES}) p"  # noqa: S608
@@ -233,7 +232,7 @@ def traffic(session: DatabaseSession, day: Day) -> Traffic:
     """Return the requests and the loads of a day.
 
     Args:
-        session: a transaction, which changes nothing.
+        session: a transaction; it is only read.
         day: the day; a request belongs to the day on which its page was planned.
     """
     (row,) = session.rows(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["OBJECTIVE", "DayLevels", "TitleDay", "Window", "is_met", "levels", "window"]
 
 OBJECTIVE: Final = Fraction(99, 100)
-"""Share of title-days that must be fresh, of a day's titles for a good day, and of a title's pages that must land."""
+"""Least share of fresh title-days, of a good day's fresh titles, and of a title's pages that landed."""
 
 
 class TitleDay(NamedTuple):
@@ -105,12 +105,12 @@ class Window:
 
     @property
     def share(self) -> float | None:
-        """The share of fresh title-days, which the objective is about; None without any."""
+        """The share of fresh title-days, to which the objective applies; None without title-days."""
         return self.fresh / self.title_days if self.title_days else None
 
     @property
     def day_share(self) -> float | None:
-        """The share of good days, which is not the objective: 27 of 28 days are 96.4 %."""
+        """The share of good days, to which the objective does not apply: 27 of 28 days are 96.4 %."""
         return self.good_days / self.days if self.days else None
 
     @property
@@ -120,7 +120,7 @@ class Window:
 
     @property
     def spent(self) -> float:
-        """Missed title-days over the budget; 0 without title-days."""
+        """Missed title-days divided by the budget; 0 without title-days."""
         if not self.title_days:
             return 0.0
         return float((self.title_days - self.fresh) / ((1 - OBJECTIVE) * self.title_days))
@@ -141,9 +141,9 @@ def levels(day: Day, ledger: Ledger, of_day: Traffic, now: datetime) -> DayLevel
 
     Args:
         day: the day.
-        ledger: the ledger of this day, and of the 8 days before.
+        ledger: the ledger of this day and the 8 days before.
         of_day: requests and loads of the day.
-        now: nothing later than this is known.
+        now: the time of the measurement; later events are ignored.
     """
     deadline = min(day.deadline, now)
     feeds = ledger.feeds_of(day)

@@ -1,4 +1,4 @@
-"""Sections of the page: the objective, the burn of the budget, missing pages and why, late arrivals, 429 answers."""
+"""Sections of the report: the objective, budget burn, missing pages and why, late arrivals, 429 answers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DEFINITION: Final = (
 
 
 def percent(part: float, whole: float) -> str:
-    """Return a share; only exact shares are shown as 100.
+    """Return a share as text; only an exact 100 % is shown as 100.
 
     Example:
         >>> percent(1999, 2000), percent(99_999, 100_000)
@@ -47,7 +47,7 @@ def percent(part: float, whole: float) -> str:
 
 
 class View(NamedTuple):
-    """The figures of the page.
+    """The figures of the report.
 
     Attributes:
         measured: the day.
@@ -55,7 +55,7 @@ class View(NamedTuple):
         days: the days of the window, oldest first.
         missing: missing pages of the window, newest first.
         alerts: open alerts.
-        shown: the most titles of the list of those that are not fresh.
+        shown: the most titles to list as not fresh.
     """
 
     measured: DayLevels
@@ -67,7 +67,7 @@ class View(NamedTuple):
 
 
 def sections(view: View) -> list[Section]:
-    """Return the sections in the order of the page."""
+    """Return the sections in the order of the report."""
     found: list[Section] = []
     if view.alerts:
         rows = [[each.alert, str(each.opened_on), each.message] for each in view.alerts]
@@ -123,12 +123,13 @@ def _levels(measured: DayLevels, window: Window) -> Table:
                 _met(all(complete) if complete else None),
             ],
         ],
-        note="One missed day of 28 leaves 96.43 % good days, so 99 % of days allows none. Title-days can meet it.",
+        note="One missed day of 28 leaves 96.43 % good days, so 99 % of days would allow none; the objective counts"
+        " title-days instead.",
     )
 
 
 def _met(met: bool | None) -> Any:
-    """Return the cell of an objective: a missed one is a label, which stands out."""
+    """Return the cell of an objective; a missed one is a label, so that it is noticed."""
     return None if met is None else "met" if met else ("missed",)
 
 
@@ -142,7 +143,8 @@ def _trends(days: Sequence[StoredDay]) -> list[Section]:
             labels,
             [spent.get(each.day) for each in days],
             limit=100.0,
-            note="Missed title-days so far, over 1 % of the title-days of the window. Above 100 %, it is missed.",
+            note="Missed title-days so far, as a share of 1 % of the window's title-days. Above 100 %, the objective is"
+            " missed.",
         ),
         Trend(
             "Titles late",
@@ -180,7 +182,7 @@ def _not_fresh(measured: DayLevels, shown: int) -> Table:
         NOT_FRESH,
         ["title", "id", "reason", "fresh at", "minutes late", "last sweep"],
         rows,
-        note=f"{reasons}{more} Times are those of America/Chicago.".strip(),
+        note=f"{reasons}{more} Times are in America/Chicago.".strip(),
     )
 
 
@@ -192,7 +194,7 @@ def _missing(missing: Sequence[MissingPage]) -> Table:
             [str(each.day), each.name, each.resource, each.page, each.reason, each.attempts, each.http_status]
             for each in missing
         ],
-        note="Planned pages that no run of the day read. PLANNED: never requested, as of a run that was killed.",
+        note="Planned pages that no run of the day read. PLANNED: never requested, for example by a killed run.",
     )
 
 
@@ -226,7 +228,7 @@ def _days(days: Sequence[StoredDay]) -> Table:
             ]
             for each in reversed(days)
         ],
-        note="Late later: titles that became fresh after 09:00 on the same day. Minutes are not the objective.",
+        note="Late later: titles that became fresh after 09:00 on the same day. Minutes late are not an objective.",
     )
 
 

@@ -27,7 +27,7 @@ _TITLE_COLUMNS: Final = (
 
 
 class StoredDay(NamedTuple):
-    """A day of the window, as it is stored."""
+    """A stored day of the window."""
 
     day: date
     is_final: bool
@@ -45,15 +45,15 @@ class StoredDay(NamedTuple):
 
 
 def write_day(session: DatabaseSession, measured: DayLevels, run_id: str) -> bool:
-    """Write a day and its title-days; a day whose values are those stored is not touched.
+    """Write a day and its title-days, unless the same values are already stored.
 
     Args:
-        session: a transaction, which holds :data:`LOCK`.
+        session: a transaction that holds :data:`LOCK`.
         measured: the day.
         run_id: recorded with the row if it changes.
 
     Returns:
-        Whether anything changed.
+        True if anything changed.
     """
     titles = [_title(measured, index) for index in range(len(measured.titles))]
     values = _values(measured)
@@ -153,9 +153,9 @@ def stored_days(session: DatabaseSession, first: Day, last: Day) -> list[StoredD
 
 
 def burn(days: Sequence[StoredDay]) -> list[tuple[StoredDay, float]]:
-    """Return the share of the window's budget that is spent after each final day.
+    """Return the share of the window's budget spent after each final day.
 
-    The budget is that of the whole window, so that the line ends where the window's figure is.
+    The budget is that of the whole window, so the line ends at the window's own figure.
 
     Args:
         days: the days of one window, oldest first.

@@ -16,27 +16,27 @@ _CLIENT: Final = "the process, a random UUID"
 
 TRAKT: Final[Mapping[str, Relation]] = {
     "trakt.request_keys": Relation(
-        "a key of the Trakt API, by whose quota all processes ask",
+        "a key of the Trakt API, whose quota all processes share",
         {
             "key_hash": _KEY,
-            "blocked_until": "no process sends anything before; NULL if it was never blocked",
-            "banned_until": "the same, if the edge has banned it",
-            "bans": "bans by the edge so far; each halves the budget of the runs that it happened in",
+            "blocked_until": "no process sends anything before this time; NULL if the key was never blocked",
+            "banned_until": "end of the last ban by the edge; NULL if the key was never banned",
+            "bans": "bans by the edge so far; each halves the budget of the runs that are active at the time",
         },
     ),
     "trakt.request_clients": Relation(
-        "a process that asks the API, until a day after its last request",
+        "a process that calls the API, until a day after its last request",
         {
             "key_hash": _KEY,
             "client": _CLIENT,
-            "asked_at": "when it last asked for requests",
-            "waiting": "true if it got none; processes with more requests let it go first",
+            "asked_at": "when it last tried to reserve requests",
+            "waiting": "true if it got none; processes with more reservations let it go first",
         },
     ),
     "trakt.request_reservations": Relation(
         "a request that counts against the quota; deleted once it no longer does",
         {
-            "id": "its number",
+            "id": "number of the row",
             "key_hash": _KEY,
             "client": _CLIENT,
             "reserved_at": "when it was reserved",

@@ -67,9 +67,9 @@ def test_a_dead_key_ends_the_run_with_its_first_request():
     error = found[0]
     assert (error.code, error.exit_code) == (right["code"], right["exit"])
     assert len(server.requests) - 1 == right["requests_after_it"]
-    # In our words: an account that is not a VIP's.
+    # In our words: an account that is not VIP.
     for words in right["message_names"]:
-        assert words.replace("no VIP", "not a VIP's") in error.message
+        assert words.replace("no VIP", "not VIP") in error.message
 
 
 def test_a_404_of_the_api_as_html_is_an_answer_and_no_block():

@@ -1,4 +1,4 @@
-"""Requests of the client, whom a refusal concerns, and that nothing from outside breaks it or is repeated by it."""
+"""Requests of the client, the reach of a refusal, and untrusted text, which neither breaks it nor is repeated."""
 
 from __future__ import annotations
 

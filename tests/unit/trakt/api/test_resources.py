@@ -54,5 +54,5 @@ def test_a_name_from_outside_is_one_segment_or_refused(name):
 
 @pytest.mark.parametrize("word", ["", "../x", "old est", "a/b", "a?b"])
 def test_a_sort_that_is_not_a_word_is_refused(word):
-    with pytest.raises(ValueError, match="expected one such as oldest"):
+    with pytest.raises(ValueError, match="expected a word such as oldest"):
         resources.title_comments(MOVIE, word)

@@ -77,7 +77,7 @@ def test_pages_of_one_list_are_listed_in_their_order(tmp_path: Path):
 
 @pytest.mark.parametrize("load_id", ["", "../up", "a/b", ".hidden", "x" * 101, "a\0b", "é", "a b"])
 def test_an_id_of_a_load_that_could_name_another_place_is_refused(load_id: str):
-    with pytest.raises(DataError, match="is not an id of a load"):
+    with pytest.raises(DataError, match="is not a load id"):
         PageRequest(load_id, "rating", FERRY)
 
 
