@@ -53,11 +53,14 @@ class Snapshot:
         erasures: number of erasures so far; when it differs from that of a cache, the cache has rows of erased users
             and must be built again.
         files: all live files, sorted by key.
+        table_id: id that the table got when it was made; a table that was made again in its place has another one.
+            Empty without a table.
     """
 
     version: int
     erasures: int
     files: tuple[LiveFile, ...]
+    table_id: str = ""
 
 
 def snapshot(place: BronzePlace, version: int | None = None) -> Snapshot:
@@ -79,7 +82,12 @@ def snapshot(place: BronzePlace, version: int | None = None) -> Snapshot:
         table = open_table(place, version)
     if table is None:
         raise _no_version(place, version or 0, newest.version())
-    return Snapshot(table.version(), table.transaction_version(ERASURES) or 0, tuple(live_files(place, table)))
+    return Snapshot(
+        table.version(),
+        table.transaction_version(ERASURES) or 0,
+        tuple(live_files(place, table)),
+        str(table.metadata().id),
+    )
 
 
 def live_files(place: BronzePlace, table: DeltaTable | None) -> list[LiveFile]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -78,6 +79,17 @@ def removed_days_ago(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
             return time.time_ns() - round(days * DAY_S * 1e9)
 
     monkeypatch.setattr(rewrite, "time", Clock)
+
+
+def test_a_table_that_was_made_again_in_its_place_has_another_id(place: PlainPlace):
+    ids = []
+    for _ in range(2):
+        place.pages.put(comments_page("load-1", [comment(id=1)]))
+        commit_load(place, "load-1")
+        ids += [snapshot(place).table_id, snapshot(place, 0).table_id]
+        shutil.rmtree(Path(place.location))
+    assert (ids[0], ids[2]) == (ids[1], ids[3])
+    assert ids[0] != ids[2], "a cache of the former table would be continued"
 
 
 def test_a_snapshot_names_the_files_of_its_version_with_their_loads(place: PlainPlace):
