@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Cached", "ModelCache", "continues"]
 
 _POINTER: Final = "current.json"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _WAIT_S: Final = 0.2
 
 
@@ -35,6 +35,7 @@ class Cached:
         file: name of its DuckDB file.
         key: project, parameters and salt that it was built with.
         table: URI of the bronze table.
+        table_id: its own id: a table that is made again in the same place gets another one.
         version: version of the bronze table.
         erasures: erasures of that version.
         as_of: the day for which metrics were computed, as text.
@@ -48,6 +49,7 @@ class Cached:
     file: str
     key: str
     table: str
+    table_id: str
     version: int
     erasures: int
     as_of: str
@@ -142,6 +144,7 @@ def continues(build: Cached | None, *, key: str, table: str, snapshot: Snapshot)
         build is not None
         and build.key == key
         and build.table == table
+        and build.table_id == snapshot.table_id
         and build.erasures == snapshot.erasures
         and build.version <= snapshot.version
     )

@@ -68,9 +68,10 @@ def read_export(work: Workplace) -> Exported | None:
     return Exported(found["as_of"], found["source_system"], found["loads"], rows)
 
 
-def build_id_of(*, version: int, as_of: str, key: str, engagement_days: int) -> str:
+def build_id_of(*, version: int, as_of: str, key: str, table_id: str, engagement_days: int) -> str:
     """Return the name of a build, which its inputs determine."""
-    return f"v{version}-{as_of}-{engagement_days}d-{key[:12]}"
+    mark = hashlib.sha256(f"{key}\0{table_id}".encode()).hexdigest()[:12]
+    return f"v{version}-{as_of}-{engagement_days}d-{mark}"
 
 
 def is_exported(store: ObjectStore, build_id: str) -> bool:
