@@ -74,7 +74,8 @@ def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
     Raises:
         SaltMissing: the salt of user keys is not set.
         DbtMissing: dbt's environment does not exist.
-        ModelFailed: a model could not be built.
+        UsageError: the path of the folder of builds has a character that cannot be used.
+        ModelFailed: a model could not be built, or bronze has rows of Trakt and of the replayer.
         ModelTestFailed: rows violate a test.
         TransientError: dbt did not end in time, or the store does not answer.
     """
@@ -82,6 +83,7 @@ def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
     python = dbt_python(settings)
     cache = ModelCache(settings)
     with cache.locked():
+        cache.clear()
         found = snapshot(place)
         if not found.files:
             return Built("empty", found.version)

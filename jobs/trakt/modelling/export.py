@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.trakt.modelling.errors import ModelFailed
 from shared.errors import IntegrityError, ObjectMissing
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def read_export(work: Workplace) -> Exported | None:
 
     Raises:
         IntegrityError: the build ended well, and exported nothing.
+        ModelFailed: bronze has rows of Trakt and of the replayer.
     """
     try:
         lines = (work.gold / "build.json").read_text(encoding="utf-8").splitlines()
@@ -65,6 +67,13 @@ def read_export(work: Workplace) -> Exported | None:
     if not lines:
         return None
     found = json.loads(lines[0])
+    sources = sorted(found["source_system"].split(","))
+    if len(sources) > 1:
+        raise ModelFailed(
+            f"bronze has rows of {' and '.join(sources)}; expected those of one: made-up comments would be mixed "
+            "with real ones; nothing was replaced; use a bucket for each",
+            sources=sources,
+        )
     return Exported(found["as_of"], found["source_system"], found["loads"], rows)
 
 

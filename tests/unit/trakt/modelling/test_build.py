@@ -20,10 +20,10 @@ from jobs.trakt.modelling.build import build
 from jobs.trakt.modelling.cache import Cached, ModelCache, continues
 from jobs.trakt.modelling.environment import PROJECT, Workplace, cache_key, dbt_python, project_hash
 from jobs.trakt.modelling.errors import DbtEnded, DbtMissing, ModelFailed, ModelTestFailed, SaltMissing
-from jobs.trakt.modelling.export import build_id_of
+from jobs.trakt.modelling.export import build_id_of, read_export
 from jobs.trakt.modelling.results import check_results, read_results
 from jobs.trakt.settings import ModelSettings
-from shared.errors import EXIT_CONFIGURATION, ConfigurationError, StorageFull, TransientError
+from shared.errors import EXIT_CONFIGURATION, ConfigurationError, StorageFull, TransientError, UsageError
 from tests.trakt_loads import Bronze, Load, comment, moment
 
 ROOT = Path(__file__).parents[4]
@@ -151,6 +151,47 @@ def test_a_pointer_that_cannot_be_read_is_no_cache(tmp_path: Path, text: str):
     cache.folder.mkdir()
     (cache.folder / "current.json").write_text(text)
     assert cache.current() is None
+
+
+@pytest.mark.parametrize("name", ["m[1]", "m*", "m?", "m#1", "m\\1"])
+def test_a_folder_that_is_a_pattern_or_an_address_is_refused(tmp_path: Path, name: str):
+    settings = settings_of(tmp_path, model_dir=str(tmp_path / name))
+    with pytest.raises(UsageError, match=r"has one of .*; choose another one with --model-dir") as caught:
+        build(settings, BronzePlace(settings), run_id="r")
+    assert caught.value.exit_code == 2
+    assert not (tmp_path / name).exists()
+
+
+def test_a_build_that_was_killed_leaves_nothing_after_the_next_run_even_if_it_builds_nothing(tmp_path: Path):
+    Bronze(tmp_path / "bucket").commit(Load("one").page(moment(0), ("movie", 1), comment(1)))
+    settings = settings_of(tmp_path, dbt_python="/bin/false")
+    place, cache = BronzePlace(settings), ModelCache(settings)
+    found = snapshot(place)
+    description = cached(
+        key=cache_key(settings), table=place.uri, table_id=found.table_id, version=found.version, build_id="v0"
+    )
+    with cache.locked():
+        made = cache.workplace() / "trakt.duckdb"
+        made.write_text("")
+        cache.swap(made, description)
+    place.store.put("gold/current.json", json.dumps({"build": "v0"}).encode())
+    place.store.put("gold/v0/manifest.json", b"{}")
+    left = tmp_path / "models" / "work" / "files" / "0.parquet"
+    left.parent.mkdir(parents=True)
+    left.write_text("a name")
+    assert build(settings, place, run_id="r").outcome == "unchanged"
+    assert not (tmp_path / "models" / "work").exists()
+
+
+def test_rows_of_trakt_and_of_the_replayer_in_one_bucket_are_not_mixed(tmp_path: Path):
+    work = Workplace(tmp_path)
+    work.prepare()
+    (work.gold / "rows.json").write_text("")
+    (work.gold / "build.json").write_text(
+        json.dumps({"as_of": "2026-05-01", "source_system": "trakt,replay", "loads": 1})
+    )
+    with pytest.raises(ModelFailed, match=r"bronze has rows of replay and trakt; .*; nothing was replaced"):
+        read_export(work)
 
 
 def test_builds_in_one_folder_wait_for_each_other(tmp_path: Path):
