@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from jobs.trakt.bronze.live_files import LiveFile
+    from jobs.trakt.bronze.live_files import LiveFile, Snapshot
     from jobs.trakt.bronze.place import BronzePlace
     from jobs.trakt.settings.model import ModelSettings
 
@@ -74,7 +74,8 @@ def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
     Raises:
         SaltMissing: the salt of user keys is not set.
         DbtMissing: dbt's environment does not exist.
-        ModelFailed: a model could not be built.
+        UsageError: the path of the folder of builds has a character that cannot be used.
+        ModelFailed: a model could not be built, or bronze has rows of Trakt and of the replayer.
         ModelTestFailed: rows violate a test.
         TransientError: dbt did not end in time, or the store does not answer.
     """
@@ -82,6 +83,7 @@ def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
     python = dbt_python(settings)
     cache = ModelCache(settings)
     with cache.locked():
+        cache.clear()
         found = snapshot(place)
         if not found.files:
             return Built("empty", found.version)
@@ -113,8 +115,7 @@ def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
             )
             built.results = check_results(status, read_results(work), work)
             built.seconds["dbt"] = time.monotonic() - began
-            _finish(settings, place, cache, work, built, key=key, asked=asked, erasures=found.erasures,
-                    files=tuple(file.key for file in found.files), run_id=run_id)  # fmt: skip
+            _finish(settings, place, cache, work, built, key=key, asked=asked, found=found, run_id=run_id)
         finally:
             shutil.rmtree(work.root, ignore_errors=True)
     return built
@@ -150,8 +151,7 @@ def _finish(
     *,
     key: str,
     asked: str,
-    erasures: int,
-    files: tuple[str, ...],
+    found: Snapshot,
     run_id: str,
 ) -> None:
     """Put gold and swap the pointer; the order does not matter, since a build that lacks one of them is made again."""
@@ -162,7 +162,11 @@ def _finish(
         return
     built.as_of, built.loads, built.rows = exported.as_of, exported.loads, exported.rows
     built.build_id = build_id_of(
-        version=built.version, as_of=exported.as_of, key=key, engagement_days=settings.engagement_days
+        version=built.version,
+        as_of=exported.as_of,
+        key=key,
+        table_id=found.table_id,
+        engagement_days=settings.engagement_days,
     )
     built.sizes = put_gold(
         place.store,
@@ -177,13 +181,14 @@ def _finish(
         file=f"{built.build_id}-{time.time_ns():x}.duckdb",
         key=key,
         table=place.uri,
+        table_id=found.table_id,
         version=built.version,
-        erasures=erasures,
+        erasures=found.erasures,
         as_of=exported.as_of,
         asked=asked,
         engagement_days=settings.engagement_days,
         build_id=built.build_id,
-        files=files,
+        files=tuple(file.key for file in found.files),
     )
     cache.swap(work.file, description)
     built.file = cache.path(description)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from shared.errors import StorageFull, TransientError
+from shared.errors import StorageFull, TransientError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["Cached", "ModelCache", "continues"]
 
 _POINTER: Final = "current.json"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
+_WORK: Final = "work"
+# DuckDB reads files by a pattern, and dbt takes the path of its file for an address.
+_REFUSED: Final = "[*?#\\"
 _WAIT_S: Final = 0.2
 
 
@@ -35,6 +38,7 @@ class Cached:
         file: name of its DuckDB file.
         key: project, parameters and salt that it was built with.
         table: URI of the bronze table.
+        table_id: its own id: a table that is made again in the same place gets another one.
         version: version of the bronze table.
         erasures: erasures of that version.
         as_of: the day for which metrics were computed, as text.
@@ -48,6 +52,7 @@ class Cached:
     file: str
     key: str
     table: str
+    table_id: str
     version: int
     erasures: int
     as_of: str
@@ -74,8 +79,14 @@ class ModelCache:
         """Hold the folder: builds wait for each other.
 
         Raises:
+            UsageError: its path has a character that DuckDB or dbt takes for something else.
             TransientError: another build holds it for longer than a build may take.
         """
+        if set(_REFUSED) & set(str(self.folder)):
+            raise UsageError(
+                f"the folder of builds {self.folder} has one of {' '.join(_REFUSED)} in its path; expected none; "
+                "choose another one with --model-dir"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("a") as file:
             until = time.monotonic() + self._timeout_s
@@ -105,11 +116,15 @@ class ModelCache:
         return self.folder / build.file
 
     def workplace(self) -> Path:
-        """Return a new folder for a build, after removing those of builds that were killed; the lock must be held."""
-        work = self.folder / "work"
-        shutil.rmtree(work, ignore_errors=True)
+        """Return a new folder for a build; the lock must be held."""
+        self.clear()
+        work = self.folder / _WORK
         work.mkdir(parents=True)
         return work
+
+    def clear(self) -> None:
+        """Remove what a build that was killed left: it has texts and names of bronze. The lock must be held."""
+        shutil.rmtree(self.folder / _WORK, ignore_errors=True)
 
     def swap(self, file: Path, build: Cached) -> None:
         """Make a file the current build. A reader that has the old one open keeps it until it opens the new one.
@@ -142,6 +157,7 @@ def continues(build: Cached | None, *, key: str, table: str, snapshot: Snapshot)
         build is not None
         and build.key == key
         and build.table == table
+        and build.table_id == snapshot.table_id
         and build.erasures == snapshot.erasures
         and build.version <= snapshot.version
     )

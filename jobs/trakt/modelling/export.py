@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.trakt.modelling.errors import ModelFailed
 from shared.errors import IntegrityError, ObjectMissing
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def read_export(work: Workplace) -> Exported | None:
 
     Raises:
         IntegrityError: the build ended well, and exported nothing.
+        ModelFailed: bronze has rows of Trakt and of the replayer.
     """
     try:
         lines = (work.gold / "build.json").read_text(encoding="utf-8").splitlines()
@@ -65,12 +67,20 @@ def read_export(work: Workplace) -> Exported | None:
     if not lines:
         return None
     found = json.loads(lines[0])
+    sources = sorted(found["source_system"].split(","))
+    if len(sources) > 1:
+        raise ModelFailed(
+            f"bronze has rows of {' and '.join(sources)}; expected those of one: made-up comments would be mixed "
+            "with real ones; nothing was replaced; use a bucket for each",
+            sources=sources,
+        )
     return Exported(found["as_of"], found["source_system"], found["loads"], rows)
 
 
-def build_id_of(*, version: int, as_of: str, key: str, engagement_days: int) -> str:
+def build_id_of(*, version: int, as_of: str, key: str, table_id: str, engagement_days: int) -> str:
     """Return the name of a build, which its inputs determine."""
-    return f"v{version}-{as_of}-{engagement_days}d-{key[:12]}"
+    mark = hashlib.sha256(f"{key}\0{table_id}".encode()).hexdigest()[:12]
+    return f"v{version}-{as_of}-{engagement_days}d-{mark}"
 
 
 def is_exported(store: ObjectStore, build_id: str) -> bool:

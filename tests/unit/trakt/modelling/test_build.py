@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import shutil
 import tomllib
 from dataclasses import replace
 from datetime import date
@@ -13,15 +14,16 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from jobs.trakt.bronze.live_files import Snapshot
+from jobs.trakt.bronze.live_files import Snapshot, snapshot
 from jobs.trakt.bronze.place import BronzePlace
 from jobs.trakt.modelling.build import build
 from jobs.trakt.modelling.cache import Cached, ModelCache, continues
 from jobs.trakt.modelling.environment import PROJECT, Workplace, cache_key, dbt_python, project_hash
 from jobs.trakt.modelling.errors import DbtEnded, DbtMissing, ModelFailed, ModelTestFailed, SaltMissing
+from jobs.trakt.modelling.export import build_id_of, read_export
 from jobs.trakt.modelling.results import check_results, read_results
 from jobs.trakt.settings import ModelSettings
-from shared.errors import EXIT_CONFIGURATION, ConfigurationError, StorageFull, TransientError
+from shared.errors import EXIT_CONFIGURATION, ConfigurationError, StorageFull, TransientError, UsageError
 from tests.trakt_loads import Bronze, Load, comment, moment
 
 ROOT = Path(__file__).parents[4]
@@ -35,8 +37,8 @@ def settings_of(folder: Path, **changes: Any) -> ModelSettings:
 
 def cached(**changes: Any) -> Cached:
     values = {
-        "file": "one.duckdb", "key": "k", "table": "file:///t", "version": 3, "erasures": 0, "as_of": "2026-05-01",
-        "asked": "", "engagement_days": 28, "build_id": "b", "files": ("x",), **changes,
+        "file": "one.duckdb", "key": "k", "table": "file:///t", "table_id": "t", "version": 3, "erasures": 0,
+        "as_of": "2026-05-01", "asked": "", "engagement_days": 28, "build_id": "b", "files": ("x",), **changes,
     }  # fmt: skip
     return Cached(**values)
 
@@ -83,7 +85,7 @@ def test_dbt_that_dies_is_tried_again_and_leaves_nothing(tmp_path: Path):
 
 
 def test_a_build_is_continued_only_if_bronze_lost_nothing_and_the_project_is_the_same():
-    now = Snapshot(version=5, erasures=0, files=())
+    now = Snapshot(version=5, erasures=0, files=(), table_id="t")
     assert continues(cached(), key="k", table="file:///t", snapshot=now)
     assert not continues(None, key="k", table="file:///t", snapshot=now)
     assert not continues(cached(), key="other", table="file:///t", snapshot=now)
@@ -91,6 +93,31 @@ def test_a_build_is_continued_only_if_bronze_lost_nothing_and_the_project_is_the
     assert not continues(cached(version=6), key="k", table="file:///t", snapshot=now), "the table was created again"
     erased = replace(now, erasures=1)
     assert not continues(cached(), key="k", table="file:///t", snapshot=erased), "erased users would stay"
+
+
+def test_a_table_that_was_made_again_in_the_same_place_is_not_continued(tmp_path: Path):
+    settings = settings_of(tmp_path)
+    place = BronzePlace(settings)
+
+    def load(number: int) -> Load:
+        return Load(f"demo-{number:04}").page(moment(number), ("movie", 1), comment(number))
+
+    Bronze(tmp_path / "bucket").commit(load(1))
+    before = snapshot(place)
+    build = cached(table=place.uri, table_id=before.table_id, version=before.version)
+    assert continues(build, key="k", table=place.uri, snapshot=before)
+    shutil.rmtree(tmp_path / "bucket")
+    Bronze(tmp_path / "bucket").commit(load(1), load(2))
+    now = snapshot(place)
+    assert now.version > before.version
+    assert not continues(build, key="k", table=place.uri, snapshot=now), "comments of the former table would stay"
+
+
+def test_builds_of_two_tables_have_two_names():
+    def name(table_id: str) -> str:
+        return build_id_of(version=3, as_of="2026-05-01", key="k", table_id=table_id, engagement_days=28)
+
+    assert name("a") == name("a") != name("b")
 
 
 def test_the_key_changes_with_the_parameters_and_the_salt_and_tells_neither(tmp_path: Path):
@@ -124,6 +151,47 @@ def test_a_pointer_that_cannot_be_read_is_no_cache(tmp_path: Path, text: str):
     cache.folder.mkdir()
     (cache.folder / "current.json").write_text(text)
     assert cache.current() is None
+
+
+@pytest.mark.parametrize("name", ["m[1]", "m*", "m?", "m#1", "m\\1"])
+def test_a_folder_that_is_a_pattern_or_an_address_is_refused(tmp_path: Path, name: str):
+    settings = settings_of(tmp_path, model_dir=str(tmp_path / name))
+    with pytest.raises(UsageError, match=r"has one of .*; choose another one with --model-dir") as caught:
+        build(settings, BronzePlace(settings), run_id="r")
+    assert caught.value.exit_code == 2
+    assert not (tmp_path / name).exists()
+
+
+def test_a_build_that_was_killed_leaves_nothing_after_the_next_run_even_if_it_builds_nothing(tmp_path: Path):
+    Bronze(tmp_path / "bucket").commit(Load("one").page(moment(0), ("movie", 1), comment(1)))
+    settings = settings_of(tmp_path, dbt_python="/bin/false")
+    place, cache = BronzePlace(settings), ModelCache(settings)
+    found = snapshot(place)
+    description = cached(
+        key=cache_key(settings), table=place.uri, table_id=found.table_id, version=found.version, build_id="v0"
+    )
+    with cache.locked():
+        made = cache.workplace() / "trakt.duckdb"
+        made.write_text("")
+        cache.swap(made, description)
+    place.store.put("gold/current.json", json.dumps({"build": "v0"}).encode())
+    place.store.put("gold/v0/manifest.json", b"{}")
+    left = tmp_path / "models" / "work" / "files" / "0.parquet"
+    left.parent.mkdir(parents=True)
+    left.write_text("a name")
+    assert build(settings, place, run_id="r").outcome == "unchanged"
+    assert not (tmp_path / "models" / "work").exists()
+
+
+def test_rows_of_trakt_and_of_the_replayer_in_one_bucket_are_not_mixed(tmp_path: Path):
+    work = Workplace(tmp_path)
+    work.prepare()
+    (work.gold / "rows.json").write_text("")
+    (work.gold / "build.json").write_text(
+        json.dumps({"as_of": "2026-05-01", "source_system": "trakt,replay", "loads": 1})
+    )
+    with pytest.raises(ModelFailed, match=r"bronze has rows of replay and trakt; .*; nothing was replaced"):
+        read_export(work)
 
 
 def test_builds_in_one_folder_wait_for_each_other(tmp_path: Path):

@@ -1,7 +1,8 @@
 {{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='comment_id',
     on_schema_change='append_new_columns') }}
 -- One row per change of a comment: first sight, edit, change of counts, move to another title, deletion, return. Made anew
--- from all sightings of the comments that this build's loads touch, so the order of loads does not matter.
+-- from all sightings of the comments that this build's loads touch, so the order of loads does not matter. Times are whole
+-- seconds, and a comment is asked for after it was seen: of a sighting and a 404 in one second, the 404 is the later one.
 with touched as {{ touched() }},
 seen as (
     select comment_id, observed_at, payload_sha, title_kind, title_id_trakt, season, episode, version.changed_at
@@ -23,11 +24,8 @@ states as (
     from seen
     union all
     select distinct comment_id, observed_at, null, null
-    from {{ ref('int_trakt__comment_gone') }} as gone
+    from {{ ref('int_trakt__comment_gone') }}
     where comment_id in (select comment_id from seen)
-        and not exists (
-            select 1 from seen where seen.comment_id = gone.comment_id and seen.observed_at = gone.observed_at
-        )
 ),
 titled as (
     select comment_id, observed_at, payload_sha,
@@ -35,16 +33,20 @@ titled as (
         coalesce(
             last_value(title ignore nulls) over so_far,
             first_value(title ignore nulls) over (
-                partition by comment_id order by observed_at rows between unbounded preceding and unbounded following
+                partition by comment_id order by observed_at, payload_sha is null
+                rows between unbounded preceding and unbounded following
             )
         ) as title
     from states
-    window so_far as (partition by comment_id order by observed_at rows between unbounded preceding and current row)
+    window so_far as (
+        partition by comment_id order by observed_at, payload_sha is null
+        rows between unbounded preceding and current row
+    )
 ),
 changes as (
     select *
     from titled
-    window ordered as (partition by comment_id order by observed_at)
+    window ordered as (partition by comment_id order by observed_at, payload_sha is null)
     qualify row_number() over ordered = 1
         or payload_sha is distinct from lag(payload_sha) over ordered
         or title is distinct from lag(title) over ordered
@@ -64,8 +66,11 @@ described as (
         last_value(user_rating ignore nulls) over earlier as rating_before
     from changes
     left join {{ ref('stg_trakt__comment_version') }} as version using (comment_id, payload_sha)
-    window ordered as (partition by comment_id order by observed_at),
-        earlier as (partition by comment_id order by observed_at rows between unbounded preceding and 1 preceding)
+    window ordered as (partition by comment_id order by observed_at, changes.payload_sha is null),
+        earlier as (
+            partition by comment_id order by observed_at, changes.payload_sha is null
+            rows between unbounded preceding and 1 preceding
+        )
 )
 select
     comment_id,

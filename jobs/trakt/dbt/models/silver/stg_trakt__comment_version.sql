@@ -45,10 +45,15 @@ typed as (
         {{ as_number('item.user_rating') }} as user_rating,
         {{ as_integer('item.user_stats.play_count') }} as play_count,
         {{ as_integer('item.user_stats.completed_count') }} as completed_count,
-        -- A user without any name is nobody else: the comment's own id keeps breadth from joining them.
+        -- A user without any name is nobody else: the comment's own id keeps breadth from joining them. Deleted accounts
+        -- without a number share a name.
         sha256(
             getvariable('user_salt') || ':' || coalesce(
-                'slug:' || item."user".ids.slug, 'trakt:' || item."user".ids.trakt, 'name:' || item."user".username,
+                'slug:' || nullif(item."user".ids.slug, ''),
+                'trakt:' || nullif(item."user".ids.trakt, ''),
+                case when {{ as_flag('item."user".deleted') }} is not true
+                    then 'name:' || nullif(item."user".username, '')
+                end,
                 'comment:' || comment_id
             )
         ) as user_key,
