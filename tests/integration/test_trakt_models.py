@@ -111,7 +111,7 @@ def case_loads() -> list[tuple[int, Load]]:
     for day in (3.5, 4.5):
         lost.title_gone(moment(day), ("movie", 78))
     hidden = Load("nobody").page(moment(4), MOVIE, comment(61, user=None), comment(62, user=None))
-    # Names that are empty, and accounts that are deleted: everyone is somebody else, but 76 is 75 again.
+    # Names that are empty, and accounts that are deleted: each is another user, but 76 is 75 again.
     users = {
         70: {"username": "", "ids": {"slug": "", "trakt": 700}},
         71: {"username": "", "ids": {"slug": "", "trakt": 701}},

@@ -195,7 +195,8 @@ def _state(number: int, comment: _Comment, seen: Iterable[_Sighting], key: str) 
     winners = {each.at: each for each in ordered}.values()
     titles = [each.title for each in winners if each.title is not None]
     title = titles[-1] if titles else (None, None, None, None)
-    gone = [at for at in comment.gone if at > last.at]
+    # Times are whole seconds, and a comment is asked for after it was seen.
+    gone = [at for at in comment.gone if at >= last.at]
     item = items[last.sha]
     return {
         "comment_id": number,
@@ -241,11 +242,11 @@ def _number(value: Any) -> float | None:
 def _user_key(number: int, user: Any, key: str) -> str:
     user = user if isinstance(user, dict) else {}
     ids = user.get("ids") or {}
-    if ids.get("slug") is not None:
+    if ids.get("slug") not in (None, ""):
         name = f"slug:{ids['slug']}"
-    elif ids.get("trakt") is not None:
+    elif ids.get("trakt") not in (None, ""):
         name = f"trakt:{ids['trakt']}"
-    elif user.get("username") is not None:
+    elif user.get("username") not in (None, "") and user.get("deleted") is not True:
         name = f"name:{user['username']}"
     else:
         name = f"comment:{number}"
