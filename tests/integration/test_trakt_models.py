@@ -127,11 +127,12 @@ def case_loads() -> list[tuple[int, Load]]:
     unnamed = Load("unnamed").page(moment(4), OTHER, *comments)
     # Times are whole seconds: a comment is asked for after the feed had it, in the same second.
     both = Load("both").feed(moment(4), ("movie-79", comment(64))).gone(moment(4), 64)
+    named = Load("named").feed(moment(4), ("movie-80", comment(65)))
     nothing = Load("nothing").page(moment(0), MOVIE)
     return [
         (0, nothing),
         *((1, load) for load in (first, sweeps[1], odd, second, tie)),
-        *((2, load) for load in (sweeps[0], lost, hidden, unnamed, both)),
+        *((2, load) for load in (sweeps[0], lost, hidden, unnamed, both, named)),
     ]
 
 
@@ -442,6 +443,13 @@ def test_a_title_is_gone_after_three_days_and_not_after_two(world: World):
     rows = world.query("SELECT title_id_trakt, is_gone, gone_on FROM gold.dim_title WHERE title_id_trakt IN (77, 78)")
     found = {row["title_id_trakt"]: (row["is_gone"], row["gone_on"]) for row in rows}
     assert found == {77: (True, date(2026, 5, 8)), 78: (False, None)}
+
+
+def test_a_title_that_only_a_feed_names_is_in_silver_and_not_in_gold(world: World):
+    comments = "SELECT comment_id FROM silver.stg_trakt__comment_event WHERE title_id_trakt = 80"
+    assert world.query(comments) == [{"comment_id": 65}]
+    for table in ("dim_title", "fct_comment", "fct_comment_daily", "fct_engagement_daily", "mart_title_metrics_daily"):
+        assert world.query(f"SELECT * FROM gold.{table} WHERE title_id_trakt = 80") == [], table
 
 
 def test_a_reader_keeps_the_old_file_until_it_opens_the_new_one(world: World):

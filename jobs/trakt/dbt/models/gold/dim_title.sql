@@ -1,11 +1,10 @@
--- One row per title that was read, or has a comment. Descriptions come from the newest summary that was read.
+-- One row per title that was read. One that is only named by comments of the feed has no row: its other comments are
+-- unknown, so it has no honest breadth. Descriptions come from the newest summary that was read.
 with titles as (
     select title_kind, title_id_trakt, observed_at from {{ ref('stg_trakt__title') }}
     union all select title_kind, title_id_trakt, observed_at from {{ ref('stg_trakt__rating_dist') }}
     union all select title_kind, title_id_trakt, observed_at from {{ ref('stg_trakt__title_gone') }}
-    union all
-    select title_kind, title_id_trakt, last_seen_at from {{ ref('stg_trakt__comment_event') }}
-    where title_id_trakt is not null
+    union all select title_kind, title_id_trakt, observed_at from {{ ref('int_trakt__sighting') }} where is_listed
 ),
 known as (
     select title_kind, title_id_trakt, max(observed_at) as observed_at

@@ -1,4 +1,4 @@
--- Comments that can be counted: not deleted, of a title, on a day that can be. A table, since a view names the catalog, which
+-- Comments that can be counted: not deleted, of a title that was read, on a day that can be. A table, since a view names the catalog, which
 -- is the name of the file, and the file is renamed.
 select
     comment_id,
@@ -18,4 +18,5 @@ select
     user_rating,
     user_rating_first_seen
 from {{ ref('stg_trakt__comment_event') }}
-where not is_deleted and title_kind in ('movie', 'show') and title_id_trakt is not null and day is not null
+semi join {{ ref('dim_title') }} using (title_kind, title_id_trakt)
+where not is_deleted and day is not null

@@ -28,7 +28,8 @@ liked as (
         sum(greatest(likes_change, 0))::bigint as likes_added,
         sum(likes_change)::bigint as likes_net_change
     from {{ ref('int_trakt__comment_history') }}
-    where likes_change <> 0 and title_kind in ('movie', 'show')
+    semi join {{ ref('dim_title') }} using (title_kind, title_id_trakt)
+    where likes_change <> 0
     group by all
 )
 select

@@ -11,7 +11,8 @@ with pages as (
 ),
 items as (
     select load_id, observed_at, title_kind, title_id_trakt, season, episode,
-        unnest(held.ids) as comment_id, unnest(held.sha) as payload_sha, unnest(held.titles) as title
+        unnest(held.ids) as comment_id, unnest(held.sha) as payload_sha, unnest(held.titles) as title,
+        title_kind is not null as is_listed
     from pages
 ),
 sightings as (
@@ -19,16 +20,18 @@ sightings as (
         coalesce(title_kind, nullif(regexp_extract(title, '^(movie|show)-[0-9]+', 1), '')) as title_kind,
         coalesce(title_id_trakt, try_cast(regexp_extract(title, '^(?:movie|show)-([0-9]+)', 1) as bigint)) as title_id_trakt,
         coalesce(season, try_cast(regexp_extract(title, '^show-[0-9]+/([0-9]+)', 1) as integer)) as season,
-        coalesce(episode, try_cast(regexp_extract(title, '^show-[0-9]+/[0-9]+/([0-9]+)', 1) as integer)) as episode
+        coalesce(episode, try_cast(regexp_extract(title, '^show-[0-9]+/[0-9]+/([0-9]+)', 1) as integer)) as episode,
+        is_listed
     from items
     union all
-    select load_id, observed_at, comment_id, left(payload_sha256, 16), title_kind, title_id_trakt, season, episode
+    select load_id, observed_at, comment_id, left(payload_sha256, 16), title_kind, title_id_trakt, season, episode, false
     from {{ new_rows('comment') }}
 ),
 joined as (
     select comment_id, payload_sha, observed_at, load_id,
         max(struct_pack(kind := title_kind, id := title_id_trakt, season := season, episode := episode))
-            filter (where title_kind is not null and title_id_trakt is not null) as title
+            filter (where title_kind is not null and title_id_trakt is not null) as title,
+        bool_or(is_listed) as is_listed
     from sightings
     where exists (
         select 1 from {{ ref('stg_trakt__comment_version') }} as known
@@ -37,5 +40,5 @@ joined as (
     group by all
 )
 select comment_id, payload_sha, observed_at, load_id, title.kind as title_kind, title.id as title_id_trakt,
-    title.season as season, title.episode as episode
+    title.season as season, title.episode as episode, is_listed
 from joined
