@@ -80,7 +80,9 @@ class Home:
     @staticmethod
     def drop(database: Database) -> None:
         """Reset the database to its state before the first migration."""
-        database.rows("DROP SCHEMA IF EXISTS gold, screenalytics, viewership_source, viewership, catalog CASCADE")
+        database.rows(
+            "DROP SCHEMA IF EXISTS gold, screenalytics, viewership_source, viewership, catalog, trakt CASCADE"
+        )
         database.rows("DROP SCHEMA pipeline CASCADE")
 
     def files(self) -> set[str]:

@@ -46,7 +46,17 @@ OF_THE_API = {
 OF_TRAKT = {Trakt.variables(name)[0] for name in OF_THE_API} | {
     f"TELECINE_TRAKT_{name}"
     for name in (
-        *("MOVIE_IDS", "BUILD", "REPLACE_NEWER", "STORM", "SHOWN", "AS_OF", "N_MIN", "REPLIES_COUNTED"),
+        *(
+            "MOVIE_IDS",
+            "BUILD",
+            "REPLACE_NEWER",
+            "REPLACE_SOURCE",
+            "STORM",
+            "SHOWN",
+            "AS_OF",
+            "N_MIN",
+            "REPLIES_COUNTED",
+        ),
         *(
             "ENGAGEMENT_DAYS",
             "FULL_REFRESH",

@@ -12,7 +12,7 @@ _FIRST_YEAR: Final = 2000
 
 
 def moment(text: str) -> datetime | None:
-    """Return a time of the API; None if the text is no time, or one without its zone or before the year 2000.
+    """Return a time of the API; None if the text is not a time with a zone, or is before the year 2000.
 
     >>> moment("2026-05-04T03:02:03.456+02:00") == moment("2026-05-04T01:02:03.456Z")
     True

@@ -99,7 +99,7 @@ class Run:
 
     @property
     def totals(self) -> dict[str, int]:
-        """What a run did that ended early."""
+        """Counts of a run that ended early."""
         return {
             "titles": self.titles,
             "planned": self.planned,

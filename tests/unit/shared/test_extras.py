@@ -32,5 +32,5 @@ def test_a_pipeline_is_told_of_its_own_extra():
 
 
 def test_an_extra_that_is_not_listed_is_not_needed_by_a_command():
-    # Development tools, Hera (imported in workflows/ only) and what Ray's own dashboard needs.
-    assert set(PROJECT["optional-dependencies"]) - set(EXTRAS) == {"dev", "workflows", "dashboard"}
+    # Development tools, Hera (imported in workflows/ only), what Ray's own dashboard needs, and dbt's own environment.
+    assert set(PROJECT["optional-dependencies"]) - set(EXTRAS) == {"dev", "workflows", "dashboard", "dbt"}
