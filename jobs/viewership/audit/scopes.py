@@ -27,13 +27,17 @@ def check_scopes(session: DatabaseSession, covered: Covered) -> Check:
     """
     rows = session.rows(
         f"""
+        -- Read once: scopes have no index over the rows.
+        WITH due AS MATERIALIZED (
+            SELECT DISTINCT r.scope_id FROM viewership.platform_viewership r JOIN viewership.uploads u USING (upload_id)
+            WHERE u.status IN ('normalized', 'matched', 'loaded', 'partial')
+        )
         SELECT s.scope_id, s.platform, s.domain, s.platform_partner_name, s.platform_channel_name,
             s.platform_territory, s.date, s.digest, s.catalogue_version, {", ".join(f"s.{name}" for name in _RESOLVED)},
             EXISTS (SELECT FROM catalog.changes c WHERE c.version > COALESCE(s.catalogue_version, 0)
                 AND c.kind IN ('deal', 'channel', 'territory')) AS changed,
-            EXISTS (SELECT FROM viewership.platform_viewership r JOIN viewership.uploads u USING (upload_id)
-                WHERE r.scope_id = s.scope_id AND u.status IN ('normalized', 'matched', 'loaded', 'partial')) AS due
-        FROM viewership.scopes s
+            due.scope_id IS NOT NULL AS due
+        FROM viewership.scopes s LEFT JOIN due USING (scope_id)
         WHERE :whole OR s.scope_id IN
             (SELECT r.scope_id FROM viewership.platform_viewership r WHERE r.upload_id = ANY (:ids))
         ORDER BY s.scope_id
