@@ -220,6 +220,15 @@ DAMAGE: dict[str, tuple[tuple[str, ...], list[tuple[str, str]]]] = {
         ("UPDATE viewership.scopes SET code = 'NO_TERRITORY' WHERE platform_territory = 'MX'",),
         [("SCOPE", "scope {MX}")],
     ),
+    "a scope of loaded rows that was never resolved": (
+        (
+            (
+                "UPDATE viewership.scopes SET catalogue_version = NULL, code = 'NO_TERRITORY'"
+                " WHERE platform_territory = 'MX'"
+            ),
+        ),
+        [("SCOPE_STALE", "scope {MX}")],
+    ),
     "the parent of a deal, in a scope and its final rows": (
         (
             "UPDATE viewership.scopes SET deal_parent = '9' WHERE platform_territory = 'CA'",

@@ -190,7 +190,7 @@ def _state(number: int, comment: _Comment, seen: Iterable[_Sighting], key: str) 
     ordered = sorted(seen, key=rank)
     first_at = ordered[0].at
     last = ordered[-1]
-    # What counts at an instant is its highest rank.
+    # At one instant, the highest rank counts.
     first = next(each for each in reversed(ordered) if each.at == first_at)
     winners = {each.at: each for each in ordered}.values()
     titles = [each.title for each in winners if each.title is not None]

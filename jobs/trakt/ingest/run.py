@@ -291,7 +291,7 @@ class _Driver:
             except UsageError:
                 raise
             except TelecineError as error:
-                # What came is worth keeping: the next run continues from there.
+                # Keep the pages that were read: the next run continues from there.
                 done.stopped = error
                 _LOG.warning("%s; what was read is committed", error.message)
         await self.loads.flush()

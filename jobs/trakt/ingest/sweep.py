@@ -177,7 +177,7 @@ class Sweep:
         self._gave_up = False
         self._resume(sorted(known, key=lambda each: each.page))
 
-    # What to ask for
+    # Requests
 
     def next(self) -> Want | None:
         """Return the next page to ask for; None at the end of the sweep."""
@@ -222,7 +222,7 @@ class Sweep:
             return range(0)
         return range(self._cursor, min(self._bound() + 1, self._cursor + _AHEAD))
 
-    # What came
+    # Answers
 
     def landed(self, want: Want, facts: Facts) -> int:
         """Take an answer, and return how many of its comments an earlier page had too."""
@@ -357,7 +357,7 @@ class Sweep:
     def _read_pages(self) -> list[int]:
         return sorted(number for number, page in self._pages.items() if page.reads)
 
-    # What failed
+    # Failures
 
     def failed(self, want: Want, code: str, *, slices: bool) -> None:
         """Take the failure of a page.
@@ -369,7 +369,7 @@ class Sweep:
         """
         self._answered(want)
         if want.purpose == "overlap":
-            # What was read of it stands; only its border stays open, and is compared again at the end.
+            # Its comments are kept; only its border stays open, and is compared again at the end.
             self._pages[want.page].reads += 1
             self._safe.discard(want.page)
             return
