@@ -11,13 +11,11 @@ from jobs.trakt.bronze.erased_items import EMPTY, author_marks, names_in_text
 from jobs.trakt.bronze.pages import WHOLE_ANSWER, ErasedItem
 from jobs.trakt.bronze.report import DeadLetter
 from jobs.trakt.contract.check import check
-from jobs.trakt.contract.checked import RAW_CHARS, BadItem
-from jobs.trakt.contract.parse import Unreadable, depth_exceeded, parse
+from jobs.trakt.contract.checked import BadItem
+from jobs.trakt.contract.parse import parse
 from jobs.trakt.contract.pointer import ITEM
 from jobs.trakt.contract.resources import SUBJECTS
-from jobs.trakt.contract.text import repair
 from jobs.trakt.model import TitleRef
-from shared.text import clean_text
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -140,29 +138,21 @@ def _missing(rows: PageRows) -> None:
 
 
 def _foreign(rows: PageRows) -> None:
-    """Read TMDb metadata, which our contract does not describe."""
-    page = rows.page
-    raw = clean_text(page.body[:RAW_CHARS].decode(errors="replace"), RAW_CHARS)
-    try:
-        value = parse(page.body).value
-        if not isinstance(value, dict):
-            _refuse(rows, BadItem(None, "NOT_AN_OBJECT", ITEM, "the answer is not an object; expected an object", raw))
-            return
-        if depth_exceeded(value):
-            _refuse(rows, BadItem(None, "TOO_DEEP", ITEM, "the answer is nested too deeply", raw))
-            return
-        payload = _encoded(repair(value, lambda _: None))
-    except Unreadable as error:
-        _refuse(rows, BadItem(None, error.code, ITEM, error.message, raw))
+    """Read TMDb metadata. It names no users: erased ones are not looked for, and its id is not that of a comment."""
+    title = rows.page.request.title
+    checked = check("tmdb", rows.page.body, now=rows.page.fetched_at)
+    rows.unknown, rows.notes = checked.unknown, checked.notes
+    if checked.failure is not None:
+        _refuse(rows, checked.failure)
         return
-    except ValueError:
-        message = "a number is not finite or cannot be kept exactly; expected a 64-bit number"
-        _refuse(rows, BadItem(None, "NUMBER_RANGE", ITEM, message, raw))
-        return
-    title = page.request.title
-    seen = Observation("tmdb", None, _id_of(title), payload.decode(), _sha256(payload), Subject(title))
-    rows.observations.append(seen)
-    rows.sightings = _sightings([seen], items=1)
+    for item in checked.items:
+        payload = item.payload
+        rows.observations.append(
+            Observation("tmdb", None, _id_of(title), payload.decode(), _sha256(payload), Subject(title))
+        )
+    for bad in checked.bad:
+        _refuse(rows, bad)
+    rows.sightings = _sightings(rows.observations, items=1)
 
 
 def _id_of(title: TitleRef | None) -> int | None:

@@ -183,14 +183,14 @@ def test_a_comment_of_a_feed_equals_that_of_a_list(place: PlainPlace):
 
 
 def test_ratings_and_titles_are_stored_at_each_observation_and_tmdb_only_if_it_changed(place: PlainPlace):
-    for number, tmdb in enumerate(({"a": 1}, {"a": 1}, {"a": 2})):
+    for number, tmdb in enumerate(({"id": 7, "new": 1}, {"new": 1, "id": 7}, {"id": 7, "new": 2})):
         load_id = f"load-{number}"
         load(
             place,
             one_page(PageRequest(load_id, "rating", FERRY), example("rating"), minutes=number),
             one_page(PageRequest(load_id, "title", FERRY), example("title"), minutes=number),
             one_page(PageRequest(load_id, "tmdb", FERRY), tmdb, minutes=number),
-            one_page(PageRequest(load_id, "tmdb", TitleRef("show", 612345)), {"a": 1}, minutes=number),
+            one_page(PageRequest(load_id, "tmdb", TitleRef("show", 612345)), {"id": 7, "new": 1}, minutes=number),
         )
     written = Counter(row["resource_kind"] for row in rows(place))
     assert written == {"rating": 3, "title": 3, "tmdb": 3, "page": 12}
