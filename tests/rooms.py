@@ -30,8 +30,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("commands", "settings", "errors", "model"),
     ),
     "jobs/trakt": (
-        *("steps", "audit", "slo", "gold", "modelling", "dbt", "ingest", "bronze", "api", "metrics", "replayer"),
-        *("contract", "commands", "settings", "datasets", "errors", "model"),
+        *("steps", "audit", "slo", "gold", "modelling", "dbt", "ingest", "bronze", "tmdb", "api", "metrics"),
+        *("replayer", "contract", "commands", "settings", "datasets", "errors", "model"),
     ),
     "jobs/media": ("steps", "commands", "settings"),
     "shared": (

@@ -18,12 +18,14 @@ __all__ = [
     "PAGE_CODES",
     "STALE",
     "SWEEP_CODES",
+    "TMDB_CODES",
     "AccountLimit",
     "AccountLocked",
     "AmbiguousTitle",
     "ApiDown",
     "EdgeBlocked",
     "KeyRefused",
+    "MetadataFailed",
     "PageFailed",
     "RateLimited",
     "TitleUnknown",
@@ -148,6 +150,25 @@ class TitleUnknown(ItemError):
 
     default_code = "TITLE_UNKNOWN"
     default_retryable = True
+
+
+TMDB_CODES: Final[dict[str, str]] = {
+    "TMDB_UNAUTHORIZED": "TMDb does not accept the token; set TMDB_READ_ACCESS_TOKEN to an API read access token of"
+    " https://www.themoviedb.org/settings/api",
+    "TMDB_RATE_LIMITED": "TMDb limits the requests of this address; the next sweep of each title reads its metadata",
+    "TMDB_UNAVAILABLE": "TMDb does not answer usably; the next sweep of each title reads its metadata",
+    "TMDB_REFUSED": "TMDb refuses the request; check --tmdb-base-url and the proxy",
+}
+"""Code of titles without TMDb metadata -> meaning and next step; it is a warning, and fails neither title nor run."""
+
+
+class MetadataFailed(TransientError):
+    """TMDb did not answer about a title (data: ``status``, ``attempts``).
+
+    The code is one of :data:`TMDB_CODES`. It never ends a run.
+    """
+
+    default_code = "TMDB_UNAVAILABLE"
 
 
 SWEEP_CODES: Final[dict[str, str]] = {

@@ -18,6 +18,7 @@ from jobs.trakt.ingest import plan, titles, watch_list
 from jobs.trakt.ingest.feed import has_watermark, read_feed
 from jobs.trakt.ingest.ledger import Busy, Ledger, Single
 from jobs.trakt.ingest.loads import Loads
+from jobs.trakt.ingest.metadata import Metadata, MetadataRead
 from jobs.trakt.ingest.reading import Reader
 from jobs.trakt.ingest.recovery import recover
 from jobs.trakt.ingest.title_reading import TitleReader
@@ -74,6 +75,7 @@ class Run:
         loads: commits to the bronze table.
         recovered: pages that a killed run had read and not noted.
         tally: requests.
+        metadata: what was read of TMDb.
         stopped: the error that ended the run; what had come by then is committed.
     """
 
@@ -87,6 +89,7 @@ class Run:
     loads: list[LoadReport] = field(default_factory=list)
     recovered: int = 0
     tally: Tally | None = None
+    metadata: MetadataRead = field(default_factory=MetadataRead)
     stopped: TelecineError | None = None
 
     @property
@@ -278,12 +281,14 @@ class _Driver:
         self._ledger = ledger
         self._place = BronzePlace(settings)
         self.loads = Loads(self._place, ledger, settings.commit_pages)
+        self._metadata = Metadata(settings, self.loads, stage_run.run_id)
+        self.done.metadata = self._metadata.done
 
     async def run(self, entries: Sequence[Entry]) -> None:
         """Read, and commit what came, whatever ended the reading."""
         settings, done = self._settings, self.done
         done.recovered = await recover(self._ledger, self._place, self.loads)
-        async with TraktClient(settings, open_budget(settings, settings)) as client:
+        async with TraktClient(settings, open_budget(settings, settings)) as client, self._metadata as metadata:
             done.tally = client.tally
             reader = Reader(client, self._ledger, self.loads, settings, self._stage_run.run_id)
             try:
@@ -294,6 +299,7 @@ class _Driver:
                 # Keep the pages that were read: the next run continues from there.
                 done.stopped = error
                 _LOG.warning("%s; what was read is committed", error.message)
+            done.stopped = await metadata.finish() or done.stopped
         await self.loads.flush()
         await asyncio.to_thread(self._ledger.skip_rest, done.stopped.code if done.stopped else "BUSY")
         await self.loads.finish()
@@ -403,6 +409,8 @@ class _Driver:
                 done.busy.append(work.ref)
             else:
                 done.reads.append(found)
+                if found.counts["swept"]:
+                    self._metadata.add(work.ref)
                 if found.code is not None:
                     self._fails(Failure(str(work.ref), found.code, found.message, retryable=True))
             self._stage_run.progress.advance(1)

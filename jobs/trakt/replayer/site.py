@@ -20,6 +20,7 @@ from jobs.trakt.replayer.journal import Entry, Journal
 from jobs.trakt.replayer.quota import WINDOW, Quota
 from jobs.trakt.replayer.routes import Routes
 from jobs.trakt.replayer.scenarios import scenario
+from jobs.trakt.replayer.tmdb import ROOT, metadata_answer
 from jobs.trakt.replayer.truth import Truth
 from jobs.trakt.replayer.world import World
 
@@ -116,7 +117,10 @@ class Site:
         name = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:12] if key else ""
         early = now < self._waits.get(name, 0)
         admitted = False
-        if fault := self._bans.fault(now):
+        if parts[:1] == [ROOT]:
+            # Another site, with neither the key, the quota nor the bans of Trakt.
+            answer = self._faulty(number, now, metadata_answer(self.world, request.method, request.headers, parts[1:]))
+        elif fault := self._bans.fault(now):
             answer = FAULTS[fault](now, Answer(_OK))
             answer.fault = fault
         elif request.method not in ("GET", "HEAD"):

@@ -11,6 +11,7 @@ from jobs.trakt.settings.replayer import ReplayerSettings
 from jobs.trakt.settings.run import RunSettings, VerifySettings
 from jobs.trakt.settings.schema import SchemaSettings
 from jobs.trakt.settings.slo import SloSettings
+from jobs.trakt.settings.tmdb import TmdbSettings
 
 __all__ = [
     "ApiSettings",
@@ -24,6 +25,7 @@ __all__ = [
     "RunSettings",
     "SchemaSettings",
     "SloSettings",
+    "TmdbSettings",
     "TraktVacuumSettings",
     "VerifySettings",
 ]

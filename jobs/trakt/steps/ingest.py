@@ -105,12 +105,13 @@ def _report(settings: ReadSettings, done: Run, pages: Counter[tuple[str, str, st
             "requests": tally.requests if tally else 0,
             "retries": tally.retries if tally else 0,
             "rate_limited": tally.statuses[429] if tally else 0,
+            **_metadata_counts(done),
         },
         bytes={"received": tally.bytes if tally else 0},
         rejects=dict(Counter(failure.code for failure in done.failures)),
         failures=done.failures,
         durations={"waited": tally.waited_s, "budget": tally.budget_s} if tally else {},
-        sections=[_pages(pages)] if pages else [],
+        sections=[*([_pages(pages)] if pages else []), *_warnings(done)],
     )
 
 
@@ -126,8 +127,33 @@ def _headline(done: Run, statuses: Counter[str], rows: int) -> str:
         parts.append(f"{counted(counts['deleted'], 'comment', 'comments')} deleted")
     if done.busy or done.feed_busy:
         parts.append(f"another ingest reads {counted(len(done.busy), 'title', 'titles')}")
+    if done.metadata.is_asked:
+        parts.append(f"{counted(done.metadata.read, 'title', 'titles')} with metadata of TMDb")
     parts.append(f"{counted(rows, 'row', 'rows')} committed")
+    # Optional metadata fail nothing: the headline is where a warning is seen.
+    parts += [
+        f"warning: {counted(number, 'title', 'titles')} without metadata ({code}): {advice}"
+        for code, number, advice in done.metadata.warnings
+    ]
     return "; ".join(parts)
+
+
+def _metadata_counts(done: Run) -> dict[str, int]:
+    """Return counts of TMDb, apart from those of Trakt; none without a token."""
+    found = done.metadata
+    if not found.is_asked:
+        return {}
+    return {
+        "tmdb_read": found.read,
+        "tmdb_missing": found.missing,
+        "tmdb_failed": found.failed.total(),
+        "tmdb_requests": found.requests,
+    }
+
+
+def _warnings(done: Run) -> list[Table]:
+    rows = [[code, number, advice] for code, number, advice in done.metadata.warnings]
+    return [Table("Warnings", ["code", "titles", "meaning and next step"], rows)] if rows else []
 
 
 def _pages(pages: Counter[tuple[str, str, str]]) -> Table:
