@@ -355,7 +355,7 @@ PLAIN = {
     "s3": {"accessKeyId": "hidden-3", "secretAccessKey": "hidden-4"},
     "artifacts": {"accessKeyId": "hidden-5", "secretAccessKey": "hidden-6"},
     "viewership": {"accessKeyId": "hidden-9", "secretAccessKey": "hidden-10"},
-    "trakt": {"clientId": "hidden-11", "users": {"salt": "hidden-12-0123456"}},
+    "trakt": {"clientId": "hidden-11", "tmdbToken": "hidden-13", "users": {"salt": "hidden-12-0123456"}},
     "notify": {
         "webhookUrl": "https://h/hidden-7",
         "smtp": {"host": "m", "user": "u", "password": "hidden-8", "from": "a@b", "to": ["c@d"]},
@@ -381,7 +381,7 @@ def test_secret_values_are_in_secrets_only():
         "telecine-s3": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
         "telecine-artifacts": {"accessKey", "secretKey"},
         "telecine-viewership": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
-        "telecine-trakt": {"TRAKT_CLIENT_ID"},
+        "telecine-trakt": {"TRAKT_CLIENT_ID", "TMDB_READ_ACCESS_TOKEN"},
         "telecine-trakt-users": {"TELECINE_TRAKT_USER_SALT"},
         "telecine-notify": {"TELECINE_NOTIFY_WEBHOOK_URL", "TELECINE_NOTIFY_SMTP_PASSWORD"},
         "telecine-ray-auth": {"auth_token"},

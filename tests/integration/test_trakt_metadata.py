@@ -3,7 +3,9 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+import gzip
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -38,7 +40,8 @@ def swept_again(place: Any, watch_list: str, **values: Any) -> Any:
     return place.ingest(watch_list=watch_list, tmdb_token=TOKEN, **values)
 
 
-def test_metadata_are_read_with_each_sweep_and_stored_when_they_have_changed(trakt, monkeypatch):
+def test_metadata_are_read_with_each_sweep_and_stored_when_they_have_changed(trakt, monkeypatch, caplog):
+    caplog.set_level(logging.DEBUG)
     with trakt("calm") as place:
         watch_list = place.watch_list(1, 3)
         report = place.ingest(watch_list=watch_list, tmdb_token=TOKEN)
@@ -53,6 +56,8 @@ def test_metadata_are_read_with_each_sweep_and_stored_when_they_have_changed(tra
         assert sum(place.asked().values()) == report.counts["requests"] + 2
         objects = list((place.folder / "bucket" / "pages").rglob("tmdb/*/answer.json.gz"))
         assert len(objects) == 2
+        kept = b"".join(gzip.decompress(path.read_bytes()) for path in objects)
+        assert TOKEN not in f"{kept.decode()} {report.model_dump_json()} {report.sections} {caplog.text}"
 
         # A day on which no title is swept asks nothing; a sweep on the same day finds nothing new.
         place.rows("UPDATE trakt.titles SET next_sweep_at = now() + interval '1 day'")
