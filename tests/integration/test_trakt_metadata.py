@@ -14,6 +14,9 @@ from deltalake import DeltaTable
 from jobs.trakt.errors import TMDB_CODES
 from jobs.trakt.replayer import site
 from jobs.trakt.replayer.tmdb import metadata_answer
+from jobs.trakt.settings import VerifySettings
+from jobs.trakt.steps import verify
+from tests.fakes.ledger import MemoryStageRun
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.trakt_ingest import trakt  # noqa: F401
 
@@ -76,6 +79,23 @@ def test_metadata_are_read_with_each_sweep_and_stored_when_they_have_changed(tra
         monkeypatch.setattr(site, "metadata_answer", lambda *given: metadata_answer(*given[:3], ["movie", "5"]))
         report = swept_again(place, watch_list)
         assert (report.status, report.counts["tmdb_missing"], len(stored(place))) == ("success", 2, 4)
+        _verify_covers_the_page_objects(place, objects[0])
+
+
+def _verify_covers_the_page_objects(place: Any, path: Any) -> None:
+    values = place.values(user_salt="a salt of the tests")
+    settings = VerifySettings(**{name: values[name] for name in values if name in VerifySettings.model_fields})
+
+    def findings() -> set[str]:
+        stage = MemoryStageRun("verify", "trakt", "verify")
+        return set(verify.run(settings, stage).rejects) - {"SILVER_ABSENT"}  # type: ignore[arg-type]
+
+    body = path.read_bytes()
+    assert findings() == set()
+    path.write_bytes(body[:-9])
+    assert "PAGE_DAMAGED" in findings()
+    path.unlink()
+    assert "ROW_EXTRA" in findings()
 
 
 @pytest.mark.parametrize(

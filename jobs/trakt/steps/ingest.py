@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from jobs.trakt.bronze.schema import SCHEMA
-from jobs.trakt.datasets import API, INGEST, bronze
+from jobs.trakt.datasets import API, INGEST, TMDB, bronze
 from jobs.trakt.ingest.ledger import page_counts
 from jobs.trakt.ingest.run import forecast, read_titles
 from shared.errors import EXIT_DATA, EXIT_OK
@@ -37,7 +37,8 @@ def run(settings: ReadSettings, stage_run: StageRun) -> Report:
     """
     if settings.dry_run:
         return _forecast(settings)
-    with trace(settings, INGEST, stage_run, inputs=[Dataset(API)]) as traced:
+    sites = [API] if settings.tmdb_token is None else [API, TMDB]
+    with trace(settings, INGEST, stage_run, inputs=[Dataset(site) for site in sites]) as traced:
         done = read_titles(settings, stage_run)
         rows = sum(sum(load.rows.values()) for load in done.loads)
         columns = {column.name: str(column.type) for column in SCHEMA}
