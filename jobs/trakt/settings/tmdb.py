@@ -66,7 +66,7 @@ class TmdbSettings(ApiSettings, pipeline="trakt"):
     )
     tmdb_base_url: Annotated[str | None, AfterValidator(_site)] = setting(
         None,
-        default_text=f"{_SITE}; of a replayer, its --base-url and /3",
+        default_text=f"{_SITE}; of a replayer, its base URL and /3",
         description="Send TMDb requests to this base URL.",
         detail="http is accepted only for this machine and with --source-system replay.",
         group=_TMDB,
