@@ -35,6 +35,7 @@ STEPS: Final = (
         "Erase a user's comments and keep them from coming back.",
         settings=f"{_SETTINGS}:EraseSettings",
         run="jobs.trakt.steps.erase:run",
+        view="jobs.trakt.steps.erase:show",
     ),
     Step(
         "trakt",

@@ -581,7 +581,7 @@ def test_a_model_that_fails_is_named_and_the_old_build_stays(world: World, tmp_p
     ) as caught:
         model(settings)
     assert caught.value.data["model"] == "stg_trakt__rating_dist"
-    assert ModelCache(settings).current() is None
+    assert ModelCache(settings, 9).current() is None
     assert not (bucket / "gold").exists()
     assert not (tmp_path / "models" / "work").exists()
     assert SALT not in str(caught.value)

@@ -81,7 +81,7 @@ def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
     """
     salt(settings)
     python = dbt_python(settings)
-    cache = ModelCache(settings)
+    cache = ModelCache(settings, settings.dbt_timeout_s)
     with cache.locked():
         cache.clear()
         found = snapshot(place)

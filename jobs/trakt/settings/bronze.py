@@ -10,7 +10,7 @@ from shared.settings import StepSettings, setting
 from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
 from shared.storage import Bucket, default_bucket
 
-__all__ = ["MIN_RETENTION_DAYS", "BronzeSettings", "EraseSettings", "TraktVacuumSettings"]
+__all__ = ["MIN_RETENTION_DAYS", "BronzeSettings", "BuildsSettings", "EraseSettings", "TraktVacuumSettings"]
 
 MIN_RETENTION_DAYS: Final = 7
 """Days for which readers of older versions and running commits may need files that the newest version lacks."""
@@ -37,6 +37,18 @@ class BronzeSettings(StepSettings, pipeline="trakt"):
     )
 
 
+class BuildsSettings(BronzeSettings, pipeline="trakt"):
+    """The bronze table, and this machine's folder of what `model` builds from it."""
+
+    model_dir: str | None = setting(
+        None,
+        default_text="the state folder's trakt/models",
+        description="Keep the DuckDB file in this local folder.",
+        detail="The file is a cache: without it, the next build reads all of bronze.",
+        group=WHERE,
+    )
+
+
 class TraktVacuumSettings(BronzeSettings, pipeline="trakt"):
     """Settings of `vacuum`, which compacts the bronze table and deletes files that it no longer needs."""
 
@@ -49,7 +61,7 @@ class TraktVacuumSettings(BronzeSettings, pipeline="trakt"):
     dry_run: bool = setting(False, description="Report what would be done; change nothing.", group=HOW_IT_RUNS)
 
 
-class EraseSettings(BronzeSettings, pipeline="trakt"):
+class EraseSettings(BuildsSettings, pipeline="trakt"):
     """Settings of `erase`, which removes a user's comments."""
 
     user: SecretStr = setting(

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, PositiveInt
 
-from jobs.trakt.settings.bronze import BronzeSettings
+from jobs.trakt.settings.bronze import BuildsSettings
 from shared.lineage.settings import LineageSettings
 from shared.settings import setting
 from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
@@ -19,7 +19,7 @@ _METRICS: Final = Group("Metrics", 40)
 _MEMORY_MB: Final = 1_000
 
 
-class ModelSettings(LineageSettings, BronzeSettings, pipeline="trakt"):
+class ModelSettings(LineageSettings, BuildsSettings, pipeline="trakt"):
     """Settings of `model`, which builds silver and gold from bronze with dbt."""
 
     as_of: date | None = setting(
@@ -56,13 +56,6 @@ class ModelSettings(LineageSettings, BronzeSettings, pipeline="trakt"):
         None,
         default_text=".venv-dbt next to the environment, or /opt/dbt",
         description="Run dbt with this Python; it needs the packages of requirements/dbt.txt.",
-        group=WHERE,
-    )
-    model_dir: str | None = setting(
-        None,
-        default_text="the state folder's trakt/models",
-        description="Keep the DuckDB file in this local folder.",
-        detail="The file is a cache: without it, the next build reads all of bronze.",
         group=WHERE,
     )
     dbt_threads: Annotated[int, Field(ge=1, le=64)] = setting(

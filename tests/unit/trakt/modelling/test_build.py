@@ -80,7 +80,7 @@ def test_dbt_that_dies_is_tried_again_and_leaves_nothing(tmp_path: Path):
     settings = settings_of(tmp_path, dbt_python=str(python))
     with pytest.raises(DbtEnded, match="was killed by SIGKILL without a result: Killed by nobody; try again"):
         build(settings, BronzePlace(settings), run_id="r")
-    assert ModelCache(settings).current() is None
+    assert ModelCache(settings, 9).current() is None
     assert not (tmp_path / "models" / "work").exists()
 
 
@@ -133,7 +133,7 @@ def test_the_key_changes_with_the_parameters_and_the_salt_and_tells_neither(tmp_
 
 
 def test_the_pointer_is_replaced_and_old_files_go(tmp_path: Path):
-    cache = ModelCache(settings_of(tmp_path))
+    cache = ModelCache(settings_of(tmp_path), 9)
     with cache.locked():
         for name in ("one", "two"):
             work = cache.workplace() / "trakt.duckdb"
@@ -145,9 +145,32 @@ def test_the_pointer_is_replaced_and_old_files_go(tmp_path: Path):
     assert sorted(path.name for path in cache.folder.glob("*.duckdb")) == ["two.duckdb"]
 
 
+@pytest.mark.parametrize(
+    ("build", "result"),
+    [({}, "removed"), ({"erasures": 1}, "none"), ({"table": "file:///other"}, "other"), (None, "removed")],
+)
+def test_an_erasure_removes_builds_that_may_have_the_user(tmp_path: Path, build: dict[str, Any] | None, result: str):
+    cache = ModelCache(settings_of(tmp_path), 9)
+    assert cache.erase(table="file:///t", erasures=1) == "none"
+    assert not cache.folder.exists()
+    with cache.locked():
+        made = cache.workplace() / "trakt.duckdb"
+        made.write_text("a text")
+        cache.swap(made, cached(**(build or {})))
+        cache.workplace()
+    if build is None:
+        # A pointer that cannot be read: nobody knows what the file has.
+        (cache.folder / "current.json").write_text("{")
+    assert cache.erase(table="file:///t", erasures=1) == result
+    assert (cache.current() is None) is (result == "removed")
+    kept = {"lock"} if result == "removed" else {"lock", "current.json", "one.duckdb"}
+    assert {path.name for path in cache.folder.iterdir()} == kept
+    assert cache.erase(table="file:///t", erasures=1) == ("none" if result == "removed" else result)
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"file": "x"}'])
 def test_a_pointer_that_cannot_be_read_is_no_cache(tmp_path: Path, text: str):
-    cache = ModelCache(settings_of(tmp_path))
+    cache = ModelCache(settings_of(tmp_path), 9)
     cache.folder.mkdir()
     (cache.folder / "current.json").write_text(text)
     assert cache.current() is None
@@ -165,7 +188,7 @@ def test_a_folder_that_is_a_pattern_or_an_address_is_refused(tmp_path: Path, nam
 def test_a_build_that_was_killed_leaves_nothing_after_the_next_run_even_if_it_builds_nothing(tmp_path: Path):
     Bronze(tmp_path / "bucket").commit(Load("one").page(moment(0), ("movie", 1), comment(1)))
     settings = settings_of(tmp_path, dbt_python="/bin/false")
-    place, cache = BronzePlace(settings), ModelCache(settings)
+    place, cache = BronzePlace(settings), ModelCache(settings, 9)
     found = snapshot(place)
     description = cached(
         key=cache_key(settings), table=place.uri, table_id=found.table_id, version=found.version, build_id="v0"
@@ -195,7 +218,7 @@ def test_rows_of_trakt_and_of_the_replayer_in_one_bucket_are_not_mixed(tmp_path:
 
 
 def test_builds_in_one_folder_wait_for_each_other(tmp_path: Path):
-    cache = ModelCache(settings_of(tmp_path, dbt_timeout_s=1))
+    cache = ModelCache(settings_of(tmp_path), 0.2)
     with cache.locked(), pytest.raises(TransientError, match="another build has held"), cache.locked():
         pytest.fail("both hold the folder")
 
