@@ -97,8 +97,9 @@ STEPS: Final = (
     Step(
         "trakt",
         "vacuum",
-        "Compact the bronze table and delete files that it no longer needs.",
+        "Compact the bronze table, delete unused files and old builds of gold.",
         settings=f"{_SETTINGS}:TraktVacuumSettings",
         run="jobs.trakt.steps.vacuum:run",
+        view="jobs.trakt.steps.vacuum:show",
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from jobs.trakt.modelling.results import Results, check_results, read_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from jobs.trakt.bronze.live_files import LiveFile, Snapshot
@@ -61,7 +63,9 @@ class Built:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
+def build(
+    settings: ModelSettings, place: BronzePlace, *, run_id: str, hold: AbstractContextManager[None] | None = None
+) -> Built:
     """Build silver and gold of the newest version of bronze.
 
     A build that is killed leaves the current one as it is; the next one starts from that again.
@@ -70,6 +74,7 @@ def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
         settings: settings of the step.
         place: the bronze table.
         run_id: recorded with gold.
+        hold: the lock of gold's builds, taken while this one is put into the bucket.
 
     Raises:
         SaltMissing: the salt of user keys is not set.
@@ -115,7 +120,7 @@ def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
             )
             built.results = check_results(status, read_results(work), work)
             built.seconds["dbt"] = time.monotonic() - began
-            _finish(settings, place, cache, work, built, key=key, asked=asked, found=found, run_id=run_id)
+            _finish(settings, place, cache, work, built, key=key, asked=asked, found=found, run_id=run_id, hold=hold)
         finally:
             shutil.rmtree(work.root, ignore_errors=True)
     return built
@@ -153,6 +158,7 @@ def _finish(
     asked: str,
     found: Snapshot,
     run_id: str,
+    hold: AbstractContextManager[None] | None,
 ) -> None:
     """Put gold and swap the pointer; the order does not matter, since a build that lacks one of them is made again."""
     began = time.monotonic()
@@ -168,15 +174,18 @@ def _finish(
         table_id=found.table_id,
         engagement_days=settings.engagement_days,
     )
-    built.sizes = put_gold(
-        place.store,
-        work,
-        exported,
-        build_id=built.build_id,
-        version=built.version,
-        project=project_hash(),
-        run_id=run_id,
-    )
+    # A vacuum must not delete a build of this name while it becomes the current one again.
+    with hold or nullcontext():
+        built.sizes = put_gold(
+            place.store,
+            work,
+            exported,
+            build_id=built.build_id,
+            version=built.version,
+            erasures=found.erasures,
+            project=project_hash(),
+            run_id=run_id,
+        )
     description = Cached(
         file=f"{built.build_id}-{time.time_ns():x}.duckdb",
         key=key,

@@ -94,7 +94,15 @@ def is_exported(store: ObjectStore, build_id: str) -> bool:
 
 
 def put_gold(
-    store: ObjectStore, work: Workplace, exported: Exported, *, build_id: str, version: int, project: str, run_id: str
+    store: ObjectStore,
+    work: Workplace,
+    exported: Exported,
+    *,
+    build_id: str,
+    version: int,
+    erasures: int,
+    project: str,
+    run_id: str,
 ) -> dict[str, int]:
     """Put the files of a build, its manifest, and the pointer; return the bytes of each table.
 
@@ -104,6 +112,7 @@ def put_gold(
         exported: what the hooks exported.
         build_id: its name.
         version: version of the bronze table.
+        erasures: erasures of the bronze table up to that version.
         project: hash of the project.
         run_id: recorded in the manifest.
     """
@@ -120,6 +129,7 @@ def put_gold(
     manifest = {
         "format": _FORMAT,
         "bronze_version": version,
+        "erasures": erasures,
         "project_hash": project,
         "as_of": exported.as_of,
         "run_id": run_id,

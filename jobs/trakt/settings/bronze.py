@@ -50,12 +50,12 @@ class BuildsSettings(BronzeSettings, pipeline="trakt"):
 
 
 class TraktVacuumSettings(BronzeSettings, pipeline="trakt"):
-    """Settings of `vacuum`, which compacts the bronze table and deletes files that it no longer needs."""
+    """Settings of `vacuum`, which compacts the bronze table and deletes unused files and old builds of gold."""
 
     retention_days: Annotated[int, Field(ge=MIN_RETENTION_DAYS, le=3_650)] = setting(
         MIN_RETENTION_DAYS,
         unit="days",
-        description="Delete files that the table stopped using this long ago (at least 7 days).",
+        description="Delete files and builds that are unused for this long (at least 7 days).",
         group=LIMITS,
     )
     dry_run: bool = setting(False, description="Report what would be done; change nothing.", group=HOW_IT_RUNS)

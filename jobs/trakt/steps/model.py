@@ -32,10 +32,11 @@ def run(settings: ModelSettings, stage_run: StageRun) -> Report:
         TransientError: the store does not answer, or dbt did not end in time.
     """
     from jobs.trakt.bronze.place import BronzePlace
+    from jobs.trakt.gold.publish import hold_gold
     from jobs.trakt.modelling.build import build
 
     with trace(settings, MODEL, stage_run, inputs=[Dataset(BRONZE)]) as traced:
-        built = build(settings, BronzePlace(settings), run_id=stage_run.run_id)
+        built = build(settings, BronzePlace(settings), run_id=stage_run.run_id, hold=hold_gold(settings))
         if settings.lineage is not None and built.outcome != "empty":
             _name_datasets(traced, settings, built)
     return _report(settings, built)
