@@ -41,7 +41,7 @@ STEPS: Final = (
         "trakt",
         "model",
         "Build silver and gold from bronze with dbt.",
-        settings=f"{_SETTINGS}:ModelSettings",
+        settings=f"{_SETTINGS}:PinnedModelSettings",
         run="jobs.trakt.steps.model:run",
         stage=("model", 5),
         view="jobs.trakt.steps.model:show",

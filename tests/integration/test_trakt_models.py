@@ -35,7 +35,8 @@ from jobs.trakt.modelling.errors import ModelFailed, ModelTestFailed
 from jobs.trakt.modelling.export import Exported, read_export
 from jobs.trakt.modelling.sections import build_sections
 from jobs.trakt.modelling.silver import COLUMNS
-from jobs.trakt.settings import ModelSettings, VerifySettings
+from jobs.trakt.settings import ModelSettings, PinnedModelSettings, VerifySettings
+from jobs.trakt.steps.model import _report
 from tests.dbt_environment import DBT_PYTHON
 from tests.trakt_histories import Histories, ties
 from tests.trakt_loads import Bronze, Load, comment, moment
@@ -587,6 +588,29 @@ def test_a_version_that_is_modelled_already_starts_no_dbt(world: World, tmp_path
     never = executable(tmp_path / "never", "#!/bin/sh\nexit 9\n")
     again = model(world.settings.model_copy(update={"dbt_python": never}))
     assert (again.outcome, again.build_id) == ("unchanged", world.builds[-1].build_id)
+
+
+def test_a_build_of_an_older_version_is_that_of_its_time_and_leaves_the_current_one(world: World):
+    before = world.builds[1]
+    cache = ModelCache(world.settings, 9)
+    gold = Path(world.settings.bucket) / "gold"
+    pointer, current = (gold / "current.json").read_text(), cache.current()
+    manifest = json.loads((gold / before.build_id / "manifest.json").read_bytes())
+    shutil.rmtree(gold / before.build_id)
+    found = build(world.settings, BronzePlace(world.settings), run_id="run-2", version=before.version)
+    assert (found.outcome, found.version, found.build_id) == ("built", before.version, before.build_id)
+    assert found.file is not None
+    assert dump(found.file) == world.dumps[1]
+    # Files are named by their contents.
+    again = json.loads((gold / before.build_id / "manifest.json").read_bytes())
+    assert again == {**manifest, "run_id": "run-2", "pinned": True}
+    assert ((gold / "current.json").read_text(), cache.current()) == (pointer, current)
+    assert current is not None
+    assert cache.path(current).is_file()
+    report = _report(PinnedModelSettings(**world.settings.model_dump()), found)
+    assert report.outputs["bronze_version"] == str(before.version)
+    assert f"pinned to version {before.version} of bronze, so the current build stays" in report.headline
+    assert f"telecine trakt publish --build {before.build_id} --replace-newer" in report.headline
 
 
 def test_the_report_lists_tests_models_and_parameters(world: World):

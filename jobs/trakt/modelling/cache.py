@@ -25,6 +25,7 @@ __all__ = ["Cached", "ModelCache", "continues"]
 _POINTER: Final = "current.json"
 _FORMAT: Final = 2
 _WORK: Final = "work"
+_PINNED: Final = "pinned"
 # DuckDB reads files by a pattern, and dbt takes the path of its file for an address.
 _REFUSED: Final = "[*?#\\"
 _WAIT_S: Final = 0.2
@@ -69,10 +70,13 @@ class ModelCache:
     Args:
         settings: name the folder.
         timeout_s: wait for this long for a build that holds the folder.
+        pinned: the folder of builds from versions that were asked for, of which there is one at a time. They never
+            replace the build of the newest version, from which the next one continues.
     """
 
-    def __init__(self, settings: BuildsSettings, timeout_s: float) -> None:
-        self.folder = Path(settings.model_dir or Path(settings.state_dir) / "trakt" / "models").absolute()
+    def __init__(self, settings: BuildsSettings, timeout_s: float, *, pinned: bool = False) -> None:
+        folder = Path(settings.model_dir or Path(settings.state_dir) / "trakt" / "models").absolute()
+        self.folder = folder / _PINNED if pinned else folder
         self._timeout_s = timeout_s
 
     @contextmanager

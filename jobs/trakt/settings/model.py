@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import date  # noqa: TC003 - pydantic resolves the annotations of fields
 from typing import Annotated, Final
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from jobs.trakt.settings.bronze import BuildsSettings
 from shared.lineage.settings import LineageSettings
 from shared.settings import setting
 from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
 
-__all__ = ["ModelSettings"]
+__all__ = ["ModelSettings", "PinnedModelSettings"]
 
 _METRICS: Final = Group("Metrics", 40)
 # 1M comments need 935 MB in DuckDB at this limit; with less, it spills to disk.
@@ -20,7 +20,7 @@ _MEMORY_MB: Final = 1_000
 
 
 class ModelSettings(LineageSettings, BuildsSettings, pipeline="trakt"):
-    """Settings of `model`, which builds silver and gold from bronze with dbt."""
+    """Settings of builds: silver and gold from bronze with dbt."""
 
     as_of: date | None = setting(
         None,
@@ -66,4 +66,16 @@ class ModelSettings(LineageSettings, BuildsSettings, pipeline="trakt"):
     )
     dbt_timeout_s: PositiveInt = setting(
         1_800, unit="s", description="Stop a build that takes longer than this.", group=LIMITS
+    )
+
+
+class PinnedModelSettings(ModelSettings, pipeline="trakt"):
+    """Settings of `model`, which can also build from an older version of bronze."""
+
+    bronze_version: NonNegativeInt | None = setting(
+        None,
+        default_text="the newest",
+        description="Build from this version of the bronze table, as it was then.",
+        detail="Such a build has a DuckDB file of its own and does not become the current one: publish it by its name.",
+        group=HOW_IT_RUNS,
     )

@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from jobs.trakt.bronze.commit import commit_load
 from jobs.trakt.bronze.live_files import Snapshot, snapshot
 from jobs.trakt.bronze.place import BronzePlace
-from jobs.trakt.modelling.build import build
+from jobs.trakt.bronze.table import ERASURES, commit_files
+from jobs.trakt.bronze.vacuum import vacuum_table
+from jobs.trakt.modelling.build import build, pinned
 from jobs.trakt.modelling.cache import Cached, ModelCache, continues
 from jobs.trakt.modelling.environment import PROJECT, Workplace, cache_key, dbt_python, project_hash
 from jobs.trakt.modelling.errors import DbtEnded, DbtMissing, ModelFailed, ModelTestFailed, SaltMissing
@@ -24,6 +27,8 @@ from jobs.trakt.modelling.export import build_id_of, read_export
 from jobs.trakt.modelling.results import check_results, read_results
 from jobs.trakt.settings import ModelSettings
 from shared.errors import EXIT_CONFIGURATION, ConfigurationError, StorageFull, TransientError, UsageError
+from tests.trakt_answers import comment as trakt_comment
+from tests.trakt_bronze import comments_page, plain_place
 from tests.trakt_loads import Bronze, Load, comment, moment
 
 ROOT = Path(__file__).parents[4]
@@ -111,6 +116,39 @@ def test_a_table_that_was_made_again_in_the_same_place_is_not_continued(tmp_path
     now = snapshot(place)
     assert now.version > before.version
     assert not continues(build, key="k", table=place.uri, snapshot=now), "comments of the former table would stay"
+
+
+def test_a_version_that_does_not_exist_or_lacks_files_or_has_an_erased_user_is_refused(tmp_path: Path):
+    settings = settings_of(tmp_path, dbt_python="/bin/false")
+    place = plain_place(tmp_path / "bucket")
+    for number in (1, 2):
+        place.pages.put(comments_page(f"load-{number}", [trakt_comment(id=number)], minutes=number))
+        commit_load(place, f"load-{number}")
+
+    def refused(version: int, message: str) -> None:
+        with pytest.raises(UsageError, match=message) as caught:
+            build(settings, place, run_id="r", version=version)
+        assert (caught.value.code, caught.value.exit_code) == ("VERSION", 2)
+        assert "pass another --bronze-version" in str(caught.value)
+
+    assert build(settings, place, run_id="r", version=0).outcome == "empty"
+    refused(9, "has no version 9; expected a number from 0 to 2")
+    assert [file.load_id for file in pinned(place, 1).files] == ["load-1"] * 2
+    key = pinned(place, 1).files[0].key
+    body = place.store.read(key)
+    place.store.delete(key)
+    refused(
+        1, r"version 1 of .* lacks 1 of 2 files, which a vacuum has deleted, the first one bronze/trakt/resource_ki"
+    )
+    place.store.put(key, body)
+    commit_files(place, [], base=2, app=ERASURES, number=1, metadata={})
+    refused(2, r"version 2 of .* has comments of users who were erased after it; .*, up to 3; pass")
+    assert pinned(place, 3).erasures == 1
+    vacuum_table(place, 7)
+    for log in Path(place.location).glob("_delta_log/*[0-2].json"):
+        log.unlink()
+    refused(2, "no longer has version 2: a vacuum has deleted its log; expected a newer one")
+    assert not (tmp_path / "models" / "current.json").exists()
 
 
 def test_builds_of_two_tables_have_two_names():
