@@ -198,6 +198,7 @@ AUDIT: Final[dict[str, str]] = {
     "ORPHAN": "page objects belong to a load that the ledger does not know",
     "LOAD_MISSING": "a load is committed in the ledger, but missing from the bronze table",
     "LOAD_WAITING": "a load is not committed yet; the next ingest commits it",
+    "PAGE_ROW_MISSING": "a page is good in the ledger and its load is committed, but bronze lacks its `page` row",
     "ROW_MISSING": "a row that a page object produces is not in the bronze table",
     "ROW_EXTRA": "a row of the bronze table comes from no page object",
     "ROW_TWICE": "a row is in the bronze table twice",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.trakt.bronze.erased_items import EMPTY, author_marks, names_in_text
+from jobs.trakt.bronze.erased_items import EMPTY, author_marks, names_in_text, without_users
 from jobs.trakt.bronze.pages import WHOLE_ANSWER, ErasedItem
 from jobs.trakt.bronze.report import DeadLetter
 from jobs.trakt.contract.check import check
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jobs.trakt.bronze.pages import Page
     from jobs.trakt.contract.checked import Checked, Item
 
-__all__ = ["DEDUPLICATED", "Observation", "PageRows", "Subject", "observed_item", "read_page"]
+__all__ = ["DEDUPLICATED", "Observation", "PageRows", "Subject", "encoded", "observed_item", "read_page"]
 
 DEDUPLICATED: Final = frozenset({"comment", "tmdb"})
 """Kinds whose payload is not stored again if it equals the last stored one. Ratings are a series of measurements, and a
@@ -90,7 +90,7 @@ class PageRows:
         observations: accepted items, in the order of the answer.
         sightings: payload of the ``page`` row; None if the answer could not be read.
         erased: number of erased users' items: those already removed from the page object and those found now.
-        found_now: whether the page object still contains an item of an erased user.
+        found_now: whether the page object still contains an erased user.
         dead_letters: rejected items.
         unknown: JSON pointer of an unknown field -> items that have it.
         notes: (code, path) of an oddity -> occurrences.
@@ -180,6 +180,8 @@ def _answer(rows: PageRows, erased: Erased) -> None:
             _refuse(rows, checked.failure)
         return
     seen: list[Observation | ErasedItem] = []
+    # Nobody but the author is in the known fields of a comment; in a feed's item, the owner of a list may be.
+    others = bool(erased) and bool(checked.unknown or request.resource == "feed")
     for item in checked.items:
         found = observed_item(page, item)
         if erased and erased.holds(author_marks(item.value)):
@@ -187,6 +189,9 @@ def _answer(rows: PageRows, erased: Erased) -> None:
             rows.erased += 1
             rows.found_now = True
         else:
+            if others and without_users(item.value, erased):
+                found = observed_item(page, replace(item, payload=encoded(item.value)))
+                rows.found_now = True
             seen.append(found)
             rows.observations.append(found)
     _refuse_bad(rows, checked, erased)
@@ -209,6 +214,9 @@ def _refuse_bad(rows: PageRows, checked: Checked, erased: Erased) -> None:
                 rows.erased += 1
                 rows.found_now = True
                 continue
+            if erased.holds(names_in_text(bad.raw)):
+                bad = replace(bad, raw="")  # noqa: PLW2901 - the same item, without the user in it
+                rows.found_now = True
         _refuse(rows, bad)
 
 
@@ -241,7 +249,7 @@ def observed_item(page: Page, item: Item) -> Observation:
         if isinstance(value.get("comment"), dict):
             subject = _wrapped_subject(value)
             value = value["comment"]
-            payload = _encoded(value)
+            payload = encoded(value)
         number = value["id"]
     kind = request.resource if request.resource in ("rating", "title") else "comment"
     return Observation(
@@ -294,7 +302,8 @@ def _sightings(seen: Sequence[Observation | ErasedItem], *, items: int, subjects
     return json.dumps(found, separators=(",", ":"))
 
 
-def _encoded(value: Any) -> bytes:
+def encoded(value: Any) -> bytes:
+    """Return a value as it is stored: UTF-8 JSON with sorted keys."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.trakt.settings.api import ApiSettings
 from jobs.trakt.settings.bronze import BronzeSettings, EraseSettings, TraktVacuumSettings
 from jobs.trakt.settings.ingest import BackfillSettings, IngestSettings
-from jobs.trakt.settings.model import ModelSettings
+from jobs.trakt.settings.model import ModelSettings, PinnedModelSettings
 from jobs.trakt.settings.publish import PublishSettings
 from jobs.trakt.settings.replayer import ReplayerSettings
 from jobs.trakt.settings.run import RunSettings, VerifySettings
@@ -20,6 +20,7 @@ __all__ = [
     "EraseSettings",
     "IngestSettings",
     "ModelSettings",
+    "PinnedModelSettings",
     "PublishSettings",
     "ReplayerSettings",
     "RunSettings",
