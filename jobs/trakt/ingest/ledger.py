@@ -550,6 +550,21 @@ class Ledger:
             )
             return [row.load_id for row in rows if row.owner in dead]
 
+    def read_before(self, load_id: str) -> set[TitleRef]:
+        """Return the titles of which all comments had been read before the run of a load began."""
+        with transaction(self._settings) as session:
+            rows = session.rows(
+                """
+                SELECT DISTINCT kind, trakt_id FROM trakt.sweeps
+                WHERE complete AND resource = 'comments' AND since IS NULL AND ended_at < (
+                    SELECT min(started_at) FROM trakt.loads
+                    WHERE run_id = (SELECT run_id FROM trakt.loads WHERE load_id = :load_id)
+                )
+                """,
+                load_id=load_id,
+            )
+        return {TitleRef(row.kind, row.trakt_id) for row in rows}
+
     def planned(self, loads: Sequence[str]) -> list[Planned]:
         """Return the rows of some loads that are still planned."""
         with transaction(self._settings) as session:
@@ -642,6 +657,8 @@ class Ledger:
                 "bad": dict(report.bad),
                 "unknown": dict(report.unknown),
             }
+            if report.late_arrivals is not None:
+                counts["late_arrivals"] = report.late_arrivals
         with transaction(self._settings) as session:
             session.run(
                 """

@@ -155,6 +155,9 @@ class Loads:
 
     def _commit_now(self, load: str) -> LoadReport | None:
         has_pages = next(iter(self._place.pages.keys(load)), None) is not None
-        report = commit_load(self._place, load, take=self._ledger.letters) if has_pages else None
+        report = None
+        if has_pages:
+            read_before = self._ledger.read_before(load)
+            report = commit_load(self._place, load, take=self._ledger.letters, read_before=read_before)
         self._ledger.committed(load, report)
         return report

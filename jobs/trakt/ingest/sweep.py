@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from jobs.trakt.ingest.moments import moment
+from jobs.trakt.contract.moments import moment
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -57,6 +57,9 @@ class FakeLedger:
     def page_keys(self, _: list[str]) -> list[str]:
         return self.named
 
+    def read_before(self, _: str) -> set[TitleRef]:
+        return set()
+
     def committed(self, *_: object) -> None:
         pass
 
