@@ -7,7 +7,6 @@ were skipped; it can tell a killed run from one that is still reading by the adv
 from __future__ import annotations
 
 import json
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["Busy", "Ledger", "OpenSweep", "Outcome", "Planned", "Single", "Target", "is_dead", "page_counts"]
+__all__ = ["Busy", "Ledger", "OpenSweep", "Outcome", "Planned", "Single", "Target", "is_dead"]
 
 _LOCK: Final = "telecine trakt ingest "
 # A sweep that was interrupted longer ago is started again: most of its pages would be read again before the next one.
@@ -676,16 +675,3 @@ class Ledger:
 
 def _title(ref: TitleRef | None) -> dict[str, Any]:
     return {"kind": ref.kind if ref else None, "trakt_id": ref.trakt_id if ref else None}
-
-
-def page_counts(settings: DatabaseSettings, run_id: str) -> Counter[tuple[str, str, str]]:
-    """Return the pages of a run by resource, status and reason; an empty reason stands for none."""
-    with transaction(settings) as session:
-        rows = session.rows(
-            """
-            SELECT resource, status, coalesce(reason, '') AS reason, count(*) AS pages FROM trakt.pages
-            WHERE run_id = :run_id GROUP BY 1, 2, 3
-            """,
-            run_id=run_id,
-        )
-    return Counter({(row.resource, row.status, row.reason): row.pages for row in rows})

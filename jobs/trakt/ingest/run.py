@@ -74,7 +74,7 @@ class Run:
         loads: commits to the bronze table.
         recovered: pages that a killed run had read and not noted.
         tally: requests.
-        stopped: the error that ended the run; what had come by then is committed.
+        stopped: the error of the API that ended the run; what had come by then is committed.
     """
 
     titles: int = 0
@@ -96,20 +96,6 @@ class Run:
         for each in self.reads:
             found.update(each.counts)
         return found
-
-    @property
-    def totals(self) -> dict[str, int]:
-        """Counts of a run that ended early."""
-        return {
-            "titles": self.titles,
-            "planned": self.planned,
-            "read": len(self.reads),
-            "comments": self.counts["comments"],
-            "rows": sum(sum(load.rows.values()) for load in self.loads),
-            "recovered": self.recovered,
-            "requests": self.tally.requests if self.tally else 0,
-            "retries": self.tally.retries if self.tally else 0,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +120,7 @@ class Forecast:
 
 
 def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
-    """Read what a run asks for, and commit it.
+    """Read what a run asks for, and commit it. An error of the API ends the reading, and is part of the result.
 
     Args:
         settings: settings of ``ingest`` or ``backfill``.
@@ -142,8 +128,8 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
 
     Raises:
         UsageError: the watch list is wrong, or the run's id is too long.
-        ConfigurationError: the API accepts neither key nor account.
-        TransientError: the API, the store or the database is out of reach; what had come by then is committed.
+        ConfigurationError: the database or the store needs an operator.
+        TransientError: the store or the database is out of reach; the next run commits what had come by then.
     """
     if (length := len(stage_run.run_id)) > LONGEST_RUN_ID:
         raise UsageError(
@@ -162,10 +148,6 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
             ledger.write(driver.loads.waiting())
             ledger.skip_rest("INTERRUPTED")
             raise
-    if driver.done.stopped is not None:
-        # There is no report of a run that was stopped: the ledger keeps the data of its error.
-        driver.done.stopped.data["counts"] = driver.done.totals
-        raise driver.done.stopped
     return driver.done
 
 
@@ -293,7 +275,7 @@ class _Driver:
             except TelecineError as error:
                 # Keep the pages that were read: the next run continues from there.
                 done.stopped = error
-                _LOG.warning("%s; what was read is committed", error.message)
+                _LOG.error("%s What was read is committed.", error.message)
         await self.loads.flush()
         await asyncio.to_thread(self._ledger.skip_rest, done.stopped.code if done.stopped else "BUSY")
         await self.loads.finish()
