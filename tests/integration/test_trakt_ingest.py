@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jobs.trakt.api.client import TraktClient
 from jobs.trakt.commands import STEPS
 from jobs.trakt.errors import AmbiguousTitle
 from jobs.trakt.ingest.title_reading import TitleReader
@@ -322,6 +323,41 @@ def test_replies_are_read_on_demand(trakt):
             (True,)
         ]
         assert (report.status, report.counts["failed"]) == ("success", 0)
+
+
+def test_replies_that_were_read_are_not_asked_for_again_after_an_error_in_the_middle(trakt, monkeypatch):
+    get = TraktClient.get
+    with trakt("calm") as place:
+        watch_list = place.watch_list(0)
+        for ending, answers in (("/comments/oldest", 2), ("/replies", 5), ("/replies", 5)):
+            left = iter(range(answers))
+
+            async def away(self: Any, path: str, *values: Any, at: str = ending, left: Any = left, **more: Any) -> Any:
+                if path.endswith(at) and next(left, None) is None:
+                    raise TransientError("the network is away")
+                return await get(self, path, *values, **more)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(TraktClient, "get", away)
+                assert place.ingest(watch_list=watch_list, replies=True).exit_code == 75
+        # A run without replies leaves them to the next one with them.
+        assert place.ingest(watch_list=watch_list).status == "success"
+        report = place.ingest(watch_list=watch_list, replies=True)
+        assert (report.status, report.counts["swept"]) == ("success", 0)
+        asked = place.asked()
+        replied = [
+            each["comment"]["id"]
+            for each in place.site.truth().comments()
+            if each.get("movie", {}).get("ids", {}).get("trakt") == 1001 and each["comment"]["replies"]
+        ]
+        assert len(replied) > 15
+        assert {path: asked[path] for path in asked if path.endswith("/replies")} == {
+            f"/comments/{number}/replies": 1 for number in replied
+        }
+        pages = place.rows("SELECT pages_expected FROM trakt.sweeps WHERE resource = 'comments' AND complete")
+        assert asked["/movies/1001/comments/oldest"] == pages[0][0] + 1, "the border"
+        assert place.rows("SELECT count(*) FROM trakt.sweeps WHERE ended_at IS NULL OR NOT complete") == [(0,)]
+        assert place.rows("SELECT DISTINCT status FROM trakt.pages WHERE resource = 'replies'") == [("good",)]
 
 
 def test_a_dry_run_asks_nothing_and_states_the_requests(trakt):

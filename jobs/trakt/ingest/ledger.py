@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.trakt.ingest.sweep import Known
+from jobs.trakt.ingest.sweep import LIMIT, Known
 from jobs.trakt.model import TitleRef
 from shared.database.session import transaction
 from shared.text import clean_text
@@ -76,12 +76,14 @@ class OpenSweep:
         known: pages that an interrupted run had read.
         started: time of its first answer.
         hint: last page with comments of the complete sweep before.
+        keys: page objects of the known pages.
     """
 
     sweep_id: int
     known: tuple[Known, ...] = ()
     started: datetime | None = None
     hint: int = 0
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,25 +165,24 @@ class Ledger:
 
     # Sweeps
 
-    def open_sweep(self, target: Target, limit: int, load_id: str, *, resumes: bool = True) -> OpenSweep:
+    def open_sweep(self, target: Target, limit: int, load_id: str) -> OpenSweep:
         """Start a sweep, or resume the one that an ended process left; plan the first page.
 
         Args:
             target: the listing.
             limit: comments per page.
             load_id: the open load.
-            resumes: whether to resume; if not, what an ended process left is abandoned.
 
         Raises:
             Busy: another process reads the listing now, or has read it since this one planned to.
         """
         with transaction(self._settings) as session:
-            found = self._claim(session, target, limit, resumes=resumes)
+            found = self._claim(session, target, limit)
             first = len(found.known) + 1
             self._plan(session, found.sweep_id, target, [first], limit, load_id)
         return found
 
-    def _claim(self, session: DatabaseSession, target: Target, limit: int, *, resumes: bool) -> OpenSweep:
+    def _claim(self, session: DatabaseSession, target: Target, limit: int) -> OpenSweep:
         values = {**_title(target.ref), "resource": target.resource, "comment_id": target.comment_id}
         while True:
             made = session.rows(
@@ -226,10 +227,12 @@ class Ledger:
             )
             if not left:
                 continue  # it has ended in the meantime
+            if left[0].owner == self.owner and target.resource == "replies":
+                return OpenSweep(left[0].sweep_id)  # planned at the end of its title's sweep
             if not is_dead(session, left[0].owner):
                 raise Busy
             same = (left[0].sort, left[0].since, left[0].page_limit) == (target.sort, target.since, limit)
-            if resumes and target.resource == "comments" and same and left[0].is_young:
+            if target.resource != "feed" and same and left[0].is_young:
                 return self._adopt(session, left[0].sweep_id, target)
             self._abandon(session, [left[0].sweep_id], "ABANDONED")
 
@@ -242,7 +245,7 @@ class Ledger:
         )
         rows = session.rows(
             """
-            SELECT page, ids, page_count, item_count, observed_at FROM trakt.pages
+            SELECT page, ids, page_count, item_count, observed_at, page_key FROM trakt.pages
             WHERE sweep_id = :sweep_id AND NOT slice AND status IN ('good', 'good_empty') AND reason IS NULL
             ORDER BY page
             """,
@@ -255,7 +258,8 @@ class Ledger:
             if row.page == at
         ]
         started = rows[0].observed_at if known else None
-        return OpenSweep(sweep_id, tuple(known), started, self._hint(session, target))
+        keys = tuple(row.page_key for row in rows[: len(known)] if row.page_key is not None)
+        return OpenSweep(sweep_id, tuple(known), started, self._hint(session, target), keys)
 
     @staticmethod
     def _hint(session: DatabaseSession, target: Target) -> int:
@@ -286,7 +290,7 @@ class Ledger:
         reason: str | None,
         notes: Iterable[str],
         sliced: Sequence[int] = (),
-        completed: Callable[[DatabaseSession], None] | None = None,
+        ended: Callable[[DatabaseSession], None] | None = None,
     ) -> None:
         """End a sweep; pages that it did not come to are skipped for its reason.
 
@@ -300,7 +304,7 @@ class Ledger:
             reason: why it is not complete.
             notes: codes of oddities.
             sliced: pages that failed, and were then read in parts.
-            completed: called in the same transaction if the sweep is complete.
+            ended: called in the same transaction.
         """
         with transaction(self._settings) as session:
             if sliced:
@@ -329,8 +333,8 @@ class Ledger:
                 reason=reason,
                 notes=sorted(notes),
             )
-            if complete and completed is not None:
-                completed(session)
+            if ended is not None:
+                ended(session)
             if reason is None:
                 # Planned beyond the end, such as before a kill between the last page and the end: not expected.
                 session.run("DELETE FROM trakt.pages WHERE sweep_id = :id AND status = 'planned'", id=sweep_id)
@@ -344,16 +348,66 @@ class Ledger:
                     reason=reason,
                 )
 
+    def plan_replies(self, session: DatabaseSession, ref: TitleRef, comment_ids: Sequence[int], load_id: str) -> None:
+        """Plan to read the replies to comments, in a transaction: a sweep each, and its first page.
+
+        A process that is killed before it has read all of them leaves these sweeps to the next one.
+        """
+        session.run(
+            """
+            WITH planned AS (
+                INSERT INTO trakt.sweeps (run_id, owner, resource, kind, trakt_id, comment_id, sort, page_limit)
+                SELECT :run_id, :owner, 'replies', :kind, :trakt_id, comment_id, 'oldest', :limit
+                FROM unnest(CAST(:comment_ids AS bigint[])) AS comment_id
+                ON CONFLICT DO NOTHING RETURNING sweep_id, comment_id
+            )
+            INSERT INTO trakt.pages (day, run_id, sweep_id, resource, kind, trakt_id, comment_id, sort, page,
+                page_limit, load_id)
+            SELECT :day, :run_id, sweep_id, 'replies', :kind, :trakt_id, comment_id, 'oldest', 1, :limit, :load_id
+            FROM planned
+            """,
+            **_title(ref),
+            day=self.day,
+            run_id=self.run_id,
+            owner=self.owner,
+            limit=LIMIT,
+            comment_ids=list(comment_ids),
+            load_id=load_id,
+        )
+
+    def owed_replies(self) -> dict[TitleRef, list[int]]:
+        """Return the comments whose replies an ended process had planned to read, by title."""
+        found: dict[TitleRef, list[int]] = {}
+        with transaction(self._settings) as session:
+            rows = session.rows(
+                """
+                SELECT kind, trakt_id, comment_id, owner FROM trakt.sweeps
+                WHERE ended_at IS NULL AND resource = 'replies' AND started_at > now() - make_interval(days => :days)
+                ORDER BY sweep_id
+                """,
+                days=_RESUMABLE_DAYS,
+            )
+            dead = {owner for owner in {row.owner for row in rows} if is_dead(session, owner)}
+        for row in rows:
+            if row.owner in dead:
+                found.setdefault(TitleRef(row.kind, row.trakt_id), []).append(row.comment_id)
+        return found
+
     def abandon(self, refs: Sequence[TitleRef]) -> None:
-        """End the sweeps that ended processes left, except those of some titles, which are resumed."""
+        """End the sweeps that ended processes left, except those of some titles, and young ones of replies.
+
+        Those are resumed: the former by this run, the latter by the next one that reads replies.
+        """
         with transaction(self._settings) as session:
             left = session.rows(
                 """
                 SELECT sweep_id, owner FROM trakt.sweeps
                 WHERE ended_at IS NULL AND NOT (resource = 'comments' AND kind || '-' || trakt_id = ANY (:kept))
+                    AND NOT (resource = 'replies' AND started_at > now() - make_interval(days => :days))
                 FOR UPDATE SKIP LOCKED
                 """,
                 kept=[str(ref) for ref in refs],
+                days=_RESUMABLE_DAYS,
             )
             self._abandon(session, [each.sweep_id for each in left if is_dead(session, each.owner)], "ABANDONED")
 

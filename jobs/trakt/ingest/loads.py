@@ -78,6 +78,15 @@ class Loads:
         page = replace(page, request=replace(page.request, read=reads[key]))
         return await asyncio.to_thread(self._place.pages.put, page)
 
+    def page(self, key: str) -> Page:
+        """Return a stored page.
+
+        Raises:
+            ObjectMissing: it does not exist.
+            IntegrityError: it is damaged.
+        """
+        return self._place.pages.get(key)
+
     async def leave(self, load: str, outcome: Outcome | None) -> None:
         """Take the outcome of a page whose object was put, and commit loads that are full and at rest."""
         if outcome is not None:

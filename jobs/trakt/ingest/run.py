@@ -31,7 +31,7 @@ from shared.ledger.run import new_run_id
 from shared.text import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import date
 
     from jobs.trakt.api.client import Tally
@@ -239,15 +239,16 @@ def _plan(
     resumable: Collection[TitleRef],
     *,
     rated: Collection[TitleRef],
+    owed: Mapping[TitleRef, Sequence[int]] | None = None,
 ) -> list[Work]:
     is_all = settings.ratings == "all"
     if isinstance(settings, BackfillSettings):
         with transaction(settings) as session:
             fresh = plan.fresh(session, settings.skip_hours, _since(settings))
-        wanted = [title.ref for title in known if title.ref not in fresh or title.ref in resumable]
-        chosen = [title for title in known if title.ref in wanted]
-        return plan.works(chosen, due=wanted, all_ratings=is_all)
-    return plan.works(known, due=resumable, rated=rated, all_ratings=is_all)
+        wanted = {title.ref for title in known if title.ref not in fresh or title.ref in resumable}
+        chosen = [title for title in known if title.ref in wanted or title.ref in (owed or {})]
+        return plan.works(chosen, due=wanted, all_ratings=is_all, owed=owed)
+    return plan.works(known, due=resumable, rated=rated, all_ratings=is_all, owed=owed)
 
 
 class _Driver:
@@ -293,7 +294,8 @@ class _Driver:
         if isinstance(settings, IngestSettings) or not await asyncio.to_thread(has_watermark, settings):
             known = await self._feed(reader, known)
         rated = await asyncio.to_thread(_unrated, settings)
-        works = await asyncio.to_thread(lambda: _plan(settings, known, resumable, rated=rated))
+        owed = await asyncio.to_thread(self._ledger.owed_replies) if settings.replies else {}
+        works = await asyncio.to_thread(lambda: _plan(settings, known, resumable, rated=rated, owed=owed))
         done.planned = len(works)
         await self._titles(reader, works)
 
