@@ -43,6 +43,8 @@ _SLICE_RETRIES: Final = 1
 _RESTARTS: Final = 2
 # A feed that lost the subjects of its comments has them again with the next request (trakt/trakt-api#369).
 _BARE_READS: Final = 2
+# A stopped run has 30 s in Kubernetes; an object takes less than one.
+_STORING_S: Final = 5.0
 _RESTARTED: Final = frozenset({"BORDER_CHANGED", "LIMIT_CHANGED"})
 
 
@@ -309,6 +311,18 @@ class Reader:
     ) -> Read:
         read = _judged(request, answer)
         repeated = land(read) if land is not None else 0
+        storing = asyncio.create_task(self._put(target, request, page_id, answer, read, repeated))
+        try:
+            await asyncio.shield(storing)
+        except asyncio.CancelledError:
+            # An answer that has come is stored also by a run that is being stopped: nothing asks for it again.
+            await asyncio.wait([storing], timeout=_STORING_S)
+            raise
+        return read
+
+    async def _put(  # noqa: PLR0917 - as _keep, with what was read
+        self, target: str, request: _Request, page_id: int, answer: Answer, read: Read, repeated: int
+    ) -> None:
         load = await self.loads.enter()
         outcome = None
         try:
@@ -334,7 +348,6 @@ class Reader:
             raise
         finally:
             await self.loads.leave(load, outcome)
-        return read
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from jobs.trakt.bronze.place import BronzePlace
 from jobs.trakt.errors import AmbiguousTitle, PageFailed, TitleUnknown
 from jobs.trakt.ingest import plan, titles, watch_list
 from jobs.trakt.ingest.feed import has_watermark, read_feed
+from jobs.trakt.ingest.interruption import run_until_signal
 from jobs.trakt.ingest.ledger import Busy, Ledger, Single
 from jobs.trakt.ingest.loads import Loads
 from jobs.trakt.ingest.reading import Reader
@@ -130,6 +131,7 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
         UsageError: the watch list is wrong, or the run's id is too long.
         ConfigurationError: the database or the store needs an operator.
         TransientError: the store or the database is out of reach; the next run commits what had come by then.
+        Stopped: a signal stopped the run; the next one commits what had come by then.
     """
     if (length := len(stage_run.run_id)) > LONGEST_RUN_ID:
         raise UsageError(
@@ -142,11 +144,14 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
     with ledger.alive():
         driver = _Driver(settings, stage_run, ledger)
         try:
-            asyncio.run(driver.run(entries))
+            run_until_signal(driver.run(entries))
         except BaseException:
-            # A killed process leaves this to the next run.
-            ledger.write(driver.loads.waiting())
-            ledger.skip_rest("INTERRUPTED")
+            # A killed process leaves this to the next run, and so does one whose database is away.
+            try:
+                driver.loads.settle()
+                ledger.skip_rest("INTERRUPTED")
+            except TelecineError as error:
+                _LOG.warning("the page ledger is not up to date, which the next run repairs: %s", error)
             raise
     return driver.done
 

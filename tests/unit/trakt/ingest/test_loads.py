@@ -121,15 +121,41 @@ def test_outcomes_whose_writing_failed_are_written_once_by_the_next(tmp_path):
     async def work() -> None:
         with pytest.raises(TransientError):
             await taken.add(Outcome(1, "good", "load-1"))
-        assert [each.page_id for each in taken.waiting()] == [1]
+        assert ledger.writes == []
         # One statement changes a row once: a second read of the page is written after the first.
         await taken.add(Outcome(1, "good", "load-1", rows=2))
         await taken.add(Outcome(2, "good", "load-1"))
         await taken.finish()
 
     asyncio.run(work())
-    assert [(each.page_id, each.rows) for rows in ledger.writes for each in rows] == [(1, None), (1, 2), (2, None)]
+    assert [(each.page_id, each.rows) for rows in ledger.writes for each in rows] == [(1, None), (2, None), (1, 2)]
     assert all(len({each.page_id for each in rows}) == len(rows) for rows in ledger.writes)
+
+
+def test_two_reads_of_a_page_that_wait_at_the_end_are_written_one_after_the_other(tmp_path):
+    ledger = FakeLedger(failures=1)
+    entered, goes_on = threading.Event(), threading.Event()
+    write = ledger.write
+
+    def slowly(outcomes: list[Outcome]) -> None:
+        entered.set()
+        goes_on.wait(10)
+        write(outcomes)
+
+    ledger.write = slowly  # type: ignore[method-assign]
+    taken = loads(FakePlace(tmp_path), ledger)
+
+    async def work() -> None:
+        first = asyncio.create_task(taken.add(Outcome(1, "good", "load-1")))
+        await asyncio.to_thread(entered.wait, 10)
+        await taken.add(Outcome(1, "good", "load-1", rows=2))
+        goes_on.set()
+        with pytest.raises(TransientError):
+            await first
+
+    asyncio.run(work())
+    taken.settle()
+    assert [[(each.page_id, each.rows) for each in rows] for rows in ledger.writes] == [[(1, None)], [(1, 2)]]
 
 
 @pytest.mark.parametrize("failures", [0, 1])
