@@ -136,6 +136,23 @@ def test_absent_comments_are_asked_for_although_the_run_ended_before_it_did(trak
         assert place.ingest(watch_list=watch_list).counts["absent"] < 3
 
 
+def test_a_document_that_was_planned_in_a_committed_load_is_settled_by_the_next_run(trakt):
+    with trakt("calm") as place:
+        place.ingest(watch_list=place.watch_list(1, 2))
+        # As a kill leaves them, after the load of their plan was committed.
+        rows = "resource = 'rating' OR (resource = 'title' AND trakt_id = 1002)"
+        place.rows(f"UPDATE trakt.pages SET status = 'planned', page_key = NULL, observed_at = NULL WHERE {rows}")
+        report = place.ingest(watch_list=place.watch_list(1, 2))
+        assert (report.status, report.counts["ratings"], report.counts["recovered"]) == ("success", 2, 0)
+        assert place.rows(
+            f"SELECT resource, status, reason, count(*) FROM trakt.pages WHERE {rows} GROUP BY 1, 2, 3 ORDER BY 1, 2"
+        ) == [
+            ("rating", "good", None, 2),
+            ("rating", "skipped", "INTERRUPTED", 2),
+            ("title", "skipped", "INTERRUPTED", 1),
+        ]
+
+
 def test_a_title_is_gone_after_404_on_three_days_and_keeps_its_rows(trakt):
     with trakt("calm") as place:
         watch_list = place.watch_list(5, 7)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["Busy", "Ledger", "OpenSweep", "Outcome", "Planned", "Single", "Target", "is_dead"]
+__all__ = ["Busy", "Ledger", "LeftLoad", "OpenSweep", "Outcome", "Planned", "Single", "Target", "is_dead"]
 
 _LOCK: Final = "telecine trakt ingest "
 # A sweep that was interrupted longer ago is started again: most of its pages would be read again before the next one.
@@ -99,6 +99,19 @@ class Planned:
     page: int
     page_limit: int
     in_sweep: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeftLoad:
+    """A load of a process that ended before all pages that it had planned were settled.
+
+    Attributes:
+        load_id: its id.
+        is_committed: whether it is in the table: then only its planned rows are left.
+    """
+
+    load_id: str
+    is_committed: bool
 
 
 @dataclass(slots=True)
@@ -586,22 +599,30 @@ class Ledger:
                 ):
                     return load_id
 
-    def left_loads(self) -> list[str]:
-        """Take over the loads that ended processes did not commit, and return their ids, oldest first."""
+    def left_loads(self) -> list[LeftLoad]:
+        """Take over the loads that ended processes left, and return them, oldest first.
+
+        Left are those that are not committed, and those with planned rows: the documents of a run are planned in its
+        first load, which may be committed long before the last of them is asked for.
+        """
         with transaction(self._settings) as session:
             rows = session.rows(
-                "SELECT load_id, owner FROM trakt.loads WHERE committed_at IS NULL AND owner <> :owner"
-                " ORDER BY started_at, load_id FOR UPDATE SKIP LOCKED",
+                """
+                SELECT load_id, owner, committed_at IS NOT NULL AS is_committed FROM trakt.loads
+                WHERE owner <> :owner
+                    AND (committed_at IS NULL OR load_id IN (SELECT load_id FROM trakt.pages WHERE status = 'planned'))
+                ORDER BY started_at, load_id FOR UPDATE SKIP LOCKED
+                """,
                 owner=self.owner,
             )
-            owners = {row.owner for row in rows}
-            dead = {owner for owner in owners if is_dead(session, owner)}
+            dead = {owner for owner in {row.owner for row in rows} if is_dead(session, owner)}
+            left = [LeftLoad(row.load_id, row.is_committed) for row in rows if row.owner in dead]
             session.run(
-                "UPDATE trakt.loads SET owner = :owner WHERE committed_at IS NULL AND owner = ANY (:dead)",
+                "UPDATE trakt.loads SET owner = :owner WHERE load_id = ANY (:loads)",
                 owner=self.owner,
-                dead=sorted(dead),
+                loads=[each.load_id for each in left],
             )
-            return [row.load_id for row in rows if row.owner in dead]
+            return left
 
     def read_before(self, load_id: str) -> set[TitleRef]:
         """Return the titles of which all comments had been read before the run of a load began."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jobs.trakt.bronze.pages import Page, PageObjects, PageRequest
-from jobs.trakt.ingest.ledger import Outcome, Planned
+from jobs.trakt.ingest.ledger import LeftLoad, Outcome, Planned
 from jobs.trakt.ingest.loads import Loads
 from jobs.trakt.ingest.recovery import recover
 from jobs.trakt.model import TitleRef
@@ -38,7 +38,7 @@ class FakeLedger:
     def __init__(self, failures: int = 0) -> None:
         self.failures = failures
         self.writes: list[list[Outcome]] = []
-        self.left: list[str] = []
+        self.left: list[LeftLoad] = []
         self.rows: list[Planned] = []
         self.named: list[str] = []
 
@@ -48,7 +48,7 @@ class FakeLedger:
             raise TransientError("the database is away")
         self.writes.append(list(outcomes))
 
-    def left_loads(self) -> list[str]:
+    def left_loads(self) -> list[LeftLoad]:
         return self.left
 
     def planned(self, _: list[str]) -> list[Planned]:
@@ -96,7 +96,7 @@ def test_a_planned_row_takes_the_first_object_that_no_other_row_has_taken(tmp_pa
     place, ledger = FakePlace(tmp_path), FakeLedger()
     for read in reads:
         place.pages.put(page(replace(REQUEST, read=read)))
-    ledger.left = ["load-1"]
+    ledger.left = [LeftLoad("load-1", is_committed=False)]
     ledger.rows = [Planned(7, "load-1", "comments", REF, None, "oldest", 1, 250, in_sweep=True)]
     ledger.named = [replace(REQUEST, read=read).key for read in named]
     monkeypatch.setattr(Loads, "_commit_now", lambda *_: None)
@@ -108,10 +108,24 @@ def test_a_planned_row_takes_the_first_object_that_no_other_row_has_taken(tmp_pa
 def test_a_planned_row_takes_no_object_of_an_earlier_load(tmp_path, monkeypatch):
     place, ledger = FakePlace(tmp_path), FakeLedger()
     place.pages.put(page(REQUEST))
-    ledger.left = ["load-1", "load-2"]
+    ledger.left = [LeftLoad("load-1", is_committed=False), LeftLoad("load-2", is_committed=False)]
     ledger.rows = [Planned(7, "load-2", "comments", REF, None, "oldest", 1, 250, in_sweep=True)]
     monkeypatch.setattr(Loads, "_commit_now", lambda *_: None)
     assert asyncio.run(recover(ledger, place, loads(place, ledger))) == 0  # type: ignore[arg-type]
+
+
+def test_a_row_of_a_committed_load_takes_its_object_from_a_later_load(tmp_path, monkeypatch):
+    place, ledger = FakePlace(tmp_path), FakeLedger()
+    key = place.pages.put(page(replace(REQUEST, load_id="load-2")))
+    place.pages.put(page(REQUEST))
+    ledger.left = [LeftLoad("load-1", is_committed=True), LeftLoad("load-2", is_committed=False)]
+    ledger.rows = [Planned(7, "load-1", "comments", REF, None, "oldest", 1, 250, in_sweep=True)]
+    committed: list[str] = []
+    monkeypatch.setattr(Loads, "_commit_now", lambda _, load: committed.append(load))
+    assert asyncio.run(recover(ledger, place, loads(place, ledger))) == 1  # type: ignore[arg-type]
+    # The load that is in the table has a row for each of its objects.
+    assert [each.page_key for rows in ledger.writes for each in rows] == [key]
+    assert committed == ["load-2"]
 
 
 def test_outcomes_whose_writing_failed_are_written_once_by_the_next(tmp_path):
