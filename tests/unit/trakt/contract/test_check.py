@@ -390,6 +390,7 @@ def test_an_update_names_a_film_or_a_show():
         (b'{"error":"not found"}', "NOT_A_LIST"),
         (b"null", "NOT_A_LIST"),
         (b" " * (64 * 2**20 + 1), "TOO_LARGE"),
+        (b"[" + b"{}," * 4_000_001 + b"{}]", "TOO_LARGE"),
         (b"[" + b",".join([b"[]"] * 10_001) + b"]", "TOO_LARGE"),
     ],
 )
