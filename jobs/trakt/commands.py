@@ -20,6 +20,7 @@ STEPS: Final = (
         settings=f"{_SETTINGS}:IngestSettings",
         run="jobs.trakt.steps.ingest:run",
         stage=("ingest", 5),
+        view="jobs.trakt.steps.ingest:show",
     ),
     Step(
         "trakt",
@@ -28,6 +29,7 @@ STEPS: Final = (
         settings=f"{_SETTINGS}:BackfillSettings",
         run="jobs.trakt.steps.ingest:run",
         stage=("backfill", 5),
+        view="jobs.trakt.steps.ingest:show",
     ),
     Step(
         "trakt",

@@ -71,6 +71,8 @@ class Observation:
         payload: JSON with sorted keys; None for a 404.
         sha256: hex digits of the payload's hash; None for a 404.
         subject: the subject.
+        written_at: when a comment on a title, or on a part of it, was written, as the API writes it; None for a reply
+            and for anything else.
     """
 
     kind: str
@@ -79,6 +81,7 @@ class Observation:
     payload: str | None
     sha256: str | None
     subject: Subject
+    written_at: str | None = None
 
 
 @dataclass(slots=True)
@@ -239,6 +242,7 @@ def _refuse(rows: PageRows, bad: BadItem) -> None:
 def observed_item(page: Page, item: Item) -> Observation:
     """Return an accepted item as it is stored; for a feed's item, only its comment, as in a list of comments."""
     request, value = page.request, item.value
+    written_at = None
     if request.resource in ("rating", "title"):
         title = request.title
         slug = value.get("ids", {}).get("slug") if request.resource == "title" else None
@@ -251,9 +255,10 @@ def observed_item(page: Page, item: Item) -> Observation:
             value = value["comment"]
             payload = encoded(value)
         number = value["id"]
+        written_at = None if value.get("parent_id") else value["created_at"]
     kind = request.resource if request.resource in ("rating", "title") else "comment"
     return Observation(
-        kind, item.index if request.is_list else None, number, payload.decode(), _sha256(payload), subject
+        kind, item.index if request.is_list else None, number, payload.decode(), _sha256(payload), subject, written_at
     )
 
 

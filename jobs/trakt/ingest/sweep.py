@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from jobs.trakt.ingest.moments import moment
+from jobs.trakt.contract.moments import moment
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -132,6 +132,7 @@ class Sweep:
         most: read at most this many pages; more are ``TOO_LONG``.
         known: pages that an interrupted sweep has read.
         started: time of the first answer; comments written later are new.
+        rechecks: whether the last known page is read again, as something may have moved since.
     """
 
     def __init__(
@@ -145,6 +146,7 @@ class Sweep:
         most: int | None = None,
         known: Iterable[Known] = (),
         started: datetime | None = None,
+        rechecks: bool = True,
     ) -> None:
         self.limit = limit
         self.sort = sort
@@ -175,7 +177,7 @@ class Sweep:
         self._empty = 0
         self._failed = 0
         self._gave_up = False
-        self._resume(sorted(known, key=lambda each: each.page))
+        self._resume(sorted(known, key=lambda each: each.page), rechecks=rechecks)
 
     # Requests
 
@@ -464,7 +466,7 @@ class Sweep:
 
     # Resuming
 
-    def _resume(self, known: list[Known]) -> None:
+    def _resume(self, known: list[Known], *, rechecks: bool) -> None:
         if not known:
             return
         read = [each for each in known if each.page <= len(known)]
@@ -483,5 +485,7 @@ class Sweep:
             self._compare(each.page)
         # Borders that were to be compared are compared at the end: their pages are then read again.
         self._extra.clear()
+        if not rechecks:
+            return
         last = next((each for each in reversed(read) if each.ids), read[-1])
         self._extra.append(Want(last.page, self._asked, "border"))

@@ -401,6 +401,12 @@ def test_an_answer_that_cannot_be_read_is_a_failure_with_a_code(body: bytes, cod
     assert len(found.failure.raw) <= RAW_CHARS
 
 
+def test_an_answer_of_too_many_values_is_refused_before_it_is_parsed():
+    found = check("comment", b"[" + b"{}," * 4_000_001)  # not even JSON
+    assert found.failure is not None
+    assert (found.failure.code, "4,000,001 commas" in found.failure.message) == ("TOO_LARGE", True)
+
+
 def test_a_list_is_not_one_object():
     found = check("stats", b"[]")
     assert found.failure is not None

@@ -260,6 +260,16 @@ def test_a_border_that_moved_while_a_sweep_was_interrupted_starts_it_again():
     assert (sweep.next(), sweep.reason) == (None, "BORDER_CHANGED")
 
 
+def test_a_sweep_that_rechecks_nothing_resumes_at_its_next_page_and_still_notices_a_deletion():
+    known = [Known(1, (1, 2, 3), 3, 8), Known(2, (4, 5, 6), 3, 8)]
+    sweep = Sweep(limit=3, known=known, rechecks=False)
+    assert sweep.next() == Want(3, 3)
+    sweep.landed(Want(3, 3), facts([8], page=3, limit=3, page_count=3, item_count=7))
+    assert sweep.next() == Want(2, 3, "overlap")
+    whole = Sweep(limit=3, known=[*known, Known(3, (7, 8), 3, 8)], rechecks=False)
+    assert (whole.next(), whole.complete) == (None, True)
+
+
 def test_pages_behind_a_hole_are_read_again():
     sweep = Sweep(limit=3, known=[Known(1, (1, 2, 3), 3, 9), Known(3, (7, 8, 9), 3, 9)])
     sweep.landed(Want(1, 3, "border"), facts([1, 2, 3], limit=3, page_count=3, item_count=9))
