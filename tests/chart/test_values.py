@@ -152,7 +152,7 @@ def cidr(network):
         ({"priorityClass": {"create": True}}, "without priorityClass.name"),
         *(
             ({"serviceAccounts": {role: {"create": False}}}, f"serviceAccounts.{role}.create is false without")
-            for role in ("step", "upload", "launcher", "ray", "migration", "test")
+            for role in ("step", "upload", "trakt", "launcher", "ray", "migration", "test")
         ),
         ({"ray": {"cpu": {"workers": 65}}}, "ray.cpu.workers 65 exceeds ray.cpu.maxWorkers 64"),
         ({"ray": {"gpu": {"workers": 2, "maxWorkers": 1}}}, "ray.gpu.workers 2 exceeds"),
@@ -508,6 +508,7 @@ def test_the_places_of_models_and_checks_are_variables_of_every_step_and_no_defa
         ({"media": {"viewership": True}, "viewership": {"existingSecret": "own"}}, []),
         ({"media": {"viewership": True}, "viewership": {"accessKeyId": "a", "secretAccessKey": "b"}}, []),
         ({"media": {"viewership": True}, "serviceAccounts": {"upload": {"annotations": {"role": "x"}}}}, []),
+        ({"media": {"trakt": True}, "serviceAccounts": {"trakt": {"annotations": {"role": "x"}}}}, []),
     ],
 )
 def test_doctor_writes_to_the_buckets_of_uploads_and_of_trakt_if_it_may(values, uploads):
