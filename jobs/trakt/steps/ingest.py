@@ -68,6 +68,8 @@ def _forecast(settings: ReadSettings) -> Report:
     )
 
 
+# Failed titles in the headline; the report has all.
+_NAMED: Final = 3
 _STATUSES: Final = ("good", "good_empty", "failed", "skipped")
 
 
@@ -127,6 +129,10 @@ def _headline(done: Run, statuses: Counter[str], rows: int) -> str:
     if done.busy or done.feed_busy:
         parts.append(f"another ingest reads {counted(len(done.busy), 'title', 'titles')}")
     parts.append(f"{counted(rows, 'row', 'rows')} committed")
+    if done.failures:
+        named = ", ".join(f"{each.item} ({each.code})" for each in done.failures[:_NAMED])
+        more = f" and {len(done.failures) - _NAMED:,} more" if len(done.failures) > _NAMED else ""
+        parts.append(f"failed: {named}{more}")
     return "; ".join(parts)
 
 
