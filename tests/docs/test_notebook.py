@@ -9,7 +9,10 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
+from jobs.trakt.gold.build import TABLES
+from jobs.trakt.modelling.environment import PROJECT
 from jobs.trakt.settings import PublishSettings, SloSettings
 from jobs.trakt.steps import publish, slo
 from tests.cli import ROOT
@@ -84,6 +87,18 @@ def test_its_text_has_links_that_lead_somewhere_and_plain_words() -> None:
     code = "\n\n".join(cell.source for cell in cells(NOTEBOOK) if cell.kind == "code")
     found = [*of_file("docs/notebooks/trakt.md", prose), *of_file("docs/notebooks/trakt.py", code)]
     assert [match[0] for pattern in patterns() for text in found for match in pattern.find(text)] == []
+
+
+def test_the_models_name_all_tables_that_it_reads_and_all_that_are_published() -> None:
+    macro = (PROJECT / "macros" / "export.sql").read_text(encoding="utf-8")
+    published = dict(re.findall(r"'(\w+)': \('(\w+)'", macro))
+    exposures = yaml.safe_load((PROJECT / "models" / "gold" / "_exposures.yml").read_text(encoding="utf-8"))[
+        "exposures"
+    ]
+    named = {each["name"]: {published[each[5:-2]] for each in each["depends_on"]} for each in exposures}
+    code = "\n".join(cell.source for cell in cells(NOTEBOOK) if cell.kind == "code")
+    assert named["trakt_notebook"] == set(re.findall(r'table\("(\w+)"', code))
+    assert named["published_tables"] == set(TABLES)
 
 
 def test_it_runs_over_the_files_of_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
