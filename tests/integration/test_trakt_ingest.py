@@ -313,6 +313,7 @@ def test_an_unknown_name_does_not_stop_the_others(trakt):
         report = place.ingest(titles=("movie:the-hollow-2015", "movie:no-such-film"))
         assert (report.status, report.exit_code, report.counts["complete"]) == ("partial", 0, 1)
         assert [(each.item, each.code) for each in report.failures] == [("movie:no-such-film", "TITLE_UNKNOWN")]
+        assert report.headline.endswith("; failed: movie:no-such-film (TITLE_UNKNOWN)")
 
 
 def test_titles_that_left_the_watch_list_are_dropped_and_come_back_due(trakt):

@@ -222,6 +222,10 @@ def test_a_wrong_watch_list_ends_the_run_before_any_stage(trakt: Any):
             run_all(place, 1, user_salt=None)
         assert stages(place, 1) == []
         assert place.asked() == {}
+        found = verify_all(place)
+        assert (found.exit_code, found.counts["checked"]) == (EXIT_OK, 0)
+        assert "nothing was compared" in found.headline
+        assert "telecine trakt ingest" in found.headline
 
 
 def test_a_dry_run_asks_nothing_and_records_nothing(trakt: Any):

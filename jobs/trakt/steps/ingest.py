@@ -34,6 +34,8 @@ _MISSING: Final = "Missing pages"
 _NEXT: Final = "Next step"
 # Rows of the table of missing pages; the SLO page has all of them.
 _SHOWN: Final = 100
+# Failed titles in the headline; the report has all.
+_NAMED: Final = 3
 
 
 def run(settings: ReadSettings, stage_run: StageRun) -> Report:
@@ -161,6 +163,10 @@ def _headline(done: Run, statuses: Counter[str], rows: int) -> str:
         f"warning: {counted(number, 'title', 'titles')} without metadata ({code}): {advice}"
         for code, number, advice in done.metadata.warnings
     ]
+    if done.failures:
+        named = ", ".join(f"{each.item} ({each.code})" for each in done.failures[:_NAMED])
+        more = f" and {len(done.failures) - _NAMED:,} more" if len(done.failures) > _NAMED else ""
+        parts.append(f"failed: {named}{more}")
     return "; ".join(parts)
 
 
