@@ -27,6 +27,8 @@ from jobs.trakt.replayer.world import World
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from jobs.trakt.replayer.scenarios import Scenario
+
 __all__ = ["Request", "Site"]
 
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
@@ -61,6 +63,7 @@ class Site:
         quota: GETs per key in any 300 s; 0 lifts it.
         step: milliseconds that a request moves the clock.
         wall: the real clock, read only if ``speed`` is not 0.
+        plan: served instead of the scenario with that name, such as the same one with a larger world.
     """
 
     def __init__(
@@ -72,10 +75,11 @@ class Site:
         quota: int = 500,
         step: int = 200,
         wall: Callable[[], float] = time.monotonic,
+        plan: Scenario | None = None,
     ) -> None:
         self.name = name
         self.seed = seed
-        self.scenario = scenario(name)
+        self.scenario = plan or scenario(name)
         self.clock = Clock(step=step, speed=speed, wall=wall)
         self.world = World(seed, self.scenario.habits)
         self.quota = Quota(quota)
