@@ -96,6 +96,19 @@ def test_a_build_that_is_published_already_changes_nothing(database: Database, b
     assert database.rows("SELECT ctid, xmin FROM gold.trakt_metrics_daily") == places
 
 
+def test_rows_that_were_changed_by_hand_are_put_back_by_the_same_build(database: Database, bucket: Path) -> None:
+    build(bucket, rows())
+    publish(database, bucket)
+    before = dump(database)
+    database.rows("UPDATE gold.trakt_metrics_daily SET breadth = breadth + 1 WHERE title_id_trakt = 2")
+    database.rows("DELETE FROM gold.trakt_comments_daily WHERE title_id_trakt = 3")
+    database.rows("INSERT INTO gold.trakt_titles SELECT (jsonb_populate_record(t, '{\"title_id_trakt\": 9}')).*"
+                  " FROM gold.trakt_titles t WHERE title_id_trakt = 1")  # fmt: skip
+    assert changes(publish(database, bucket, "run-2")) == (2, 2, 59, 1)
+    assert dump(database) == before
+    assert len(versions(database)) == 1
+
+
 def test_only_rows_that_differ_are_written(database: Database, bucket: Path) -> None:
     build(bucket, rows())
     publish(database, bucket)

@@ -45,17 +45,20 @@ class Subject:
         slug: the title's slug, if the answer has it.
         season: number of the season.
         episode: number of the episode.
+        elsewhere: what it is about instead of a title: ``season-70``, ``episode-73640`` or ``list-5``, by an id that
+            names no title.
     """
 
     title: TitleRef | None = None
     slug: str | None = None
     season: int | None = None
     episode: int | None = None
+    elsewhere: str = ""
 
     def __str__(self) -> str:
-        """Return it as in a feed's sightings: ``movie-12``, or ``show-5/1/3`` for an episode; empty if unknown."""
+        """Return it as in sightings: ``movie-12``, or ``show-5/1/3`` for an episode; empty if unknown."""
         if self.title is None:
-            return ""
+            return self.elsewhere
         parts = (part for part in (self.season, self.episode) if part is not None)
         return "/".join((str(self.title), *map(str, parts)))
 
@@ -200,7 +203,9 @@ def _answer(rows: PageRows, erased: Erased) -> None:
     _refuse_bad(rows, checked, erased)
     if known:
         seen = sorted((*seen, *(item for item in known.values() if item.sha)), key=lambda one: one.index or 0)
-    rows.sightings = _sightings(seen, items=len(checked.items) + len(checked.bad), subjects=request.resource == "feed")
+    # A single comment that is no longer about a title says so only here.
+    subjects = request.resource == "feed" or any(one.subject.elsewhere for one in rows.observations)
+    rows.sightings = _sightings(seen, items=len(checked.items) + len(checked.bad), subjects=subjects)
 
 
 def _refuse_bad(rows: PageRows, checked: Checked, erased: Erased) -> None:
@@ -268,9 +273,11 @@ def _asked_for(page: Page) -> Subject:
     if request.title is None and request.resource == "comment":
         number = page.header_number("x-item-id")
         kind = page.headers.get("x-item-type", "")
-        # For a comment on a season or an episode, this is the id of that part, which names no title.
         if number is not None and kind in ("movie", "show"):
             return Subject(TitleRef("movie" if kind == "movie" else "show", number))
+        # The id of that part names no title; the comment that was asked for has left the one that it was read at.
+        if number is not None and kind in ("season", "episode", "list"):
+            return Subject(elsewhere=f"{kind}-{number}")
     return Subject(request.title, None, request.season, request.episode)
 
 

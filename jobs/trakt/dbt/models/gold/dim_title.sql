@@ -31,6 +31,8 @@ comments as (
         count(*) filter (where is_deleted) as deleted_comments,
         bool_or(is_synthetic) as is_synthetic
     from {{ ref('stg_trakt__comment_event') }}
+    -- As in fct_comment.
+    where season is null
     group by all
 ),
 -- Well-known titles were away for two days: gone is a title that is not there on three days, and was not read since.
@@ -58,10 +60,11 @@ select
     summary.country,
     summary.comment_count,
     coalesce(ratings.votes, summary.votes) as votes,
-    coalesce(ratings.rating, summary.rating) as rating,
+    -- Of a title without votes, a summary says 0, and its ratings say nothing.
+    coalesce(ratings.rating, nullif(summary.rating, 0)) as rating,
     case
         when ratings.rating is not null then ratings.observed_at
-        when summary.rating is not null then summary.observed_at
+        when nullif(summary.rating, 0) is not null then summary.observed_at
     end as rating_observed_at,
     comments.first_comment_at,
     coalesce(comments.comments_without_day, 0) as comments_without_day,

@@ -29,7 +29,7 @@ liked as (
         sum(likes_change)::bigint as likes_net_change
     from {{ ref('int_trakt__comment_history') }}
     semi join {{ ref('dim_title') }} using (title_kind, title_id_trakt)
-    where likes_change <> 0
+    where likes_change <> 0 and season is null
     group by all
 )
 select
