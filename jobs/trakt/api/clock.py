@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import math
 import time
 import urllib.request
 from datetime import UTC, datetime
 from typing import Final, Protocol
+
+from shared.errors import TransientError
+from shared.text import clean_text
 
 __all__ = ["Clock", "ReplayerClock", "SystemClock"]
 
@@ -71,7 +75,7 @@ class ReplayerClock:
         """Advance the replayer's clock.
 
         Raises:
-            OSError: the replayer does not answer.
+            TransientError: the replayer does not answer.
         """
         whole = math.ceil(seconds)
         if whole > 0:
@@ -81,5 +85,12 @@ class ReplayerClock:
     def _advance(self, seconds: int) -> None:
         request = urllib.request.Request(f"{self._url}?seconds={seconds}", method="POST")  # noqa: S310 - validated
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=_TIMEOUT_S):
-            pass
+        try:
+            with opener.open(request, timeout=_TIMEOUT_S):
+                pass
+        except (OSError, http.client.HTTPException) as error:
+            raise TransientError(
+                f"the clock of the replayer at {clean_text(self._url, 200)} cannot be advanced:"
+                f" {clean_text(str(error), 200)}; expected a running replayer; start it, then run the command again",
+                code="replayer_unavailable",
+            ) from error

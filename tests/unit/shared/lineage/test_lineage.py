@@ -250,7 +250,7 @@ def test_a_url_without_a_path_gets_the_usual_one(monkeypatch):
             asked.append((request.full_url, timeout))
             raise OSError("away")
 
-    monkeypatch.setattr(transport.urllib.request, "build_opener", lambda *_: Opener())
+    monkeypatch.setattr("shared.post.urllib.request.build_opener", lambda *_: Opener())
     for url in ("https://lineage.example", "https://lineage.example/", "https://lineage.example/own"):
         with trace(settings(url), JOB, MemoryStageRun()):
             pass
