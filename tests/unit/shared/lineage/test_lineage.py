@@ -14,7 +14,6 @@ from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import ValidationError
 
 from shared.errors import DataError, Stopped
-from shared.lineage import transport
 from shared.lineage.event import Dataset, Job, run_event, run_uuid
 from shared.lineage.settings import LineageSettings
 from shared.lineage.trace import trace
