@@ -134,7 +134,7 @@ def check_results(status: int, results: Results | None, work: Workplace) -> Resu
             )
     if status and _is_full(work):
         raise StorageFull(
-            f"dbt exited with {status}, because {work.root} has no space left; nothing was replaced; free space there or "
+            f"dbt exited with {status}: {work.root} has no space left; nothing was replaced; free space there or "
             "choose another folder with --model-dir, then try again",
             status=status,
         )
