@@ -37,7 +37,7 @@ ANSWER_CODES: Final[dict[str, str]] = {
     "NOT_JSON": "the answer is not JSON, such as an HTML page, or is cut off",
     "NOT_A_LIST": "the answer is a single value; this resource is a list",
     "NOT_AN_OBJECT": "the answer is a list or a plain value; this resource is one object",
-    "TOO_LARGE": "the answer exceeds 64 MiB, or has more than 10,000 items",
+    "TOO_LARGE": "the answer exceeds 64 MiB, 10,000 items or 1,000,000 values",
     "TOO_DEEP": "the answer is nested too deeply to be parsed",
 }
 """Code of an answer that cannot be read -> meaning; none of its items is accepted."""
@@ -173,7 +173,7 @@ class MetadataFailed(TransientError):
 
 SWEEP_CODES: Final[dict[str, str]] = {
     "PAGE_HEADERS_MISSING": "no answer stated the number of pages",
-    "EMPTY_RUN": "20 empty pages in a row, or too many failed pages: the stated number of pages is not plausible",
+    "EMPTY_RUN": "20 pages in a row without a new comment, or too many failed pages: the stated count is not plausible",
     "BORDER_UNREAD": "comments may have moved unseen from one page to another",
     "BORDER_CHANGED": "the listing changed before the page at which an interrupted sweep resumed",
     "LIMIT_CHANGED": "the API changed the number of comments per page during the sweep",

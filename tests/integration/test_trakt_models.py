@@ -537,7 +537,6 @@ def test_metricflow_answers_what_gold_has(world: World, tmp_path: Path):
         "DBT_PROFILES_DIR": str(PROJECT),
         "DBT_LOG_PATH": str(tmp_path / "logs"),
     }
-    variables.pop("TELECINE_DBT_PARENT")
     (tmp_path / "target").mkdir()
     shutil.copyfile(world.semantics, tmp_path / "target" / world.semantics.name)
     names = "comments,replies,commenters,comments_28d,commenters_28d"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import zlib
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -103,7 +102,8 @@ class Pool:
         transport: for tests.
 
     Raises:
-        ConfigurationError: no key is set, or the proxy or CA file of the environment cannot be used.
+        ConfigurationError: no key is set, the host of the base URL is invalid, or the proxy or CA file of the
+            environment cannot be used.
     """
 
     def __init__(
@@ -114,6 +114,15 @@ class Pool:
         site = site or _trakt(settings)
         self._total_s = settings.total_timeout_s
         self._base = site.base_url
+        try:
+            # Its own rules for hosts are stricter than those of urllib, which checked the setting: xn--, [v1.x].
+            _ = httpx.URL(self._base).host
+        except (ValueError, httpx.InvalidURL) as error:
+            raise ConfigurationError(
+                f"the base URL of {site.name} is {clean_text(self._base, 200)}, which has an invalid host:"
+                f" {clean_text(str(error), 200)}; expected https://host",
+                code="base_url",
+            ) from None
         try:
             self._http = httpx.AsyncClient(
                 headers={
@@ -131,9 +140,10 @@ class Pool:
                 follow_redirects=False,
                 # Use the environment's proxy and CA file, but no proxy for this machine's own addresses.
                 trust_env=not site.is_local,
+                event_hooks={"response": [_forget_location]},
                 transport=transport,
             )
-        except (ValueError, ImportError, OSError) as error:
+        except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
             raise ConfigurationError(
                 f"the environment's proxy or CA file cannot be used for {site.name}:"
                 f" {clean_text(str(error), 300)}; expected HTTPS_PROXY=http://host:port and a readable SSL_CERT_FILE",
@@ -167,7 +177,8 @@ class Pool:
             exchange.failure = "TOO_LARGE"
         except (_Incomplete, zlib.error) as error:
             exchange.failure, exchange.reason = "BODY_INCOMPLETE", str(error)
-        except (httpx.HTTPError, httpx.StreamError, OSError, ssl.SSLError) as error:
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError) as error:
+            # ValueError: a library refuses bytes of the server, or of a proxy, that it takes for a host or a header.
             exchange.failure = "BODY_INCOMPLETE" if exchange.status else "UNREACHABLE"
             exchange.reason = str(error) or type(error).__name__
         if not exchange.status:
@@ -191,6 +202,11 @@ class Pool:
                     raise
             finally:
                 exchange.body = bytes(body.content)
+
+
+async def _forget_location(response: httpx.Response) -> None:
+    """Remove the target of a redirect before the library parses it: an invalid one would raise, not be an answer."""
+    response.headers.pop("location", None)
 
 
 class _Body:

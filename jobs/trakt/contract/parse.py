@@ -12,13 +12,13 @@ from typing import Any, Final
 from jobs.trakt.contract.pointer import ITEM, key_text
 from jobs.trakt.errors import ANSWER_CODES
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "Answer", "Unreadable", "depth_exceeded", "parse"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_MARKS", "Answer", "Unreadable", "depth_exceeded", "is_sprawling", "parse"]
 
 MAX_BYTES: Final = 64 * 2**20
+MAX_MARKS: Final = 1_000_000
+"""Commas and opening brackets of an answer, each of which can be a value in memory. A page of 250 comments has some
+15,000; 51 MiB of short keys, which gzip sends as 15 MiB, took 5.8 GB and 81 s before there was a limit."""
 MAX_DEPTH: Final = 32
-# Values cost up to 70 bytes each: 64 MiB of empty objects take 1.7 GB and 5 s, in which nothing else runs. 10,000
-# comments of 6 KB have about 1.5 million commas, those of their texts included; counting takes 1 ms for 2 MB.
-_MAX_COMMAS: Final = 4_000_000
 # Converting a number takes time that grows with the square of its length; Python refuses 4,300 digits.
 _MAX_DIGITS: Final = 1000
 _EXACT: Final = 2**53
@@ -101,13 +101,17 @@ def parse(raw: bytes) -> Answer:
     Raises:
         Unreadable: the body has too many bytes or values, is not JSON, or nested beyond what the parser can follow.
     """
+    if is_sprawling(raw):
+        raise Unreadable("TOO_LARGE", f"the answer has too many values; expected at most {MAX_MARKS:,}")
     if len(raw) > MAX_BYTES:
         message = f"the answer has {len(raw):,} bytes; expected at most {MAX_BYTES:,}"
         raise Unreadable("TOO_LARGE", message)
-    if len(raw) > _MAX_COMMAS and (commas := raw.count(b",")) > _MAX_COMMAS:
-        message = f"the answer has {commas:,} commas; expected at most {_MAX_COMMAS:,}"
-        raise Unreadable("TOO_LARGE", message)
     return Answer(raw)
+
+
+def is_sprawling(raw: bytes) -> bool:
+    """Return whether a body may have more values than :data:`MAX_MARKS`: parsing it could take gigabytes."""
+    return len(raw) > MAX_MARKS and sum(map(raw.count, (b",", b"[", b"{"))) > MAX_MARKS
 
 
 def depth_exceeded(value: Any) -> bool:

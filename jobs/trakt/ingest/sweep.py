@@ -28,7 +28,8 @@ LIMIT: Final = 250
 """Comments per page: the most that the API grants."""
 SLICES: Final = (50, 10, 1)
 # A hidden run of 250 comments is one empty page. 20 of them would be 5,000 hidden comments in a row, which no title
-# has; a count of pages that is nonsense would otherwise cost its number in requests.
+# has; a count of pages that is nonsense would otherwise cost its number in requests. The same holds for pages that
+# only repeat comments: an API that ignores the number of the page never returns an empty one.
 _EMPTY_RUN: Final = 20
 # Rows of the ledger for pages that come next. A count of pages that is nonsense would otherwise cost memory, and 10^9
 # rows; all but a few titles have fewer than 50 pages, that is 12,500 comments.
@@ -246,11 +247,12 @@ class Sweep:
             self._hides_new = bool(facts.ids) and self._new.issuperset(facts.ids)
         repeated = len(self.ids.intersection(facts.ids) - page.ids)
         self.duplicates += repeated
+        is_new = not self.ids.issuperset(facts.ids)
         self.ids.update(facts.ids)
         is_first = page.reads == 0
         page.take(facts)
         if is_first:
-            self._empty = 0 if facts.ids else self._empty + 1
+            self._empty = 0 if is_new else self._empty + 1
             if self._empty >= _EMPTY_RUN:
                 self._give_up("EMPTY_RUN")
             self._compare(want.page)

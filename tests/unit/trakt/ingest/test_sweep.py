@@ -173,6 +173,17 @@ def test_an_absurd_number_of_pages_ends_after_twenty_empty_ones():
     assert (sweep.complete, sweep.reason) == (False, "EMPTY_RUN")
 
 
+@pytest.mark.parametrize("headers", [{}, {"page_count": 10**9, "item_count": 10**9, "limit": 3}])
+def test_an_api_that_returns_the_first_page_for_every_number_is_not_asked_for_ever(headers):
+    sweep = Sweep(limit=3)
+    asked = 0
+    while (want := sweep.next()) is not None and asked < 100:
+        asked += 1
+        sweep.landed(want, facts([1, 2, 3], **headers))
+    assert asked == 21
+    assert (sweep.complete, "EMPTY_RUN" in sweep.notes) == (False, True)
+
+
 @pytest.mark.parametrize("stated", [{"page_count": 999_999_999, "item_count": 3}, {"item_count": 999_999_999}])
 def test_an_absurd_count_plans_some_pages_at_a_time(stated):
     sweep = Sweep()

@@ -324,6 +324,19 @@ def test_dbt_that_could_not_start_says_what_it_printed(tmp_path: Path):
         check_results(2, read_results(work), work)
 
 
+def test_dbt_that_found_no_space_before_it_began_may_be_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    work = Workplace(tmp_path)
+    work.prepare()
+    work.output.write_text("OSError: [Errno 28] No space left on device\n")
+    with pytest.raises(StorageFull, match="--model-dir"):
+        check_results(2, read_results(work), work)
+    work.output.write_text("")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("jobs.trakt.modelling.results.shutil.disk_usage", lambda _: usage._replace(free=4096))
+    with pytest.raises(StorageFull):
+        check_results(120, read_results(work), work)
+
+
 def test_a_wheel_contains_the_whole_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = project["tool"]["setuptools"]["package-data"]["jobs.trakt.dbt"]
