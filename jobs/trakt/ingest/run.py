@@ -17,7 +17,8 @@ from jobs.trakt.errors import AmbiguousTitle, PageFailed, TitleUnknown
 from jobs.trakt.ingest import plan, titles, watch_list
 from jobs.trakt.ingest.feed import has_watermark, read_feed
 from jobs.trakt.ingest.interruption import run_until_signal
-from jobs.trakt.ingest.ledger import Busy, Ledger, Single
+from jobs.trakt.ingest.ledger import Ledger
+from jobs.trakt.ingest.ledger_rows import Busy, Single
 from jobs.trakt.ingest.loads import Loads
 from jobs.trakt.ingest.reading import Reader
 from jobs.trakt.ingest.recovery import recover
