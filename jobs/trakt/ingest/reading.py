@@ -168,7 +168,7 @@ class Reader:
             opened, found = await asyncio.to_thread(self._replied_before, opened)
             replied.update(dict.fromkeys(found))
         sweep = _sweep(target, opened)
-        rows = SweepRows(self, opened.sweep_id, target)
+        rows = SweepRows(self.ledger, self.loads, opened.sweep_id, target)
         is_missing = is_bare = False
         while (want := sweep.next()) is not None:
             page_id = await rows.of(want, sweep)

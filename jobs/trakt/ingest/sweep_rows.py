@@ -6,8 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jobs.trakt.ingest.ledger import Ledger
     from jobs.trakt.ingest.ledger_rows import Target
-    from jobs.trakt.ingest.reading import Reader
+    from jobs.trakt.ingest.loads import Loads
     from jobs.trakt.ingest.sweep import Sweep, Want
 
 __all__ = ["SweepRows"]
@@ -16,8 +17,9 @@ __all__ = ["SweepRows"]
 class SweepRows:
     """Rows of the ledger of one sweep, planned before their requests."""
 
-    def __init__(self, reader: Reader, sweep_id: int, target: Target) -> None:
-        self._reader = reader
+    def __init__(self, ledger: Ledger, loads: Loads, sweep_id: int, target: Target) -> None:
+        self._ledger = ledger
+        self._loads = loads
         self._sweep_id = sweep_id
         self._target = target
         self._planned: dict[tuple[int, int], int] = {}
@@ -34,12 +36,12 @@ class SweepRows:
             if want.purpose != "slice":
                 pages.update(sweep.open_pages)
             found = await asyncio.to_thread(
-                self._reader.ledger.plan_pages,
+                self._ledger.plan_pages,
                 self._sweep_id,
                 self._target,
                 sorted(pages),
                 want.limit,
-                await self._reader.loads.current(),
+                await self._loads.current(),
                 part=want.purpose == "slice",
             )
             self._planned.update({(page, want.limit): page_id for page, page_id in found.items()})
