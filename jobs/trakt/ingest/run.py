@@ -282,7 +282,7 @@ class _Driver:
             except TelecineError as error:
                 # Keep the pages that were read: the next run continues from there.
                 done.stopped = error
-                _LOG.error("%s What was read is committed.", error.message)
+                _LOG.error("%s; what was read is committed", error.message.rstrip("."))
         await self.loads.flush()
         await asyncio.to_thread(self._ledger.skip_rest, done.stopped.code if done.stopped else "BUSY")
         await self.loads.finish()
