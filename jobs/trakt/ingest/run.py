@@ -76,7 +76,7 @@ class Run:
         loads: commits to the bronze table.
         recovered: pages that a killed run had read and not noted.
         tally: requests.
-        stopped: the error of the API that ended the run; what had come by then is committed.
+        stopped: the error that ended the run; what had come by then is committed.
     """
 
     titles: int = 0
