@@ -245,6 +245,8 @@ class _Load:
 
     def _count_late(self, page: Page, comments: list[Observation], ids: list[int]) -> None:
         """Count comments that should have come before; those on seasons and episodes come only when they change."""
+        if not self._read_before:
+            return
         limit = page.observed_at - _LATE
         late = []
         for at, one in enumerate(comments):

@@ -14,7 +14,7 @@ from jobs.trakt.api.resources import feed as feed_path
 from jobs.trakt.contract.check import check
 from jobs.trakt.contract.moments import moment
 from jobs.trakt.contract.parse import parse
-from jobs.trakt.ingest.ledger import Target
+from jobs.trakt.ingest.ledger_rows import Target
 from jobs.trakt.ingest.listing import entries
 from shared.database.session import transaction
 

@@ -34,7 +34,7 @@ def run_until_signal(work: Coroutine[object, object, None]) -> None:
     """
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     if threading.current_thread() is not threading.main_thread() or before[signal.SIGTERM] is signal.SIG_DFL:
-        # Not a command: whoever calls handles signals.
+        # Not a command: the caller handles signals.
         asyncio.run(work)
         return
     caught: list[int] = []

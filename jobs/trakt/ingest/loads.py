@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from jobs.trakt.bronze.pages import Page
     from jobs.trakt.bronze.place import BronzePlace
     from jobs.trakt.bronze.report import LoadReport
-    from jobs.trakt.ingest.ledger import Ledger, Outcome
+    from jobs.trakt.ingest.ledger import Ledger
+    from jobs.trakt.ingest.ledger_rows import Outcome
 
 __all__ = ["Loads"]
 

@@ -7,14 +7,15 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from jobs.trakt.bronze.pages import PageRequest
-from jobs.trakt.ingest.reading import outcome_of
+from jobs.trakt.ingest.page_read import outcome_of
 from shared.errors import IntegrityError, ObjectMissing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from jobs.trakt.bronze.place import BronzePlace
-    from jobs.trakt.ingest.ledger import Ledger, Outcome, Planned
+    from jobs.trakt.ingest.ledger import Ledger
+    from jobs.trakt.ingest.ledger_rows import Outcome, Planned
     from jobs.trakt.ingest.loads import Loads
 
 __all__ = ["recover"]

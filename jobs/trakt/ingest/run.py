@@ -17,7 +17,8 @@ from jobs.trakt.errors import AmbiguousTitle, PageFailed, TitleUnknown
 from jobs.trakt.ingest import plan, titles, watch_list
 from jobs.trakt.ingest.feed import has_watermark, read_feed
 from jobs.trakt.ingest.interruption import run_until_signal
-from jobs.trakt.ingest.ledger import Busy, Ledger, Single
+from jobs.trakt.ingest.ledger import Ledger
+from jobs.trakt.ingest.ledger_rows import Busy, Single
 from jobs.trakt.ingest.loads import Loads
 from jobs.trakt.ingest.metadata import Metadata, MetadataRead
 from jobs.trakt.ingest.reading import Reader
@@ -77,7 +78,7 @@ class Run:
         recovered: pages that a killed run had read and not noted.
         tally: requests.
         metadata: what was read of TMDb.
-        stopped: the error of the API that ended the run; what had come by then is committed.
+        stopped: the error that ended the run; what had come by then is committed.
     """
 
     titles: int = 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.trakt.api.resources import comment, ratings, replies, summary, title_comments
 from jobs.trakt.contract.parse import Unreadable, parse
 from jobs.trakt.ingest import titles
-from jobs.trakt.ingest.ledger import Single, Target
+from jobs.trakt.ingest.ledger_rows import Single, Target
 from jobs.trakt.ingest.titles import TitleFacts
 from shared.database.session import transaction
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run", "show"]
 
-_STATUSES: Final = ("good", "good_empty", "failed", "skipped")
 _PAGES: Final = "Pages"
 _MISSING: Final = "Missing pages"
 _NEXT: Final = "Next step"
@@ -97,6 +96,9 @@ def _forecast(settings: ReadSettings) -> Report:
             "requests": found.requests,
         },
     )
+
+
+_STATUSES: Final = ("good", "good_empty", "failed", "skipped")
 
 
 def _report(settings: ReadSettings, done: Run, pages: Counter[tuple[str, str, str]]) -> Report:

@@ -15,7 +15,7 @@ from jobs.trakt.settings.api import ApiSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from jobs.trakt.api.budget import Forecast
+    from jobs.trakt.api.forecast import Forecast
     from jobs.trakt.replayer.server import Running
 
 __all__ = ["KEY", "FakeClock", "RecordingBudget", "Transport", "client_of", "client_of_site", "run"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jobs.trakt.bronze.pages import Page, PageObjects, PageRequest
-from jobs.trakt.ingest.ledger import LeftLoad, Outcome, Planned
+from jobs.trakt.ingest.ledger_rows import LeftLoad, Outcome, Planned
 from jobs.trakt.ingest.loads import Loads
 from jobs.trakt.ingest.recovery import recover
 from jobs.trakt.model import TitleRef
