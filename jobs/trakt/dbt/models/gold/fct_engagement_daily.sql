@@ -17,7 +17,7 @@ daily as (
         count(*) filter (where {{ is_counted() }}) as counted,
         count(*) filter (where is_review) as reviews,
         count(*) filter (where is_spoiler) as spoilers,
-        sum(likes)::bigint as likes,
+        sum(likes) as likes,
         count(user_rating) as rated,
         coalesce(sum(user_rating), 0) as rating_sum
     from comments
@@ -89,7 +89,7 @@ select
     commenters::bigint as commenters,
     reviews::bigint as reviews,
     spoilers::bigint as spoilers,
-    likes::bigint as likes,
+    {{ as_bigint('likes') }} as likes,
     -- Comments beyond each commenter's first.
     (counted - commenters)::bigint as further_comments,
     rated::bigint as rated,
