@@ -197,8 +197,8 @@ def _look(world: World, place: TraktPlace, likes: dict[int, int]) -> None:
             world.comments[number] = _told(item, title, now, known)
             if known:
                 world.like(title, now, item["likes"] - likes[number])
-        elif known and known.is_there is not False and known.title in read:
-            # Its old title was read without it, so it is asked for.
+        elif known and known.is_there and known.title in read:
+            # Its old title was read without it, so it was asked for, once.
             known.is_there = None
         else:
             continue
