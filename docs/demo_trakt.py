@@ -14,6 +14,8 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -25,11 +27,13 @@ _KILLED_AFTER: Final = 60
 _TITLES: Final = 24
 _PATIENCE_S: Final = 60.0
 _TELECINE: Final = (sys.executable, "-c", "from jobs.cli import main; main()", "trakt")
+_COLUMNS: Final = ("title", "quadrant", "reason", "commenters", "P(broad)", "intensity", "P(intense)")
 _QUADRANTS: Final = """
-    SELECT t.title, q.quadrant, q.reason, q.breadth, round(q.intensity::numeric, 2) AS intensity
+    SELECT t.title, q.quadrant, q.reason, q.breadth::bigint, round(q.p_breadth_high::numeric, 2),
+        round(q.intensity::numeric, 2), round(q.p_intensity_high::numeric, 2)
     FROM gold.trakt_quadrants_daily q JOIN gold.trakt_titles t USING (title_kind, title_id_trakt)
     WHERE q.period = 'all' AND q.as_of = (SELECT max(as_of) FROM gold.trakt_quadrants_daily)
-    ORDER BY q.quadrant IN ('borderline', 'insufficient'), q.quadrant, q.breadth DESC LIMIT 12
+    ORDER BY q.quadrant IN ('borderline', 'insufficient'), q.quadrant, q.breadth DESC, t.title LIMIT 12
 """
 
 
@@ -41,8 +45,7 @@ def main(folder: Path) -> None:
     with _replayer() as url:
         watch_list = folder / "titles.txt"
         watch_list.write_text("".join(f"{name}\n" for name in _titles(url)))
-        for name, value in _variables(folder, url).items():
-            os.environ[name] = value
+        _set_environment(folder, url)
         arguments = ("--watch-list", str(watch_list))
         _say(f"ingest, killed by SIGKILL after {_KILLED_AFTER} requests")
         _kill_ingest(url, *arguments)
@@ -56,13 +59,23 @@ def main(folder: Path) -> None:
         _run("run", *arguments, "--report-dir", str(folder / "report"))
         _say("verify: computes every layer again from the one before")
         _run("verify")
-    _say("quadrants: named only if there is enough evidence")
+    _say("quadrants: named only if a title is probably (0.8) on that side of both medians of its peers")
     _show_quadrants()
-    _say(f"service levels: {folder}/report/slo/report.html; all stages: {folder}/report/report.html")
+    later = datetime.combine(datetime.now(UTC) + timedelta(days=2), clock(16), UTC)
+    _say(f"service levels on {later:%Y-%m-%d}, if no ingest runs until then")
+    os.environ["TELECINE_TRAKT_NOW"] = later.isoformat()
+    _run("slo", "--report-dir", str(folder / "service-levels"), "--shown", "3")
+    _say(f"pages: {folder}/service-levels/report.html; all stages: {folder}/report/report.html")
+    _say(f'notebook: TELECINE_TRAKT_BUCKET="{folder.resolve()}/bucket" jupyter lab docs/notebooks/trakt.ipynb')
 
 
-def _variables(folder: Path, url: str) -> dict[str, str]:
-    return {
+def _set_environment(folder: Path, url: str) -> None:
+    """Set the variables of the demo. Others of telecine are unset: they may name a database or channels in use."""
+    kept = ("TELECINE_LOG_", "TELECINE_TRAKT_DBT_PYTHON")
+    for name in list(os.environ):
+        if name.startswith(("TELECINE_", "TRAKT_", "TMDB_")) and not name.startswith(kept):
+            del os.environ[name]
+    os.environ |= {
         "TELECINE_STATE_DIR": str(folder / "state"),
         "TELECINE_TRAKT_BUCKET": str(folder / "bucket"),
         "TELECINE_TRAKT_USER_SALT": "a salt for the demo only",
@@ -77,15 +90,14 @@ def _variables(folder: Path, url: str) -> dict[str, str]:
 @contextmanager
 def _replayer() -> Iterator[str]:
     command = [*_TELECINE, "replayer", "--scenario", "storm", "--seed", "7", "--port", "0", "--log-level", "WARNING"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-        if not line.startswith("http://"):
-            raise SystemExit("the replayer did not start")
-        yield line.split()[0]
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line.startswith("http://"):
+                raise SystemExit("the replayer did not start")
+            yield line.split()[0]
+        finally:
+            process.kill()
 
 
 def _titles(url: str) -> list[str]:
@@ -131,8 +143,7 @@ def _show_quadrants() -> None:
 
     with transaction(StepSettings()) as session:
         rows = session.rows(_QUADRANTS)
-    columns = ["title", "quadrant", "reason", "commenters", "intensity"]
-    print_table(open_console(), columns, [list(row) for row in rows], right={"commenters", "intensity"})
+    print_table(open_console(), list(_COLUMNS), [list(row) for row in rows], right=set(_COLUMNS[3:]))
 
 
 def _get(url: str, method: str = "GET") -> Any:

@@ -67,8 +67,8 @@ _BRANCH: Final = (*_RUN, enabled("viewership-enabled"))
 
 (_OF_RUN,) = VerifySettings.variables("of_run")
 
-# Codes of files that are not stored. Those of rows and of events count as `other`: a template has at most 100 metrics,
-# and `media` has the codes of all pipelines.
+# Codes of files that are not stored. Those of rows and of events count as `other`: an exit hook has at most 200
+# metrics, and that of `media` has the codes of all pipelines.
 _CODES: Final = (*REFUSALS, *OUTCOMES)
 
 _FATES: Final = ("final", "review", "unmatched", "held", "rejected", "filtered", "topline")

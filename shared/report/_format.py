@@ -18,8 +18,8 @@ _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 # Counts shown in red if they are not zero.
 _BAD: Final = frozenset({"failed", "failed_before", "errors", "rejected", "broken_parts"})
 _KILO: Final = 1000
-_MINUTE: Final = 60.0
-_HOUR: Final = 3600.0
+_MINUTE: Final = 60
+_HOUR: Final = 3600
 _BOUNDS: Final = {
     "network": "Network-bound",
     "cpu": "CPU-bound",
@@ -123,6 +123,7 @@ def duration(seconds: float) -> str:
         return f"{number(max(0.1, round(1000 * seconds, 1)))} ms"
     if seconds < _MINUTE:
         return f"{number(float(f'{seconds:.3g}'))} s"
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE:.0f} min {seconds % _MINUTE:.0f} s"
-    return f"{seconds // _HOUR:.0f} h {seconds % _HOUR // _MINUTE:.0f} min"
+    whole = round(seconds)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"

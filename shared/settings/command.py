@@ -40,6 +40,8 @@ _EXPECTED = {
     "float_parsing": "a number",
     "bool_parsing": "true or false",
     "string_too_short": "at least {min_length} characters",
+    # A secret; lists have no shortest length.
+    "too_short": "at least {min_length} characters",
     "string_too_long": "at most {max_length} characters",
 }
 # Typer exports only this subclass of its usage errors.

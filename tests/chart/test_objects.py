@@ -164,7 +164,8 @@ def test_the_steps_variables_are_their_settings(monkeypatch):
     assert NotifySettings().notify_smtp_to == ("media-operations@example.com",)
     assert DoctorSettings().database_environment == "prod"
     assert DoctorSettings().read_buckets == ("s3://telecine-artifacts",)
-    assert DoctorSettings().write_buckets == ("s3://telecine-artifacts", "s3://trakt-comments")
+    # Those of viewership and trakt have roles of their own.
+    assert DoctorSettings().write_buckets == ("s3://telecine-artifacts",)
     assert IngestSettings().request_quota == 500
     own = {name: ModelSettings.model_fields[name].default for name in ("n_min", "replies_counted")}
     assert ModelSettings().model_dump(include=set(own)) == own

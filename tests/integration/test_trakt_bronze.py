@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import threading
 from datetime import date
@@ -17,6 +19,7 @@ from jobs.trakt.bronze.erased_items import comment_mark, name_digest
 from jobs.trakt.bronze.live_files import fetch, snapshot
 from jobs.trakt.bronze.pages import PageRequest
 from jobs.trakt.bronze.place import BronzePlace
+from jobs.trakt.bronze.rows import read_page
 from jobs.trakt.bronze.vacuum import vacuum_table
 from jobs.trakt.settings import BronzeSettings
 from shared.errors import ConfigurationError, IntegrityError, StoreUnavailable
@@ -234,6 +237,23 @@ def test_a_user_is_erased_everywhere_by_any_name_and_does_not_come_back(
     assert commit_load(place, "load-1").erased == 4
 
 
+def test_a_user_in_another_users_comment_is_removed_and_the_sightings_follow(place: BronzePlace):
+    first = comment(id=1, thread={"user": ANN})
+    load(place, comments_page("load-1", [first, comment(id=2)]))
+    load(place, comments_page("load-2", [first, comment(id=3, user=ANN)], minutes=1))
+    found = erase_user(place, "ann-b", run_id="r")
+    assert (found.rows, found.scrubbed, found.files, found.pages) == (1, 1, 4, 2)
+    assert "ann-b" not in text_of(place).casefold()
+    # As if the pages had been read only now: a later read of the comment is not new, and the audit finds no damage.
+    for key, seen in sightings(place).items():
+        again = json.loads(read_page(place.pages.get(key)).sightings or "")
+        assert seen == list(zip(again["ids"], again["sha"], strict=True))
+    (row,) = [row for row in rows(place, "comment") if row["comment_id"] == 1]
+    assert row["payload_sha256"] == hashlib.sha256(row["payload"].encode()).hexdigest()
+    assert load(place, comments_page("load-3", [first], minutes=2)).unchanged == 1
+    assert erase_user(place, "ann-b", run_id="r").scrubbed == 0
+
+
 def test_an_erasure_again_changes_nothing(place: BronzePlace):
     filled(place)
     first = erase_user(place, "ann-b", run_id="run-9")
@@ -333,8 +353,14 @@ def cli(place: BronzePlace, tmp_path: Path) -> Cli:
 
 def test_the_commands_erase_and_vacuum_and_never_show_the_name(place: BronzePlace, cli: Cli, tmp_path: Path):
     filled(place)
-    erased = cli("trakt", "erase", "--user", "ann-b", "--retention-days", "10").expect(0)
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "old.duckdb").write_text("a text by Ann")
+    arguments = ("--user", "ann-b", "--retention-days", "10", "--model-dir", str(models))
+    erased = cli("trakt", "erase", *arguments).expect(0)
     said = " ".join((erased.out + erased.err).split())
+    assert "this machine's builds of silver are removed; not reached: other machines" in said
+    assert [path.name for path in models.iterdir()] == ["lock"]
     assert "4 rows of 2 names erased from 2 files, 5 page objects and 0 dead letters" in said
     assert "telecine trakt vacuum --retention-days 10" in said
     vacuumed = cli("trakt", "vacuum").expect(0)
@@ -344,6 +370,8 @@ def test_the_commands_erase_and_vacuum_and_never_show_the_name(place: BronzePlac
     assert cli("trakt", "vacuum", "--retention-days", "6").expect(2).out == ""
     reports = [path.read_text() for path in (tmp_path / ".telecine").rglob("report.*")]
     assert len(reports) == 4
+    for part in ("DuckDB files of other machines", "older versions of the bronze table", "old versions of objects"):
+        assert any(part in text for text in reports), part
     for text in (said, *reports):
         assert "ann-b" not in text.casefold()
     assert [row["comment_id"] for row in rows(place, "comment")] == [1, 4, 6, 7]

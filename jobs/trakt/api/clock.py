@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import math
 import time
 import urllib.request
 from datetime import UTC, datetime
 from typing import Final, Protocol
+
+from jobs.trakt.errors import ApiDown
+from shared.text import one_line
 
 __all__ = ["Clock", "ReplayerClock", "SystemClock"]
 
@@ -71,7 +75,7 @@ class ReplayerClock:
         """Advance the replayer's clock.
 
         Raises:
-            OSError: the replayer does not answer.
+            ApiDown: the replayer does not answer.
         """
         whole = math.ceil(seconds)
         if whole > 0:
@@ -81,5 +85,11 @@ class ReplayerClock:
     def _advance(self, seconds: int) -> None:
         request = urllib.request.Request(f"{self._url}?seconds={seconds}", method="POST")  # noqa: S310 - validated
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=_TIMEOUT_S):
-            pass
+        try:
+            with opener.open(request, timeout=_TIMEOUT_S):
+                pass
+        except (OSError, http.client.HTTPException) as error:
+            raise ApiDown(
+                f"{self._url} does not answer: {one_line(error)}; expected a replayer, because --advance-replayer is"
+                " set. Start `telecine trakt replayer`, and set TRAKT_BASE_URL to the URL that it prints."
+            ) from error

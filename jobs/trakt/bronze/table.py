@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     from jobs.trakt.bronze.place import BronzePlace
 
-__all__ = ["ERASURES", "TableMoved", "commit_files", "create_table", "delta_errors", "load_app", "open_table"]
+__all__ = [
+    "ERASURES",
+    "TableMoved",
+    "commit_entries",
+    "commit_files",
+    "create_table",
+    "delta_errors",
+    "load_app",
+    "open_table",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -163,6 +172,23 @@ def commit_files(
     raise StoreUnavailable(
         f"cannot commit to {place.uri} after {_ATTEMPTS} attempts: {failure}; try again", uri=place.uri, action="commit"
     )
+
+
+def commit_entries(place: BronzePlace, table: DeltaTable, version: int) -> dict[str, Any]:
+    """Return the entries of a commit; none if the log no longer has it.
+
+    Args:
+        place: the table.
+        table: the table at this version or a later one.
+        version: the version that the commit created.
+
+    Raises:
+        StoreUnavailable: the log cannot be read.
+    """
+    with delta_errors(place, "read the log of"):
+        # Newest first.
+        found = table.history(table.version() - version + 1)
+    return next((each for each in found if each.get("version") == version), {})
 
 
 def _commit(

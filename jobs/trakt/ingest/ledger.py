@@ -7,12 +7,11 @@ were skipped; it can tell a killed run from one that is still reading by the adv
 from __future__ import annotations
 
 import json
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.trakt.ingest.sweep import Known
+from jobs.trakt.ingest.sweep import LIMIT, Known
 from jobs.trakt.model import TitleRef
 from shared.database.session import transaction
 from shared.text import clean_text
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["Busy", "Ledger", "OpenSweep", "Outcome", "Planned", "Single", "Target", "is_dead", "page_counts"]
+__all__ = ["Busy", "Ledger", "LeftLoad", "OpenSweep", "Outcome", "Planned", "Single", "Target", "is_dead"]
 
 _LOCK: Final = "telecine trakt ingest "
 # A sweep that was interrupted longer ago is started again: most of its pages would be read again before the next one.
@@ -77,12 +76,14 @@ class OpenSweep:
         known: pages that an interrupted run had read.
         started: time of its first answer.
         hint: last page with comments of the complete sweep before.
+        keys: page objects of the known pages.
     """
 
     sweep_id: int
     known: tuple[Known, ...] = ()
     started: datetime | None = None
     hint: int = 0
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,19 @@ class Planned:
     page: int
     page_limit: int
     in_sweep: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeftLoad:
+    """A load of a process that ended before all pages that it had planned were settled.
+
+    Attributes:
+        load_id: its id.
+        is_committed: whether it is in the table: then only its planned rows are left.
+    """
+
+    load_id: str
+    is_committed: bool
 
 
 @dataclass(slots=True)
@@ -164,25 +178,24 @@ class Ledger:
 
     # Sweeps
 
-    def open_sweep(self, target: Target, limit: int, load_id: str, *, resumes: bool = True) -> OpenSweep:
+    def open_sweep(self, target: Target, limit: int, load_id: str) -> OpenSweep:
         """Start a sweep, or resume the one that an ended process left; plan the first page.
 
         Args:
             target: the listing.
             limit: comments per page.
             load_id: the open load.
-            resumes: whether to resume; if not, what an ended process left is abandoned.
 
         Raises:
             Busy: another process reads the listing now, or has read it since this one planned to.
         """
         with transaction(self._settings) as session:
-            found = self._claim(session, target, limit, resumes=resumes)
+            found = self._claim(session, target, limit)
             first = len(found.known) + 1
             self._plan(session, found.sweep_id, target, [first], limit, load_id)
         return found
 
-    def _claim(self, session: DatabaseSession, target: Target, limit: int, *, resumes: bool) -> OpenSweep:
+    def _claim(self, session: DatabaseSession, target: Target, limit: int) -> OpenSweep:
         values = {**_title(target.ref), "resource": target.resource, "comment_id": target.comment_id}
         while True:
             made = session.rows(
@@ -227,10 +240,12 @@ class Ledger:
             )
             if not left:
                 continue  # it has ended in the meantime
+            if left[0].owner == self.owner and target.resource == "replies":
+                return OpenSweep(left[0].sweep_id)  # planned at the end of its title's sweep
             if not is_dead(session, left[0].owner):
                 raise Busy
             same = (left[0].sort, left[0].since, left[0].page_limit) == (target.sort, target.since, limit)
-            if resumes and target.resource == "comments" and same and left[0].is_young:
+            if target.resource != "feed" and same and left[0].is_young:
                 return self._adopt(session, left[0].sweep_id, target)
             self._abandon(session, [left[0].sweep_id], "ABANDONED")
 
@@ -243,7 +258,7 @@ class Ledger:
         )
         rows = session.rows(
             """
-            SELECT page, ids, page_count, item_count, observed_at FROM trakt.pages
+            SELECT page, ids, page_count, item_count, observed_at, page_key FROM trakt.pages
             WHERE sweep_id = :sweep_id AND NOT slice AND status IN ('good', 'good_empty') AND reason IS NULL
             ORDER BY page
             """,
@@ -256,7 +271,8 @@ class Ledger:
             if row.page == at
         ]
         started = rows[0].observed_at if known else None
-        return OpenSweep(sweep_id, tuple(known), started, self._hint(session, target))
+        keys = tuple(row.page_key for row in rows[: len(known)] if row.page_key is not None)
+        return OpenSweep(sweep_id, tuple(known), started, self._hint(session, target), keys)
 
     @staticmethod
     def _hint(session: DatabaseSession, target: Target) -> int:
@@ -287,7 +303,7 @@ class Ledger:
         reason: str | None,
         notes: Iterable[str],
         sliced: Sequence[int] = (),
-        completed: Callable[[DatabaseSession], None] | None = None,
+        ended: Callable[[DatabaseSession], None] | None = None,
     ) -> None:
         """End a sweep; pages that it did not come to are skipped for its reason.
 
@@ -301,7 +317,7 @@ class Ledger:
             reason: why it is not complete.
             notes: codes of oddities.
             sliced: pages that failed, and were then read in parts.
-            completed: called in the same transaction if the sweep is complete.
+            ended: called in the same transaction.
         """
         with transaction(self._settings) as session:
             if sliced:
@@ -330,8 +346,8 @@ class Ledger:
                 reason=reason,
                 notes=sorted(notes),
             )
-            if complete and completed is not None:
-                completed(session)
+            if ended is not None:
+                ended(session)
             if reason is None:
                 # Planned beyond the end, such as before a kill between the last page and the end: not expected.
                 session.run("DELETE FROM trakt.pages WHERE sweep_id = :id AND status = 'planned'", id=sweep_id)
@@ -345,16 +361,66 @@ class Ledger:
                     reason=reason,
                 )
 
+    def plan_replies(self, session: DatabaseSession, ref: TitleRef, comment_ids: Sequence[int], load_id: str) -> None:
+        """Plan to read the replies to comments, in a transaction: a sweep each, and its first page.
+
+        A process that is killed before it has read all of them leaves these sweeps to the next one.
+        """
+        session.run(
+            """
+            WITH planned AS (
+                INSERT INTO trakt.sweeps (run_id, owner, resource, kind, trakt_id, comment_id, sort, page_limit)
+                SELECT :run_id, :owner, 'replies', :kind, :trakt_id, comment_id, 'oldest', :limit
+                FROM unnest(CAST(:comment_ids AS bigint[])) AS comment_id
+                ON CONFLICT DO NOTHING RETURNING sweep_id, comment_id
+            )
+            INSERT INTO trakt.pages (day, run_id, sweep_id, resource, kind, trakt_id, comment_id, sort, page,
+                page_limit, load_id)
+            SELECT :day, :run_id, sweep_id, 'replies', :kind, :trakt_id, comment_id, 'oldest', 1, :limit, :load_id
+            FROM planned
+            """,
+            **_title(ref),
+            day=self.day,
+            run_id=self.run_id,
+            owner=self.owner,
+            limit=LIMIT,
+            comment_ids=list(comment_ids),
+            load_id=load_id,
+        )
+
+    def owed_replies(self) -> dict[TitleRef, list[int]]:
+        """Return the comments whose replies an ended process had planned to read, by title."""
+        found: dict[TitleRef, list[int]] = {}
+        with transaction(self._settings) as session:
+            rows = session.rows(
+                """
+                SELECT kind, trakt_id, comment_id, owner FROM trakt.sweeps
+                WHERE ended_at IS NULL AND resource = 'replies' AND started_at > now() - make_interval(days => :days)
+                ORDER BY sweep_id
+                """,
+                days=_RESUMABLE_DAYS,
+            )
+            dead = {owner for owner in {row.owner for row in rows} if is_dead(session, owner)}
+        for row in rows:
+            if row.owner in dead:
+                found.setdefault(TitleRef(row.kind, row.trakt_id), []).append(row.comment_id)
+        return found
+
     def abandon(self, refs: Sequence[TitleRef]) -> None:
-        """End the sweeps that ended processes left, except those of some titles, which are resumed."""
+        """End the sweeps that ended processes left, except those of some titles, and young ones of replies.
+
+        Those are resumed: the former by this run, the latter by the next one that reads replies.
+        """
         with transaction(self._settings) as session:
             left = session.rows(
                 """
                 SELECT sweep_id, owner FROM trakt.sweeps
                 WHERE ended_at IS NULL AND NOT (resource = 'comments' AND kind || '-' || trakt_id = ANY (:kept))
+                    AND NOT (resource = 'replies' AND started_at > now() - make_interval(days => :days))
                 FOR UPDATE SKIP LOCKED
                 """,
                 kept=[str(ref) for ref in refs],
+                days=_RESUMABLE_DAYS,
             )
             self._abandon(session, [each.sweep_id for each in left if is_dead(session, each.owner)], "ABANDONED")
 
@@ -533,22 +599,45 @@ class Ledger:
                 ):
                     return load_id
 
-    def left_loads(self) -> list[str]:
-        """Take over the loads that ended processes did not commit, and return their ids, oldest first."""
+    def left_loads(self) -> list[LeftLoad]:
+        """Take over the loads that ended processes left, and return them, oldest first.
+
+        Left are those that are not committed, and those with planned rows: the documents of a run are planned in its
+        first load, which may be committed long before the last of them is asked for.
+        """
         with transaction(self._settings) as session:
             rows = session.rows(
-                "SELECT load_id, owner FROM trakt.loads WHERE committed_at IS NULL AND owner <> :owner"
-                " ORDER BY started_at, load_id FOR UPDATE SKIP LOCKED",
+                """
+                SELECT load_id, owner, committed_at IS NOT NULL AS is_committed FROM trakt.loads
+                WHERE owner <> :owner
+                    AND (committed_at IS NULL OR load_id IN (SELECT load_id FROM trakt.pages WHERE status = 'planned'))
+                ORDER BY started_at, load_id FOR UPDATE SKIP LOCKED
+                """,
                 owner=self.owner,
             )
-            owners = {row.owner for row in rows}
-            dead = {owner for owner in owners if is_dead(session, owner)}
+            dead = {owner for owner in {row.owner for row in rows} if is_dead(session, owner)}
+            left = [LeftLoad(row.load_id, row.is_committed) for row in rows if row.owner in dead]
             session.run(
-                "UPDATE trakt.loads SET owner = :owner WHERE committed_at IS NULL AND owner = ANY (:dead)",
+                "UPDATE trakt.loads SET owner = :owner WHERE load_id = ANY (:loads)",
                 owner=self.owner,
-                dead=sorted(dead),
+                loads=[each.load_id for each in left],
             )
-            return [row.load_id for row in rows if row.owner in dead]
+            return left
+
+    def read_before(self, load_id: str) -> set[TitleRef]:
+        """Return the titles of which all comments had been read before the run of a load began."""
+        with transaction(self._settings) as session:
+            rows = session.rows(
+                """
+                SELECT DISTINCT kind, trakt_id FROM trakt.sweeps
+                WHERE complete AND resource = 'comments' AND since IS NULL AND ended_at < (
+                    SELECT min(started_at) FROM trakt.loads
+                    WHERE run_id = (SELECT run_id FROM trakt.loads WHERE load_id = :load_id)
+                )
+                """,
+                load_id=load_id,
+            )
+        return {TitleRef(row.kind, row.trakt_id) for row in rows}
 
     def planned(self, loads: Sequence[str]) -> list[Planned]:
         """Return the rows of some loads that are still planned."""
@@ -642,6 +731,8 @@ class Ledger:
                 "bad": dict(report.bad),
                 "unknown": dict(report.unknown),
             }
+            if report.late_arrivals is not None:
+                counts["late_arrivals"] = report.late_arrivals
         with transaction(self._settings) as session:
             session.run(
                 """
@@ -659,16 +750,3 @@ class Ledger:
 
 def _title(ref: TitleRef | None) -> dict[str, Any]:
     return {"kind": ref.kind if ref else None, "trakt_id": ref.trakt_id if ref else None}
-
-
-def page_counts(settings: DatabaseSettings, run_id: str) -> Counter[tuple[str, str, str]]:
-    """Return the pages of a run by resource, status and reason; an empty reason stands for none."""
-    with transaction(settings) as session:
-        rows = session.rows(
-            """
-            SELECT resource, status, coalesce(reason, '') AS reason, count(*) AS pages FROM trakt.pages
-            WHERE run_id = :run_id GROUP BY 1, 2, 3
-            """,
-            run_id=run_id,
-        )
-    return Counter({(row.resource, row.status, row.reason): row.pages for row in rows})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -15,6 +16,7 @@ from jobs.trakt.errors import PageFailed
 from jobs.trakt.ingest.ledger import Outcome, Single
 from jobs.trakt.ingest.listing import read_list
 from jobs.trakt.ingest.sweep import LIMIT, Sweep, Want
+from shared.errors import IntegrityError, ObjectMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NOT_FOUND", "OK", "Ended", "Read", "Reader", "Swept", "outcome_of"]
 
+_LOG: Final = logging.getLogger(__name__)
+
 OK: Final = 200
 NOT_FOUND: Final = 404
 # Codes of pages that may hold one item which the API cannot serve (trakt/trakt-api#364): a smaller page may succeed.
@@ -39,6 +43,8 @@ _SLICE_RETRIES: Final = 1
 _RESTARTS: Final = 2
 # A feed that lost the subjects of its comments has them again with the next request (trakt/trakt-api#369).
 _BARE_READS: Final = 2
+# A stopped run has 30 s in Kubernetes; an object takes less than one.
+_STORING_S: Final = 5.0
 _RESTARTED: Final = frozenset({"BORDER_CHANGED", "LIMIT_CHANGED"})
 
 
@@ -72,11 +78,13 @@ class Ended:
         sweep: what was seen.
         sweep_id: its number.
         load_id: the open load, for what is planned together with the end.
+        replied: comments with replies.
     """
 
     sweep: Sweep
     sweep_id: int
     load_id: str
+    replied: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +182,15 @@ class Reader:
         seen: Callable[[Listing, Answer], None],
         completed: Callable[[DatabaseSession, Ended], None] | None,
     ) -> Swept:
-        # The replies to the comments of pages that were read before are not known to be read.
-        resumes = not self.settings.replies
-        load = await self.loads.current()
-        opened = await asyncio.to_thread(lambda: self.ledger.open_sweep(target, LIMIT, load, resumes=resumes))
-        sweep = _sweep(target, opened)
-        rows = _Rows(self, opened.sweep_id, target)
+        opened = await asyncio.to_thread(self.ledger.open_sweep, target, LIMIT, await self.loads.current())
         first: Answer | None = None
         replied: dict[int, None] = {}
+        if self.settings.replies and target.resource == "comments" and opened.known:
+            # The ledger has the ids of a page, but not which of them have replies.
+            opened, found = await asyncio.to_thread(self._replied_before, opened)
+            replied.update(dict.fromkeys(found))
+        sweep = _sweep(target, opened)
+        rows = _Rows(self, opened.sweep_id, target)
         is_missing = is_bare = False
         while (want := sweep.next()) is not None:
             page_id = await rows.of(want, sweep)
@@ -215,7 +224,14 @@ class Reader:
         # A feed is complete when it was read back to the watermark; a listing, when all of it was read.
         reason = sweep.reason if target.resource != "feed" else sweep.uncovered or ("FEED_BARE" if is_bare else None)
         is_covered = target.resource == "feed" and reason is None
-        ended = Ended(sweep, opened.sweep_id, await self.loads.current())
+        ended = Ended(sweep, opened.sweep_id, await self.loads.current(), tuple(replied))
+
+        def note(session: DatabaseSession) -> None:
+            if reason is None and completed is not None:
+                completed(session, ended)
+            if self.settings.replies and target.resource == "comments" and target.ref is not None and replied:
+                self.ledger.plan_replies(session, target.ref, ended.replied, ended.load_id)
+
         await asyncio.to_thread(
             lambda: self.ledger.end_sweep(
                 opened.sweep_id,
@@ -227,10 +243,25 @@ class Reader:
                 reason=reason,
                 notes=sweep.notes,
                 sliced=sorted(sweep.sliced),
-                completed=None if completed is None else lambda session: completed(session, ended),
+                ended=note,
             )
         )
         return Swept(sweep, opened.sweep_id, reason, is_missing, tuple(replied), first)
+
+    def _replied_before(self, opened: OpenSweep) -> tuple[OpenSweep, list[int]]:
+        """Return a resumed sweep, and the comments with replies on its known pages, whose objects say so.
+
+        Without one of the objects, all pages are read again.
+        """
+        found = []
+        try:
+            for key in opened.keys:
+                listing = read_list(_answer(self.loads.page(key)))
+                found += [each.id for each in listing.entries if each.replies]
+        except (IntegrityError, ObjectMissing, Unreadable) as error:
+            _LOG.warning("a page of an interrupted sweep cannot be read, so it starts again: %s", error)
+            return replace(opened, known=(), keys=(), started=None), []
+        return opened, found
 
     async def _read(
         self,
@@ -280,6 +311,18 @@ class Reader:
     ) -> Read:
         read = _judged(request, answer)
         repeated = land(read) if land is not None else 0
+        storing = asyncio.create_task(self._put(target, request, page_id, answer, read, repeated))
+        try:
+            await asyncio.shield(storing)
+        except asyncio.CancelledError:
+            # An answer that has come is stored also by a run that is being stopped: nothing asks for it again.
+            await asyncio.wait([storing], timeout=_STORING_S)
+            raise
+        return read
+
+    async def _put(  # noqa: PLR0917 - as _keep, with what was read
+        self, target: str, request: _Request, page_id: int, answer: Answer, read: Read, repeated: int
+    ) -> None:
         load = await self.loads.enter()
         outcome = None
         try:
@@ -305,7 +348,6 @@ class Reader:
             raise
         finally:
             await self.loads.leave(load, outcome)
-        return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +423,8 @@ def _sweep(target: Target, opened: OpenSweep) -> Sweep:
         most=target.most,
         known=opened.known,
         started=None if opened.started is None else _started(opened.started),
+        # That a reply is absent says nothing: what moved meanwhile shows in the number of items.
+        rechecks=target.resource != "replies",
     )
 
 
@@ -411,7 +455,15 @@ def outcome_of(page_id: int, page: Page) -> Outcome:
         page_id: number of the row.
         page: the page object.
     """
-    answer = Answer(
+    answer = _answer(page)
+    request = _Request(page.request.resource, page=page.request.page)
+    outcome = _outcome(page_id, page.request.load_id, _judged(request, answer), answer, 0)
+    outcome.page_key = page.key
+    return outcome
+
+
+def _answer(page: Page) -> Answer:
+    return Answer(
         page.status,
         page.headers,
         page.body,
@@ -420,10 +472,6 @@ def outcome_of(page_id: int, page: Page) -> Outcome:
         page.attempt,
         (page.fetched_at - page.requested_at).total_seconds(),
     )
-    request = _Request(page.request.resource, page=page.request.page)
-    outcome = _outcome(page_id, page.request.load_id, _judged(request, answer), answer, 0)
-    outcome.page_key = page.key
-    return outcome
 
 
 def _judged(request: _Request, answer: Answer) -> Read:

@@ -141,13 +141,13 @@ def read_file(place: str, settings: StorageSettings) -> list[Entry]:
     try:
         content = read_uri(place, settings)
     except (DataError, ValueError, OSError) as error:
-        raise UsageError(f"{shown} cannot be read: {one_line(error)}; expected a watch list, {_EXPECTED}") from error
+        raise UsageError(f"{shown} cannot be read: {one_line(error)}; {_EXPECTED}, one per line") from error
     if len(content) > _MAX_BYTES:
         raise UsageError(f"{shown} has {len(content):,} bytes; expected a watch list of at most {_MAX_BYTES:,}")
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{shown} is not UTF-8; expected a watch list, {_EXPECTED}") from error
+        raise UsageError(f"{shown} is not UTF-8; {_EXPECTED}, one per line") from error
     found = parse_lines(text, shown)
     if not found:
         raise UsageError(f"{shown} names no title; {_EXPECTED}")

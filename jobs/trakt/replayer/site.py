@@ -20,11 +20,14 @@ from jobs.trakt.replayer.journal import Entry, Journal
 from jobs.trakt.replayer.quota import WINDOW, Quota
 from jobs.trakt.replayer.routes import Routes
 from jobs.trakt.replayer.scenarios import scenario
+from jobs.trakt.replayer.tmdb import ROOT, metadata_answer
 from jobs.trakt.replayer.truth import Truth
 from jobs.trakt.replayer.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from jobs.trakt.replayer.scenarios import Scenario
 
 __all__ = ["Request", "Site"]
 
@@ -60,6 +63,7 @@ class Site:
         quota: GETs per key in any 300 s; 0 lifts it.
         step: milliseconds that a request moves the clock.
         wall: the real clock, read only if ``speed`` is not 0.
+        plan: served instead of the scenario with that name, such as the same one with a larger world.
     """
 
     def __init__(
@@ -71,10 +75,11 @@ class Site:
         quota: int = 500,
         step: int = 200,
         wall: Callable[[], float] = time.monotonic,
+        plan: Scenario | None = None,
     ) -> None:
         self.name = name
         self.seed = seed
-        self.scenario = scenario(name)
+        self.scenario = plan or scenario(name)
         self.clock = Clock(step=step, speed=speed, wall=wall)
         self.world = World(seed, self.scenario.habits)
         self.quota = Quota(quota)
@@ -116,7 +121,10 @@ class Site:
         name = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:12] if key else ""
         early = now < self._waits.get(name, 0)
         admitted = False
-        if fault := self._bans.fault(now):
+        if parts[:1] == [ROOT]:
+            # Another site, with neither the key, the quota nor the bans of Trakt.
+            answer = self._faulty(number, now, metadata_answer(self.world, request.method, request.headers, parts[1:]))
+        elif fault := self._bans.fault(now):
             answer = FAULTS[fault](now, Answer(_OK))
             answer.fault = fault
         elif request.method not in ("GET", "HEAD"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.trakt.ingest.run import check_titles
 from jobs.trakt.modelling.environment import dbt_python, salt
 from jobs.trakt.steps import ingest, model, publish, slo
+from shared.disk import full_disk
 from shared.errors import EXIT_BUG, TelecineError, UsageError, most_severe
 from shared.failure import Failure
 from shared.ledger import open_run
@@ -83,7 +84,7 @@ def _run_stage(settings: RunSettings, ledger: Run, name: str, order: int) -> Rep
     """Run a stage, and return its report; an error that does not concern the other stages is one of its failures."""
     began = time.monotonic()
     try:
-        with ledger.stage(name, order) as stage:
+        with ledger.stage(name, order) as stage, full_disk():
             report = _STEPS[name](settings, stage)
             report.seconds = time.monotonic() - began
             stage.finish(report)

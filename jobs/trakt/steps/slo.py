@@ -151,7 +151,7 @@ def _report(measured: list[DayLevels], days: list[StoredDay], alerts: list[Alert
 
 def _headline(last: DayLevels | None, total: Window, of_day: StoredDay | None) -> str:
     if last is None:
-        return "no title is tracked yet, so there is nothing to measure"
+        return "no title is tracked yet, so there is nothing to measure; run: telecine trakt ingest --watch-list FILE"
     fresh = f"{last.fresh_titles:,} of {len(last.titles):,} titles are fresh on {last.day}"
     if not last.titles:
         fresh = f"no title counts on {last.day}: a title counts from its first 09:00 in America/Chicago"

@@ -37,6 +37,7 @@ _ADVICE: Final[dict[str, str]] = {
     "ORPHAN": "restore the database from a newer backup, or delete these objects and run: {backfill}",
     "LOAD_MISSING": "restore bronze/trakt from a backup of the bucket, or run: {backfill}",
     "LOAD_WAITING": "run: {ingest}",
+    "PAGE_ROW_MISSING": "restore bronze/trakt from a backup of the bucket",
     "ROW_MISSING": "restore bronze/trakt from a backup of the bucket",
     "ROW_EXTRA": "restore the page object from a backup of the bucket",
     "ROW_TWICE": "restore bronze/trakt from a backup of the bucket; silver counts the row once",
@@ -84,7 +85,7 @@ def _report(settings: VerifySettings, checks: list[Check]) -> Report:
     return Report(
         status="failed" if wrong else "partial" if stale else "success",
         exit_code=EXIT_DATA if wrong else EXIT_OK,
-        headline=_headline(checks, wrong, stale),
+        headline=_headline(settings, checks, wrong, stale),
         items=sum(check.checked for check in checks),
         counts={"checked": sum(check.checked for check in checks), "wrong": wrong, "stale": stale},
         rejects=dict(sorted(sum((check.codes for check in checks), Counter()).items())),
@@ -95,7 +96,10 @@ def _report(settings: VerifySettings, checks: list[Check]) -> Report:
     )
 
 
-def _headline(checks: list[Check], wrong: int, stale: int) -> str:
+def _headline(settings: VerifySettings, checks: list[Check], wrong: int, stale: int) -> str:
+    if not (wrong or stale or any(check.checked for check in checks)):
+        ingest = next_command("trakt ingest", model=IngestSettings, settings=settings)
+        return f"nothing was compared, because no page is stored yet; run: {ingest}"
     pages, bronze, silver, gold = (check.checked for check in checks)
     text = (
         f"{counted(pages, 'page', 'pages')}, {counted(bronze, 'row', 'rows')} of bronze, "

@@ -52,7 +52,7 @@ def test_numbers_have_the_digits_that_matter(value, text):
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0 s"), (0.00001, "0.1 ms"), (0.000364, "0.4 ms"), (0.0123, "12.3 ms"), (12.34, "12.3 s"),
-     (83.4, "1 min 23 s"), (7500, "2 h 5 min")],
+     (83.4, "1 min 23 s"), (179.7, "3 min 0 s"), (3599.9, "1 h 0 min"), (7500, "2 h 5 min")],
 )  # fmt: skip
 def test_times_are_written_in_their_own_unit(seconds, text):
     assert duration(seconds) == text

@@ -83,7 +83,7 @@ def test_a_file_that_is_no_watch_list_is_refused(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     settings = IngestSettings(source_system="replay", base_url="http://127.0.0.1:1")
-    with pytest.raises(UsageError, match=r"titles\.txt"):
+    with pytest.raises(UsageError, match=r"titles\.txt.*; expected movie:SLUG or show:SLUG"):
         read_file(str(path), settings)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from jobs.trakt.settings import ModelSettings
 from jobs.trakt.settings.api import ApiSettings
 from shared.errors import ConfigurationError, UsageError
 from shared.scrub import scrub
@@ -34,6 +35,13 @@ def test_variables_of_the_source_are_read(monkeypatch):
     assert (found.max_retries, found.backoff_seconds) == (2, 0.5)
     monkeypatch.setenv("TELECINE_TRAKT_MAX_RETRIES", "7")
     assert ApiSettings().max_retries == 7
+
+
+def test_a_short_salt_is_refused_by_its_length_and_not_shown(monkeypatch):
+    monkeypatch.setenv("TELECINE_TRAKT_USER_SALT", "too short")
+    with pytest.raises(UsageError, match="expected at least 16 characters") as caught:
+        parse(ModelSettings, "telecine trakt model", "Model.", ())
+    assert "too short" not in caught.value.message
 
 
 def test_neither_the_key_nor_the_secret_is_shown():

@@ -31,7 +31,10 @@ sightings as (
 ),
 joined as (
     select comment_id, payload_sha, observed_at, load_id,
-        max(struct_pack(kind := title_kind, id := title_id_trakt, season := season, episode := episode))
+        -- In a struct, NULL is the largest: a season would lose to its show here, and win if another load had seen it.
+        max(struct_pack(
+            kind := title_kind, id := title_id_trakt, season := coalesce(season, -1), episode := coalesce(episode, -1)
+        ))
             filter (where title_kind is not null and title_id_trakt is not null) as title,
         bool_or(is_listed) as is_listed,
         bool_or(is_elsewhere) as is_elsewhere
@@ -43,5 +46,6 @@ joined as (
     group by all
 )
 select comment_id, payload_sha, observed_at, load_id, title.kind as title_kind, title.id as title_id_trakt,
-    title.season as season, title.episode as episode, is_listed, is_elsewhere and title is null as is_elsewhere
+    nullif(title.season, -1) as season, nullif(title.episode, -1) as episode, is_listed,
+    is_elsewhere and title is null as is_elsewhere
 from joined
