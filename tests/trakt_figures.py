@@ -51,7 +51,7 @@ def close(one: Any, other: Any, *, rel: float = 1e-9) -> bool:
 
 @dataclass
 class Figures:
-    """What the metrics of one title are computed from: times in days since its start, of comments without replies."""
+    """The comments of one title, without replies, and their times in days since its start."""
 
     anchor: str | None
     age: float | None

@@ -288,7 +288,7 @@ class _Maker:
         self.first.page(self._begin, title, *items)
 
     def _release(self, place: int) -> date | None:
-        """Half of the titles are young, so that they have peers; then come borders, and what is no start."""
+        """Half of the titles are young, so that they have peers; the others are at borders, or without a useful release."""
         today = self.end.date()
         age = self._draw.choice(BORDERS) if place % 2 else self._draw.randrange(1, 30)
         match place % 16:
@@ -320,7 +320,7 @@ class _Maker:
         text = f"{written:%Y-%m-%dT%H:%M:%S}.000Z"
         item = comment(
             number, created_at=text, updated_at=text, likes=draw.randrange(4), replies=draw.randrange(3),
-            user_rating=draw.choice([None, 0, 3, 5, 7, 8, 10]), parent_id=draw.choice([0, 0, 0, 0, 0, 77]),
+            user_rating=draw.choice([None, 0, 3, 5.1, 7.3, 8, 10]), parent_id=draw.choice([0, 0, 0, 0, 0, 77]),
             spoiler=draw.random() < 0.1, review=draw.random() < 0.1,
         )  # fmt: skip
         self._world.comments[number] = Told(

@@ -14,7 +14,8 @@ with written as (
         {{ as_bigint('sum(likes)') }} as likes,
         {{ as_bigint('sum(replies)') }} as reply_count,
         count(user_rating) as rated,
-        sum(user_rating) as rating_sum,
+        -- Exact: a sum of doubles depends on their order.
+        sum(user_rating::decimal(18, 6))::double as rating_sum,
         count(*) filter (where is_edited) as edited,
         count(*) filter (where is_backfilled) as late_arrivals
     from {{ ref('fct_comment') }}

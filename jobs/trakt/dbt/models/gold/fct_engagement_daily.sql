@@ -19,7 +19,8 @@ daily as (
         count(*) filter (where is_spoiler) as spoilers,
         sum(likes) as likes,
         count(user_rating) as rated,
-        coalesce(sum(user_rating), 0) as rating_sum
+        -- Exact: a sum of doubles depends on their order.
+        coalesce(sum(user_rating::decimal(18, 6)), 0) as rating_sum
     from comments
     group by all
 ),
@@ -93,5 +94,5 @@ select
     -- Comments beyond each commenter's first.
     (counted - commenters)::bigint as further_comments,
     rated::bigint as rated,
-    case when rated > 0 then rating_sum / rated end as rating_mean
+    case when rated > 0 then rating_sum::double / rated end as rating_mean
 from running
