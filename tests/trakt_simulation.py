@@ -288,7 +288,7 @@ class _Maker:
         self.first.page(self._begin, title, *items)
 
     def _release(self, place: int) -> date | None:
-        """Half of the titles are young, so that they have peers; the others are at borders, or without a useful release."""
+        """Return a release: half of the titles are young, so that they have peers, the others at borders or odd."""
         today = self.end.date()
         age = self._draw.choice(BORDERS) if place % 2 else self._draw.randrange(1, 30)
         match place % 16:
