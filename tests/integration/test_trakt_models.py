@@ -111,7 +111,7 @@ def case_loads() -> list[tuple[int, Load]]:
     tie = Load("tie").feed(moment(3), ("movie-9", comment(60, comment="late", updated_at="2026-05-05T00:00:00.000Z")))
     tie.page(moment(3), MOVIE, comment(60, comment="early", updated_at="2026-05-03T00:00:00.000Z"))
     lost = Load("lost")
-    for day in (3.5, 4.5, 5.5):
+    for day in (3.5, 4.5, 5.5, 6.5):
         lost.title_gone(moment(day), ("movie", 77))
     for day in (3.5, 4.5):
         lost.title_gone(moment(day), ("movie", 78))

@@ -89,6 +89,21 @@ def test_a_single_comment_names_its_title_in_headers(headers: dict[str, str], ti
 
 
 @pytest.mark.parametrize(
+    ("headers", "titles"),
+    [
+        ({"x-item-type": "episode", "x-item-id": "12"}, ["episode-12"]),
+        ({"x-item-type": "list", "x-item-id": "5"}, ["list-5"]),
+        ({"x-item-type": "movie", "x-item-id": "12"}, None),
+        ({"x-item-type": "episode", "x-item-id": ""}, None),
+        ({"x-item-type": "person", "x-item-id": "12"}, None),
+    ],
+)
+def test_a_single_comment_that_left_its_title_says_so_in_the_sightings(headers: dict[str, str], titles: Any):
+    page = one_page(PageRequest("l", "comment", comment_id=5), comment(id=5), headers=headers)
+    assert json.loads(read_page(page).sightings or "").get("titles") == titles
+
+
+@pytest.mark.parametrize(
     ("request_", "kind", "number"),
     [
         (PageRequest("l", "comment", comment_id=5), "comment_gone", 5),

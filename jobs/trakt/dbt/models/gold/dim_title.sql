@@ -37,7 +37,8 @@ comments as (
 ),
 -- Well-known titles were away for two days: gone is a title that is not there on three days, and was not read since.
 gone as (
-    select title_kind, title_id_trakt, count(distinct gone.observed_at::date) as days, max(gone.observed_at)::date as last_day
+    -- The third day, also after a fourth.
+    select title_kind, title_id_trakt, list_sort(list(distinct gone.observed_at::date))[3] as gone_on
     from {{ ref('stg_trakt__title_gone') }} as gone
     left join summary using (title_kind, title_id_trakt)
     where summary.observed_at is null or gone.observed_at > summary.observed_at
@@ -69,8 +70,8 @@ select
     comments.first_comment_at,
     coalesce(comments.comments_without_day, 0) as comments_without_day,
     coalesce(comments.deleted_comments, 0) as deleted_comments,
-    coalesce(gone.days >= 3, false) as is_gone,
-    case when gone.days >= 3 then gone.last_day end as gone_on,
+    gone.gone_on is not null as is_gone,
+    gone.gone_on,
     tmdb.popularity as tmdb_popularity,
     tmdb.vote_average as tmdb_vote_average,
     tmdb.vote_count as tmdb_vote_count,
