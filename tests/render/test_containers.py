@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from jobs.cli import commands
+from jobs.trakt.steps.slo import _report as slo_report
 from shared.settings.flags import flags
 from shared.step import guard
 from shared.step.contract import Tool
 from tests.render.rendered import TEMPLATES, WITH_LEDGER, by_name, containers, crons, every, spec_of, templates
 from workflows.pipelines import PIPELINES
+from workflows.trakt.gauges import COUNTS as GAUGES_OF_SLO
 
 EVERY = pytest.mark.parametrize(("name", "template"), containers())
 # The only templates that talk to the API server.
@@ -180,6 +182,16 @@ GAUGES = {
         "telecine_trakt_late_arrivals",
     },
 }
+
+
+def test_the_gauges_of_slo_are_counts_of_its_report():
+    """Otherwise Argo would take the default of a missing file, 0."""
+    written = {name.replace("_", "-") for name in slo_report([], [], [], 0).counts}
+    outputs = {each["name"] for each in templates("trakt")["slo"]["outputs"]["parameters"]}
+    assert outputs - {"status", "items", "failed", "seconds", "rejects"} == set(GAUGES_OF_SLO)
+    assert set(GAUGES_OF_SLO) <= written
+
+
 ALL_GAUGES = set().union(*GAUGES.values())
 
 
