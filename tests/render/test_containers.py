@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from jobs.cli import commands
@@ -59,6 +61,21 @@ def test_requests_and_limits(name, template):
     disk = sum(gib(each["sizeLimit"]) for each in folders if "medium" not in each)
     # A pod above its limit is evicted, which would end a run whose /tmp is within its own limit.
     assert gib(resources["requests"]["ephemeral-storage"]) < disk < gib(resources["limits"]["ephemeral-storage"])
+
+
+@pytest.mark.parametrize(
+    ("name", "template"),
+    [*(("trakt", each) for each in ("ingest", "model", "publish", "slo")), ("trakt-backfill", "backfill")],
+)
+def test_the_guide_states_what_a_pod_of_trakt_costs(name, template):
+    page = (Path(__file__).parents[2] / "docs" / "helm.md").read_text(encoding="utf-8")
+    table = page.partition("| step | CPU and memory: requests |")[2].partition("\n\n")[0]
+    (row,) = [line.split(" | ") for line in table.splitlines() if f"`{template}`" in line.partition(" | ")[0]]
+    parts = templates(name)[template]
+    resources = parts["container"]["resources"]
+    sizes = [f"{resources[each]['cpu']}, {resources[each]['memory']}" for each in ("requests", "limits")]
+    (tmp,) = [each["emptyDir"]["sizeLimit"] for each in parts["volumes"] if each["name"] == "tmp"]
+    assert row[1:4] == [*sizes, tmp]
 
 
 @EVERY
