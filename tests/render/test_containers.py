@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.render.rendered import TEMPLATES, WITH_LEDGER, by_name, containers, c
 from workflows.pipelines import PIPELINES
 from workflows.trakt.gauges import COUNTS as GAUGES_OF_SLO
 
+DOCS = Path(__file__).parents[2] / "docs"
 EVERY = pytest.mark.parametrize(("name", "template"), containers())
 # The only templates that talk to the API server.
 WITH_TOKEN = {"extract-on-cluster", "sweep", "doctor"}
@@ -68,7 +70,7 @@ def test_requests_and_limits(name, template):
     [*(("trakt", each) for each in ("ingest", "model", "publish", "slo")), ("trakt-backfill", "backfill")],
 )
 def test_the_guide_states_what_a_pod_of_trakt_costs(name, template):
-    page = (Path(__file__).parents[2] / "docs" / "helm.md").read_text(encoding="utf-8")
+    page = (DOCS / "helm.md").read_text(encoding="utf-8")
     table = page.partition("| step | CPU and memory: requests |")[2].partition("\n\n")[0]
     (row,) = [line.split(" | ") for line in table.splitlines() if f"`{template}`" in line.partition(" | ")[0]]
     parts = templates(name)[template]
@@ -207,6 +209,13 @@ def test_the_gauges_of_slo_are_counts_of_its_report():
     outputs = {each["name"] for each in templates("trakt")["slo"]["outputs"]["parameters"]}
     assert outputs - {"status", "items", "failed", "seconds", "rejects"} == set(GAUGES_OF_SLO)
     assert set(GAUGES_OF_SLO) <= written
+
+
+def test_the_guide_lists_the_gauges_of_slo():
+    page = (DOCS / "trakt-slo.md").read_text(encoding="utf-8")
+    table = page.partition("| output | meaning |")[2].partition("\n\n")[0]
+    found = [name for row in table.splitlines() for name in re.findall("`([\\w-]+)`", row.partition(" | ")[0])]
+    assert sorted(found) == sorted(GAUGES_OF_SLO)
 
 
 ALL_GAUGES = set().union(*GAUGES.values())
