@@ -104,6 +104,8 @@ def publish(pipeline: str = _PIPELINE) -> Container:
     """
     return _step(
         "publish",
+        # Not `publish`, because that of gamedata has a report in the same run of media.
+        stage="publish_trakt",
         title="Publish",
         description="Copies gold to PostgreSQL, all tables in one transaction.",
         deadline_s=30 * _MINUTE,
@@ -159,6 +161,7 @@ def _reader(
 def _step(
     name: str,
     *,
+    stage: str | None = None,
     title: str,
     description: str,
     deadline_s: int,
@@ -177,7 +180,7 @@ def _step(
         name,
         [_PIPELINE, name],
         pipeline=pipeline,
-        stage=name,
+        stage=stage or name,
         title=title,
         description=description,
         deadline_s=deadline_s,
