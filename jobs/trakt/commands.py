@@ -54,7 +54,8 @@ STEPS: Final = (
         "Copy a build of gold to PostgreSQL in one transaction.",
         settings=f"{_SETTINGS}:PublishSettings",
         run="jobs.trakt.steps.publish:run",
-        stage=("publish", 7),
+        # In media, the ledger keeps one row per run and stage, and gamedata's `publish` belongs to the same run.
+        stage=("publish_trakt", 7),
         view="jobs.trakt.steps.publish:show",
     ),
     Step(

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, helm, merged, render, values_of, with_files
+from tests.chart.rendering import CHART, DEV, LEAST, ROOT, VALUES, find, helm, merged, render, values_of, with_files
 
 
 @pytest.mark.parametrize("chart", [CHART, DEV], ids=lambda chart: chart.name)
@@ -518,3 +518,16 @@ def test_doctor_writes_to_the_buckets_of_uploads_and_of_trakt_if_it_may(values, 
     environment = find(objects, "ConfigMap", "telecine-environment")["data"]
     assert environment["TELECINE_DOCTOR_WRITE_BUCKETS"].split(",") == ["s3://telecine-artifacts", *uploads]
     assert environment["TELECINE_DOCTOR_READ_BUCKETS"] == "s3://telecine-artifacts"
+
+
+def test_the_commands_of_the_guide_set_values_that_the_chart_has():
+    page = (ROOT / "docs" / "helm.md").read_text(encoding="utf-8")
+    given = re.findall(r"--set ([\w.-]+)=([^\s`]+)", page)
+    assert {"trakt.watchList", "crons.trakt-daily.suspend", "media.trakt"} <= {key for key, _ in given}
+    values = LEAST
+    for key, text in given:
+        value = {"true": True, "false": False}.get(text, re.sub("BUCKET|REGISTRY", "a-name", text))
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        values = merged(values, value)
+    render(values)

@@ -101,7 +101,7 @@ def test_media_reads_a_storm_completely_and_it_becomes_gold(installation: Instal
         "SELECT stage, status FROM pipeline.run_stages WHERE run_id = %s AND pipeline = 'trakt' ORDER BY started_at",
         storm.run.uid,
     )
-    assert stages == [(stage, "success") for stage in ("ingest", "model", "publish", "slo")]
+    assert stages == [(stage, "success") for stage in ("ingest", "model", "publish_trakt", "slo")]
     code, page = storm.run.artifact(storm.run.branch("trakt", "slo")[-1], "report-html")
     assert code == 200
     assert page

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from jobs.cli import commands
+from jobs.trakt.steps.slo import _report as slo_report
 from shared.settings.flags import flags
 from shared.step import guard
 from shared.step.contract import Tool
 from tests.render.rendered import TEMPLATES, WITH_LEDGER, by_name, containers, crons, every, spec_of, templates
 from workflows.pipelines import PIPELINES
+from workflows.trakt.gauges import COUNTS as GAUGES_OF_SLO
 
+DOCS = Path(__file__).parents[2] / "docs"
 EVERY = pytest.mark.parametrize(("name", "template"), containers())
 # The only templates that talk to the API server.
 WITH_TOKEN = {"extract-on-cluster", "sweep", "doctor"}
@@ -57,6 +63,21 @@ def test_requests_and_limits(name, template):
     disk = sum(gib(each["sizeLimit"]) for each in folders if "medium" not in each)
     # A pod above its limit is evicted, which would end a run whose /tmp is within its own limit.
     assert gib(resources["requests"]["ephemeral-storage"]) < disk < gib(resources["limits"]["ephemeral-storage"])
+
+
+@pytest.mark.parametrize(
+    ("name", "template"),
+    [*(("trakt", each) for each in ("ingest", "model", "publish", "slo")), ("trakt-backfill", "backfill")],
+)
+def test_the_guide_states_what_a_pod_of_trakt_costs(name, template):
+    page = (DOCS / "helm.md").read_text(encoding="utf-8")
+    table = page.partition("| step | CPU and memory: requests |")[2].partition("\n\n")[0]
+    (row,) = [line.split(" | ") for line in table.splitlines() if f"`{template}`" in line.partition(" | ")[0]]
+    parts = templates(name)[template]
+    resources = parts["container"]["resources"]
+    sizes = [f"{resources[each]['cpu']}, {resources[each]['memory']}" for each in ("requests", "limits")]
+    (tmp,) = [each["emptyDir"]["sizeLimit"] for each in parts["volumes"] if each["name"] == "tmp"]
+    assert row[1:4] == [*sizes, tmp]
 
 
 @EVERY
@@ -180,6 +201,23 @@ GAUGES = {
         "telecine_trakt_late_arrivals",
     },
 }
+
+
+def test_the_gauges_of_slo_are_counts_of_its_report():
+    """Otherwise Argo would take the default of a missing file, 0."""
+    written = {name.replace("_", "-") for name in slo_report([], [], [], 0).counts}
+    outputs = {each["name"] for each in templates("trakt")["slo"]["outputs"]["parameters"]}
+    assert outputs - {"status", "items", "failed", "seconds", "rejects"} == set(GAUGES_OF_SLO)
+    assert set(GAUGES_OF_SLO) <= written
+
+
+def test_the_guide_lists_the_gauges_of_slo():
+    page = (DOCS / "trakt-slo.md").read_text(encoding="utf-8")
+    table = page.partition("| output | meaning |")[2].partition("\n\n")[0]
+    found = [name for row in table.splitlines() for name in re.findall("`([\\w-]+)`", row.partition(" | ")[0])]
+    assert sorted(found) == sorted(GAUGES_OF_SLO)
+
+
 ALL_GAUGES = set().union(*GAUGES.values())
 
 

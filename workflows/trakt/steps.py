@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from shared.errors import EXIT_DATA, EXIT_OK, EXIT_TRANSIENT
 from workflows._lib.metrics import step_metrics
 from workflows._lib.names import TRAKT_ACCOUNT
 from workflows._lib.parameters import form_names
@@ -12,7 +11,6 @@ from workflows._lib.retry import PATIENT, PROMPT
 from workflows._lib.secrets import DATABASE, NOTIFY, S3, TRAKT, TRAKT_USERS
 from workflows._lib.step import SMALL, Size, step
 from workflows._lib.synchronization import one_mutex
-from workflows._lib.variables import exit_code_of, expression, parameter
 from workflows.trakt.forms import BACKFILL, INGEST, MODEL, PUBLISH, SLO
 from workflows.trakt.gauges import COUNTS, gauges
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from workflows._lib.retry import Pauses
     from workflows._lib.secrets import MountedSecret
 
-__all__ = ["backfill", "has_read", "ingest", "model", "publish", "slo"]
+__all__ = ["backfill", "ingest", "model", "publish", "slo"]
 
 _PIPELINE: Final = "trakt"
 _MINUTE: Final = 60
@@ -42,20 +40,6 @@ _READER: Final = Size("100m", "384Mi", "1", "1536Mi", tmp="2Gi", storage="64Mi",
 _MODELLER: Final = Size("500m", "1Gi", "2", "2Gi", tmp="8Gi", storage="256Mi", storage_limit="10Gi")
 # Gold of 2,000 titles and a year of days is below 1 GB.
 _PUBLISHER: Final = Size("100m", "256Mi", "1", "1Gi", tmp="2Gi", storage="64Mi", storage_limit="3Gi")
-
-
-def has_read(task: str) -> str:
-    """Return the condition under which the models run after ``ingest`` or ``backfill``.
-
-    They also run after bad items or failed titles (65), and after an API that stopped answering (75): what had arrived
-    until then is committed. They do not run after a dry run, or if an operator must act first.
-
-    Args:
-        task: the task that reads the API.
-    """
-    codes = [str(code) for code in (EXIT_OK, EXIT_DATA, EXIT_TRANSIENT)]
-    wet = f"sprig.b64dec({parameter('inputs', 'dry-run', in_expression=True)}) != 'true'"
-    return expression(f"{exit_code_of(task)} in {codes} and {wet}")
 
 
 def ingest(form: Sequence[Field]) -> Container:
@@ -120,6 +104,8 @@ def publish(pipeline: str = _PIPELINE) -> Container:
     """
     return _step(
         "publish",
+        # Not `publish`, because that of gamedata has a report in the same run of media.
+        stage="publish_trakt",
         title="Publish",
         description="Copies gold to PostgreSQL, all tables in one transaction.",
         deadline_s=30 * _MINUTE,
@@ -175,6 +161,7 @@ def _reader(
 def _step(
     name: str,
     *,
+    stage: str | None = None,
     title: str,
     description: str,
     deadline_s: int,
@@ -193,7 +180,7 @@ def _step(
         name,
         [_PIPELINE, name],
         pipeline=pipeline,
-        stage=name,
+        stage=stage or name,
         title=title,
         description=description,
         deadline_s=deadline_s,
