@@ -143,6 +143,12 @@ def test_without_rows_it_says_what_to_run(database: Database, monkeypatch: pytes
         run(NOTEBOOK)
 
 
+def test_without_a_build_it_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELECINE_TRAKT_BUCKET", str(tmp_path))
+    with pytest.raises(CellError, match=r"cell 4: .*has no build of gold; set TELECINE_DATABASE_URL or"):
+        run(NOTEBOOK)
+
+
 def test_an_error_names_the_cell(tmp_path: Path) -> None:
     path = tmp_path / "broken.ipynb"
     sources: list[tuple[str, list[str]]] = [("markdown", ["# A"]), ("code", ["a = 1\n", "a"]), ("code", ["a + b"])]
