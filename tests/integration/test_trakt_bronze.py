@@ -393,13 +393,14 @@ def cli(place: BronzePlace, tmp_path: Path) -> Cli:
 def test_the_commands_erase_and_vacuum_and_never_show_the_name(place: BronzePlace, cli: Cli, tmp_path: Path):
     filled(place)
     models = tmp_path / "models"
-    models.mkdir()
-    (models / "old.duckdb").write_text("a text by Ann")
+    (models / "pinned").mkdir(parents=True)
+    for name in ("old.duckdb", "pinned/old.duckdb"):
+        (models / name).write_text("a text by Ann")
     arguments = ("--user", "ann-b", "--retention-days", "10", "--model-dir", str(models))
     erased = cli("trakt", "erase", *arguments).expect(0)
     said = " ".join((erased.out + erased.err).split())
     assert "this machine's builds of silver are removed; not reached: other machines" in said
-    assert [path.name for path in models.iterdir()] == ["lock"]
+    assert {str(path.relative_to(models)) for path in models.rglob("*")} == {"lock", "pinned", "pinned/lock"}
     assert "4 rows of 2 names erased from 2 files, 5 page objects and 0 dead letters" in said
     assert "telecine trakt vacuum --retention-days 10" in said
     vacuumed = cli("trakt", "vacuum").expect(0)
