@@ -22,7 +22,7 @@ from jobs.trakt.bronze.place import BronzePlace
 from jobs.trakt.bronze.rows import read_page
 from jobs.trakt.bronze.vacuum import vacuum_table
 from jobs.trakt.settings import BronzeSettings
-from shared.errors import ConfigurationError, IntegrityError, StoreUnavailable
+from shared.errors import AccessDenied, BucketMissing, ConfigurationError, IntegrityError, StoreUnavailable
 from shared.storage import _s3_client, close_stores
 from tests.cli import Cli
 from tests.fakes.s3_faults import error
@@ -174,9 +174,48 @@ def test_no_secret_of_s3_is_in_an_error(proxy: S3Proxy, tables: Database, monkey
     place = made(tables, "s3://trakt", s3_attempts=1)
     assert place.options()["aws_secret_access_key"] == "very-secret-key"
     proxy.rule(lambda seen: "_delta_log" in seen.path, error(403, "AccessDenied"))
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(AccessDenied) as caught:
         load(place, comments_page("load-1", [comment(id=1)]))
     assert "very-secret-key" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "message"),
+    [
+        ("GET", error(403, "AccessDenied"), r"access denied: s3:(GetObject|ListBucket) on s3://trakt/bronze/trakt \("),
+        ("PUT", error(403, "AccessDenied"), r"access denied: s3:PutObject on s3://trakt/bronze/trakt"),
+        ("PUT", error(403, "SignatureDoesNotMatch"), "does not accept the credentials for bucket trakt"),
+        ("GET", error(400, "ExpiredToken"), "does not accept the credentials for bucket trakt"),
+        ("GET", error(301, "PermanentRedirect"), "wrong region or endpoint for bucket trakt"),
+        ("PUT", error(404, "NoSuchBucket"), "bucket trakt does not exist"),
+    ],
+)
+def test_a_lasting_refusal_of_the_log_is_a_matter_of_configuration(
+    proxy: S3Proxy, tables: Database, method: str, answer: Any, message: str
+):
+    place = made(tables, "s3://trakt", s3_attempts=1)
+
+    def of_log(seen: Any) -> bool:
+        return seen.method == method and "_delta_log" in seen.path
+
+    for number in range(2):
+        # While the table is made, and once it exists.
+        before = sum(seen.method == "PUT" and of_log(seen) for seen in proxy.requests)
+        proxy.rule(of_log, answer)
+        with pytest.raises(ConfigurationError, match=message) as caught:
+            load(place, comments_page(f"load-{number}", [comment(id=number + 1)]))
+        assert (caught.value.exit_code, caught.value.data["bucket"]) == (78, "trakt")
+        after = sum(seen.method == "PUT" and of_log(seen) for seen in proxy.requests)
+        assert after - before == (method == "PUT"), "a refused commit is not tried again"
+        proxy.clear()
+        load(place, comments_page(f"load-{number}", [comment(id=number + 1)]))
+    assert len(rows(place, "comment")) == 2
+
+
+def test_a_bucket_that_does_not_exist_is_named(proxy: S3Proxy, tables: Database):
+    place = made(tables, "s3://nonesuch", s3_attempts=1)
+    with pytest.raises(BucketMissing, match="bucket nonesuch does not exist"):
+        snapshot(place)
 
 
 # --- erasure ----------------------------------------------------------------------------------------------------------
@@ -354,13 +393,14 @@ def cli(place: BronzePlace, tmp_path: Path) -> Cli:
 def test_the_commands_erase_and_vacuum_and_never_show_the_name(place: BronzePlace, cli: Cli, tmp_path: Path):
     filled(place)
     models = tmp_path / "models"
-    models.mkdir()
-    (models / "old.duckdb").write_text("a text by Ann")
+    (models / "pinned").mkdir(parents=True)
+    for name in ("old.duckdb", "pinned/old.duckdb"):
+        (models / name).write_text("a text by Ann")
     arguments = ("--user", "ann-b", "--retention-days", "10", "--model-dir", str(models))
     erased = cli("trakt", "erase", *arguments).expect(0)
     said = " ".join((erased.out + erased.err).split())
     assert "this machine's builds of silver are removed; not reached: other machines" in said
-    assert [path.name for path in models.iterdir()] == ["lock"]
+    assert {str(path.relative_to(models)) for path in models.rglob("*")} == {"lock", "pinned", "pinned/lock"}
     assert "4 rows of 2 names erased from 2 files, 5 page objects and 0 dead letters" in said
     assert "telecine trakt vacuum --retention-days 10" in said
     vacuumed = cli("trakt", "vacuum").expect(0)

@@ -592,7 +592,7 @@ def test_a_version_that_is_modelled_already_starts_no_dbt(world: World, tmp_path
 def test_a_build_of_an_older_version_is_that_of_its_time_and_leaves_the_current_one(world: World):
     before = world.builds[1]
     cache = ModelCache(world.settings, 9)
-    gold = Path(world.settings.bucket) / "gold"
+    gold = Path(world.settings.bucket.removeprefix("file://")) / "gold"
     pointer, current = (gold / "current.json").read_text(), cache.current()
     manifest = json.loads((gold / before.build_id / "manifest.json").read_bytes())
     shutil.rmtree(gold / before.build_id)

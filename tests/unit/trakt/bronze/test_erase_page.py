@@ -92,7 +92,7 @@ def test_a_feeds_item_is_that_of_its_comments_user_and_owners_of_lists_are_remov
 
 
 def nested(name: str) -> dict[str, Any]:
-    """Return a comment by somebody else, with a user in a field that the contract does not know, and a title's slug."""
+    """Return a comment by another user, with a user in a field that the contract does not know, and a title's slug."""
     about = {"movie": {"title": "Ann B", "ids": {"slug": "ann-b"}}}
     return comment(id=2, thread={"user": user(name), "liked_by": [user(name), user("bob")], **about})
 
