@@ -154,7 +154,7 @@ def test_a_proxy_that_is_none_is_a_matter_of_configuration_and_its_password_is_n
 
 @pytest.mark.parametrize("url", ["https://xn--", "https://[v1.x]"])
 def test_a_base_url_whose_host_no_connection_can_have_is_a_matter_of_configuration(url):
-    with pytest.raises(ConfigurationError, match="TRAKT_BASE_URL"):
+    with pytest.raises(ConfigurationError, match="base URL of the Trakt API"):
         client_of(Script(OK), base_url=url)
 
 
