@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -40,6 +40,8 @@ _64_BITS: Final = 2**64
 _TITLE: Final = re.compile(r"(movie|show)-([0-9]+)(?:/([0-9]+))?(?:/([0-9]+))?")
 _ELSEWHERE: Final = re.compile(r"(season|episode|list)-[0-9]+")
 _DIGITS: Final = 16
+_BEGAN: Final = datetime(2010, 1, 1, tzinfo=UTC)
+_LATE: Final = timedelta(days=7)
 
 # Kind, Trakt id, season and episode.
 _Title = tuple[str | None, int | None, int | None, int | None]
@@ -202,12 +204,13 @@ def _state(number: int, comment: _Comment, seen: Iterable[_Sighting], key: str) 
     # Times are whole seconds, and a comment is asked for after it was seen.
     gone = [at for at in comment.gone if at >= last.at]
     item = items[last.sha]
+    created = _time(item.get("created_at"))
     return {
         "comment_id": number,
         "payload_sha": last.sha,
         **dict(zip(("title_kind", "title_id_trakt", "season", "episode"), title, strict=True)),
         "parent_id": _whole(item.get("parent_id")),
-        "created_at": _time(item.get("created_at")),
+        "created_at": created,
         "updated_at": _time(item.get("updated_at")),
         "body": None if item.get("comment") is None else item["comment"].replace("\0", "\ufffd"),
         "likes": _whole(item.get("likes")),
@@ -219,6 +222,12 @@ def _state(number: int, comment: _Comment, seen: Iterable[_Sighting], key: str) 
         "last_seen_at": last.at,
         "is_deleted": bool(gone),
         "deleted_at": min(gone, default=None),
+        # A time before the site began, or a day after it was seen, has no day.
+        "day": created.date() if created is not None and _BEGAN <= created <= first_at + timedelta(days=1) else None,
+        "is_reply": _whole(item.get("parent_id")) not in {None, 0},
+        "is_review": item.get("review"),
+        "is_spoiler": item.get("spoiler"),
+        "is_backfilled": created is None or first_at - created > _LATE,
     }
 
 

@@ -21,7 +21,7 @@ __all__ = ["COLUMNS", "export_silver"]
 COLUMNS: Final = (
     *("comment_id", "payload_sha", "title_kind", "title_id_trakt", "season", "episode", "parent_id", "created_at"),
     *("updated_at", "body", "likes", "replies", "user_rating", "user_rating_first_seen", "user_key", "first_seen_at"),
-    *("last_seen_at", "is_deleted", "deleted_at"),
+    *("last_seen_at", "is_deleted", "deleted_at", "day", "is_reply", "is_review", "is_spoiler", "is_backfilled"),
 )
 """Columns that are copied."""
 

@@ -121,6 +121,17 @@ def test_a_comment_that_differs_is_missing_or_from_nowhere_is_found(compare: Cal
     assert "differs from bronze in likes" in [each.message for each in check.findings]
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("day", None), ("is_reply", True), ("is_spoiler", True), ("is_review", True), ("is_backfilled", True)],
+)
+def test_what_gold_counts_by_is_compared(compare: Callable[..., Check], column: str, value: Any):
+    check = compare(lambda rows: rows[2].update({column: value}))
+    assert [(one.code, one.place, one.message) for one in check.findings] == [
+        ("SILVER_DIFFERS", "comment 2", f"differs from bronze in {column}")
+    ]
+
+
 def test_a_build_of_an_older_version_is_compared_with_that_version(compare: Callable[..., Check], place: PlainPlace):
     check = compare(lambda rows: rows.clear(), version=0)
     assert check.codes == {"SILVER_STALE": 1}
