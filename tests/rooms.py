@@ -30,14 +30,15 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("commands", "settings", "errors", "model"),
     ),
     "jobs/trakt": (
-        *("steps", "audit", "slo", "gold", "modelling", "dbt", "ingest", "bronze", "api", "metrics", "replayer"),
-        *("contract", "commands", "settings", "datasets", "errors", "model"),
+        *("steps", "audit", "slo", "gold", "modelling", "dbt", "ingest", "bronze", "tmdb", "api", "metrics"),
+        *("replayer", "contract", "commands", "settings", "datasets", "errors", "model"),
     ),
     "jobs/media": ("steps", "commands", "settings"),
     "shared": (
         *("step", "notify", "lineage", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database"),
         *("samples", "storage", "settings", "finding", "failure", "verdict", "strict_json", "progress", "logs"),
-        *("streams", "text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector", "errors"),
+        *("post", "disk", "streams", "text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector"),
+        "errors",
     ),
     "workflows": (
         *("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "viewership", "trakt", "maintenance"),

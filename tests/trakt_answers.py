@@ -53,6 +53,21 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "after_credits": None,
     },
     "stats": {"watchers": 39000, "plays": 51000, "collectors": 27000, "comments": 36, "lists": 4500, "votes": 1600},
+    "tmdb": {
+        "id": 1234567,
+        "title": "Night Ferry",
+        "popularity": 12.75,
+        "vote_average": 7.4,
+        "vote_count": 812,
+        "original_language": "en",
+        "genres": [{"id": 18, "name": "Drama"}, {"id": 53, "name": "Thriller"}],
+        "runtime": 112,
+        "release_date": "",
+        "belongs_to_collection": None,
+        "episode_run_time": [50],
+        "origin_country": ["NO"],
+        "last_episode_to_air": {"id": 5, "name": "Fog", "runtime": None},
+    },
     "updates": {"updated_at": "2026-05-04T00:12:09.000Z", "movie": {"title": "Night Ferry", "ids": {"trakt": 612345}}},
 }
 

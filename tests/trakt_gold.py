@@ -145,6 +145,7 @@ def build(
     replaces: str = "days",
     tables: Mapping[str, pa.Table] | None = None,
     without: Sequence[str] = (),
+    erasures: int = 0,
 ) -> str:
     """Write a build and point to it; return its id.
 
@@ -157,6 +158,7 @@ def build(
         replaces: mode of the tables with days.
         tables: table -> what its file holds instead of the rows.
         without: tables that the manifest lacks.
+        erasures: erasures of the bronze table before it.
     """
     name = f"v{version}-{'0' * 12}-{as_of}"
     folder = bucket / "gold" / name
@@ -177,6 +179,7 @@ def build(
     manifest = {
         "format": 1,
         "bronze_version": version,
+        "erasures": erasures,
         "project_hash": "0" * 64,
         "as_of": str(as_of),
         "run_id": "run-model",

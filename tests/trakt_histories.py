@@ -12,11 +12,54 @@ from tests.trakt_loads import Load, comment, moment
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Expected", "Histories"]
+__all__ = ["Expected", "Histories", "ties"]
 
 TITLES = (("movie", 1), ("movie", 2), ("show", 3), ("show", 4))
 # A state of a comment: what it is, and the title that it is about; None: it is deleted.
 State = tuple[dict[str, Any], tuple[str, int]] | None
+
+
+# Of a comment, at most one of these is later than another; the fourth is the third in another zone.
+TIMES = (
+    *(None, 5, "soon", "2026-05-03T00:00:00.000", "2026-05-01T00:00:00.000Z"),
+    *("2026-05-03T00:00:00.000Z", "2026-05-03T02:00:00.000+02:00", "2026-05-04t00:00:00z"),
+)
+SUBJECTS = ("", "movie-90", "show-91", "show-91/1", "show-91/1/2", "show-91/2/1")
+
+
+def ties(seed: int, *, comments: int = 250, loads: int = 5) -> list[Load]:
+    """Return loads that see comments 200 and up in several states within few seconds, gone and elsewhere at once.
+
+    Args:
+        seed: of the generator.
+        comments: number of comments.
+        loads: number of loads, in any order.
+    """
+    draw = random.Random(seed)
+    found = [Load(f"ties-{place}") for place in range(loads)]
+    seconds = (moment(2), moment(2) + timedelta(seconds=1), moment(3))
+    for number in range(200, 200 + comments):
+        states = [
+            comment(
+                number,
+                comment=f"state {place}",
+                created_at=draw.choice(TIMES),
+                updated_at=draw.choice(TIMES),
+                user_rating=draw.choice([None, 1, 9]),
+                user=f"user_{draw.randrange(9)}",
+            )
+            for place in range(3)
+        ]
+        for _ in range(draw.randint(1, 6)):
+            load, at, subject = draw.choice(found), draw.choice(seconds), draw.choice(SUBJECTS)
+            if subject in ("movie-90", "show-91") and draw.random() < 0.5:
+                kind, _, of = subject.partition("-")
+                load.page(at, (kind, int(of)), draw.choice(states))
+            else:
+                load.feed(at, (subject, draw.choice(states)))
+        for _ in range(draw.choice([0, 0, 1, 2])):
+            draw.choice(found).gone(draw.choice(seconds), number)
+    return found
 
 
 @dataclass

@@ -134,9 +134,11 @@ class Bronze:
             )
 
 
-def _title(text: str) -> tuple[str, int]:
-    kind, _, number = text.partition("/")[0].partition("-")
-    return kind, int(number)
+def _title(text: str) -> tuple[str | int, ...]:
+    """Return kind and number, and those of season and episode if the text has them: ``show-5/1/3``."""
+    subject, *parts = text.split("/")
+    kind, _, number = subject.partition("-")
+    return kind, int(number), *map(int, parts)
 
 
 def _payload(value: Any) -> tuple[str, str]:
@@ -144,10 +146,11 @@ def _payload(value: Any) -> tuple[str, str]:
     return text, hashlib.sha256(text.encode()).hexdigest()
 
 
-def _row(load: str, seen: Observation, title: tuple[str, int] | None, **values: Any) -> dict[str, Any]:
-    kind, number = title or (None, None)
+def _row(load: str, seen: Observation, title: tuple[str | int, ...] | None, **values: Any) -> dict[str, Any]:
+    kind, number, season, episode = (*(title or ()), None, None, None, None)[:4]
     return {
-        "title_kind": kind, "title_id_trakt": number, "fetched_at": seen.at, "observed_at": seen.at,
+        "title_kind": kind, "title_id_trakt": number, "season": season, "episode": episode,
+        "fetched_at": seen.at, "observed_at": seen.at,
         "http_status": 404 if seen.kind.endswith("_gone") else 200, "page_key": f"pages/{load}/x", "load_id": load,
         "run_id": load, "attempt": 1, "source_system": "replay", "is_synthetic": True, "schema_version": 1, **values,
     }  # fmt: skip

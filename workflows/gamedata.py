@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hera.workflows import DAG, Step, Steps, Task
+from hera.workflows import Step, Steps, Task
 
 from jobs.gamedata.errors import CODES
 from jobs.gamedata.settings import ExtractSettings, ManifestSettings, PlanSettings, PublishSettings
 from shared.rayjob.settings import RaySettings
 from workflows._lib.cron import Cron
+from workflows._lib.dags import MAIN, main, stages
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
 from workflows._lib.parameters import arguments, fields, form_names, inputs, passed
-from workflows._lib.pipeline import STAGES, Pipeline
+from workflows._lib.pipeline import Pipeline
 from workflows._lib.retry import PROMPT
 from workflows._lib.secrets import DATABASE, RAY_TOKEN, S3
 from workflows._lib.step import LARGE, MEDIUM, step
@@ -22,7 +23,7 @@ from workflows._lib.template import workflow_template
 from workflows._lib.variables import NAME, encoded, expression, parameter
 
 if TYPE_CHECKING:
-    from hera.workflows import Container, WorkflowTemplate
+    from hera.workflows import DAG, Container, WorkflowTemplate
 
 __all__ = ["PIPELINE"]
 
@@ -67,9 +68,18 @@ def _build() -> WorkflowTemplate:
         _NAME,
         title="**gamedata**: TARs of game sessions to frames, statistics and a quality manifest",
         description="Reads a few MB of each TAR. Bad TARs become rows with an error code; re-running repeats no work.",
-        entrypoint="main",
+        entrypoint=MAIN,
         arguments=arguments(_PLAN),
-        templates=[_main(), _stages(), _plan(), *_extract(), *_manifest(), _publish(), sweep_step(_NAME), *_exit()],
+        templates=[
+            main(_PLAN, "Plan, extract, manifest and publish, with the values of the form."),
+            _stages(),
+            _plan(),
+            *_extract(),
+            *_manifest(),
+            _publish(),
+            sweep_step(_NAME),
+            *_exit(),
+        ],
     )
 
 
@@ -77,43 +87,31 @@ def _exit() -> list[Container | Steps]:
     return exit_templates(_NAME, {_NAME: CODES})
 
 
-def _main() -> DAG:
-    return DAG(
-        name="main",
-        annotations=shown("The whole pipeline", "Plan, extract, manifest and publish, with the values of the form."),
-        tasks=[Task(name=STAGES, template=STAGES, arguments=passed(_PLAN, "workflow"))],
-    )
-
-
 def _stages() -> DAG:
-    return DAG(
-        name=STAGES,
-        annotations=shown("The stages", "Called by `main` and by the umbrella `media`. To start a run, select `main`."),
-        inputs=inputs(_PLAN),
-        tasks=[
-            Task(name=SWEEP, template=SWEEP),
-            Task(name="plan", template="plan", arguments=passed(_PLAN, "inputs", output_path=_MANIFEST_URI)),
-            Task(
-                name="extract",
-                template="extract",
-                # The sweep runs alongside the plan and ends before Ray pods are requested; its failure is ignored.
-                depends=f"plan.Succeeded && ({SWEEP}.Succeeded || {SWEEP}.Failed || {SWEEP}.Errored)",
-                arguments=passed(_EXTRACT, "inputs"),
-            ),
-            Task(
-                name="manifest",
-                template="manifest",
-                depends="extract.Succeeded",
-                arguments=passed(_MANIFEST, "inputs", output_path=_MANIFEST_URI),
-            ),
-            Task(
-                name="publish",
-                template="publish",
-                depends="manifest.Succeeded",
-                arguments=passed(_PUBLISH, "inputs", manifest=_MANIFEST_URI),
-            ),
-        ],
-    )
+    tasks = [
+        Task(name=SWEEP, template=SWEEP),
+        Task(name="plan", template="plan", arguments=passed(_PLAN, "inputs", output_path=_MANIFEST_URI)),
+        Task(
+            name="extract",
+            template="extract",
+            # The sweep runs alongside the plan and ends before Ray pods are requested; its failure is ignored.
+            depends=f"plan.Succeeded && ({SWEEP}.Succeeded || {SWEEP}.Failed || {SWEEP}.Errored)",
+            arguments=passed(_EXTRACT, "inputs"),
+        ),
+        Task(
+            name="manifest",
+            template="manifest",
+            depends="extract.Succeeded",
+            arguments=passed(_MANIFEST, "inputs", output_path=_MANIFEST_URI),
+        ),
+        Task(
+            name="publish",
+            template="publish",
+            depends="manifest.Succeeded",
+            arguments=passed(_PUBLISH, "inputs", manifest=_MANIFEST_URI),
+        ),
+    ]
+    return stages(_PLAN, tasks)
 
 
 def _plan() -> Container:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hera.workflows import DAG, Task
+from hera.workflows import Task
 
 from jobs.screenalytics.errors import CODES
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings
 from shared.settings.base import ENCODED_SUFFIX
 from workflows._lib.cron import Cron
+from workflows._lib.dags import MAIN, main, stages
 from workflows._lib.hooks import exit_templates
-from workflows._lib.labels import shown
-from workflows._lib.parameters import arguments, fields, form_names, from_form, inputs, passed
-from workflows._lib.pipeline import STAGES, Pipeline
+from workflows._lib.parameters import arguments, fields, form_names, from_form, passed
+from workflows._lib.pipeline import Pipeline
 from workflows._lib.retry import PROMPT
 from workflows._lib.secrets import DATABASE, S3, SCREENALYTICS
 from workflows._lib.step import step
@@ -67,28 +67,17 @@ def _build() -> WorkflowTemplate:
         _NAME,
         title="**screenalytics**: run manifests to runs and persons",
         description="Loads each run exactly once; a bad run blocks no others. The entrypoint `replay` retries runs.",
-        entrypoint="main",
+        entrypoint=MAIN,
         arguments=arguments(_FORM),
-        templates=[_main(), _stages(), _ingest(), _replay(), *exit_templates(_NAME, {_NAME: _REJECTS})],
+        templates=[
+            main(_FORM, "Ingest, with the values of the form."),
+            stages(_FORM, [Task(name=_INGEST, template=_INGEST, arguments=passed(_FORM, "inputs"))]),
+            _ingest(),
+            _replay(),
+            *exit_templates(_NAME, {_NAME: _REJECTS}),
+        ],
         # A hanging poll must not block later ones for days.
         deadline_s=4 * _HOUR,
-    )
-
-
-def _main() -> DAG:
-    return DAG(
-        name="main",
-        annotations=shown("The whole pipeline", "Ingest, with the values of the form."),
-        tasks=[Task(name=STAGES, template=STAGES, arguments=passed(_FORM, "workflow"))],
-    )
-
-
-def _stages() -> DAG:
-    return DAG(
-        name=STAGES,
-        annotations=shown("The stages", "Called by `main` and by the umbrella `media`. To start a run, select `main`."),
-        inputs=inputs(_FORM),
-        tasks=[Task(name=_INGEST, template=_INGEST, arguments=passed(_FORM, "inputs"))],
     )
 
 

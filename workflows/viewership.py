@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hera.workflows import DAG, Task
+from hera.workflows import Task
 
 from jobs.viewership.errors import OUTCOMES, REFUSALS
 from jobs.viewership.settings.audit import VerifySettings
 from jobs.viewership.settings.uploads import RunSettings
 from shared.errors import EXIT_DATA, EXIT_OK
 from workflows._lib.cron import Cron
+from workflows._lib.dags import MAIN, main, stages
 from workflows._lib.hooks import exit_templates
-from workflows._lib.labels import shown
 from workflows._lib.metrics import gauge, step_metrics
 from workflows._lib.names import STEP_ACCOUNT, UPLOAD_ACCOUNT
-from workflows._lib.parameters import arguments, fields, form_names, inputs, passed
-from workflows._lib.pipeline import STAGES, Pipeline
+from workflows._lib.parameters import arguments, fields, form_names, passed
+from workflows._lib.pipeline import Pipeline
 from workflows._lib.retry import PROMPT
 from workflows._lib.secrets import DATABASE, NOTIFY, VIEWERSHIP
 from workflows._lib.step import SMALL, Size, step
@@ -27,7 +27,7 @@ from workflows._lib.variables import UID, exit_code_of, expression, output_of, t
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hera.workflows import Container, WorkflowTemplate
+    from hera.workflows import DAG, Container, WorkflowTemplate
     from hera.workflows.models import Metrics, Prometheus
 
     from workflows._lib.parameters import Field
@@ -67,8 +67,8 @@ _BRANCH: Final = (*_RUN, enabled("viewership-enabled"))
 
 (_OF_RUN,) = VerifySettings.variables("of_run")
 
-# Codes of files that are not stored. Those of rows and of events count as `other`: a template has at most 100 metrics,
-# and `media` has the codes of all pipelines.
+# Codes of files that are not stored. Those of rows and of events count as `other`: an exit hook has at most 200
+# metrics, and that of `media` has the codes of all pipelines.
 _CODES: Final = (*REFUSALS, *OUTCOMES)
 
 _FATES: Final = ("final", "review", "unmatched", "held", "rejected", "filtered", "topline")
@@ -82,10 +82,10 @@ def _build() -> WorkflowTemplate:
         _NAME,
         title="**viewership**: platform reports to final rows",
         description="Takes the named files, or those that have arrived. A bad file does not block the others.",
-        entrypoint="main",
+        entrypoint=MAIN,
         arguments=arguments(_FORM),
         templates=[
-            _main(),
+            main(_FORM, "Upload, normalize, match, load and verify, with the form's values."),
             _stages(),
             _upload(),
             _normalize(),
@@ -96,14 +96,6 @@ def _build() -> WorkflowTemplate:
         ],
         # A hanging poll must not block later ones for days.
         deadline_s=8 * _HOUR,
-    )
-
-
-def _main() -> DAG:
-    return DAG(
-        name="main",
-        annotations=shown("The whole pipeline", "Upload, normalize, match, load and verify, with the form's values."),
-        tasks=[Task(name=STAGES, template=STAGES, arguments=passed(_FORM, "workflow"))],
     )
 
 
@@ -126,15 +118,8 @@ def _stages() -> DAG:
             when=expression(_worked(_UPLOAD)),
         ),
     ]
-    return DAG(
-        name=STAGES,
-        annotations=shown("The stages", "Called by `main` and by the umbrella `media`. To start a run, select `main`."),
-        inputs=inputs(_FORM),
-        # All steps are targets: a bad file fails the run once the good files are loaded and verified.
-        target=" ".join(str(task.name) for task in tasks),
-        fail_fast=False,
-        tasks=[*tasks],
-    )
+    # A bad file fails the run once the good files are loaded and verified.
+    return stages(_FORM, tasks, all_count=True)
 
 
 def _after(name: str, task: str, *, condition: str | None = None) -> Task:

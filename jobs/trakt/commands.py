@@ -20,6 +20,7 @@ STEPS: Final = (
         settings=f"{_SETTINGS}:IngestSettings",
         run="jobs.trakt.steps.ingest:run",
         stage=("ingest", 5),
+        view="jobs.trakt.steps.ingest:show",
     ),
     Step(
         "trakt",
@@ -28,6 +29,7 @@ STEPS: Final = (
         settings=f"{_SETTINGS}:BackfillSettings",
         run="jobs.trakt.steps.ingest:run",
         stage=("backfill", 5),
+        view="jobs.trakt.steps.ingest:show",
     ),
     Step(
         "trakt",
@@ -35,12 +37,13 @@ STEPS: Final = (
         "Erase a user's comments and keep them from coming back.",
         settings=f"{_SETTINGS}:EraseSettings",
         run="jobs.trakt.steps.erase:run",
+        view="jobs.trakt.steps.erase:show",
     ),
     Step(
         "trakt",
         "model",
         "Build silver and gold from bronze with dbt.",
-        settings=f"{_SETTINGS}:ModelSettings",
+        settings=f"{_SETTINGS}:PinnedModelSettings",
         run="jobs.trakt.steps.model:run",
         stage=("model", 5),
         view="jobs.trakt.steps.model:show",
@@ -51,7 +54,8 @@ STEPS: Final = (
         "Copy a build of gold to PostgreSQL in one transaction.",
         settings=f"{_SETTINGS}:PublishSettings",
         run="jobs.trakt.steps.publish:run",
-        stage=("publish", 7),
+        # In media, the ledger keeps one row per run and stage, and gamedata's `publish` belongs to the same run.
+        stage=("publish_trakt", 7),
         view="jobs.trakt.steps.publish:show",
     ),
     Step(
@@ -96,8 +100,9 @@ STEPS: Final = (
     Step(
         "trakt",
         "vacuum",
-        "Compact the bronze table and delete files that it no longer needs.",
+        "Compact the bronze table, delete unused files and old builds of gold.",
         settings=f"{_SETTINGS}:TraktVacuumSettings",
         run="jobs.trakt.steps.vacuum:run",
+        view="jobs.trakt.steps.vacuum:show",
     ),
 )

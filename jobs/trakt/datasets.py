@@ -1,4 +1,4 @@
-"""Names of Trakt's datasets in lineage events: stable, without buckets, hosts or paths."""
+"""Names of trakt's datasets in lineage events: stable, without buckets, hosts or paths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.lineage.event import Dataset, Job
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["API", "BRONZE", "INGEST", "MODEL", "PAGES", "PUBLISH", "bronze", "gold_file", "gold_table"]
+__all__ = ["API", "BRONZE", "INGEST", "MODEL", "PAGES", "PUBLISH", "TMDB", "bronze", "gold_file", "gold_table"]
 
 _PARENT: Final = "trakt"
 INGEST: Final = Job("trakt.ingest", _PARENT)
@@ -17,6 +17,7 @@ MODEL: Final = Job("trakt.model", _PARENT)
 PUBLISH: Final = Job("trakt.publish", _PARENT)
 
 API: Final = "trakt.api"
+TMDB: Final = "tmdb.api"
 PAGES: Final = "trakt.pages"
 BRONZE: Final = "bronze.trakt"
 

@@ -18,12 +18,14 @@ __all__ = [
     "PAGE_CODES",
     "STALE",
     "SWEEP_CODES",
+    "TMDB_CODES",
     "AccountLimit",
     "AccountLocked",
     "AmbiguousTitle",
     "ApiDown",
     "EdgeBlocked",
     "KeyRefused",
+    "MetadataFailed",
     "PageFailed",
     "RateLimited",
     "TitleUnknown",
@@ -35,7 +37,7 @@ ANSWER_CODES: Final[dict[str, str]] = {
     "NOT_JSON": "the answer is not JSON, such as an HTML page, or is cut off",
     "NOT_A_LIST": "the answer is a single value; this resource is a list",
     "NOT_AN_OBJECT": "the answer is a list or a plain value; this resource is one object",
-    "TOO_LARGE": "the answer exceeds 64 MiB, or has more than 10,000 items",
+    "TOO_LARGE": "the answer exceeds 64 MiB, 10,000 items or 1,000,000 values",
     "TOO_DEEP": "the answer is nested too deeply to be parsed",
 }
 """Code of an answer that cannot be read -> meaning; none of its items is accepted."""
@@ -150,9 +152,28 @@ class TitleUnknown(ItemError):
     default_retryable = True
 
 
+TMDB_CODES: Final[dict[str, str]] = {
+    "TMDB_UNAUTHORIZED": "TMDb does not accept the token; set TMDB_READ_ACCESS_TOKEN to an API read access token of"
+    " https://www.themoviedb.org/settings/api",
+    "TMDB_RATE_LIMITED": "TMDb limits the requests of this address; the next sweep of each title reads its metadata",
+    "TMDB_UNAVAILABLE": "TMDb does not answer usably; the next sweep of each title reads its metadata",
+    "TMDB_REFUSED": "TMDb refuses the request; check --tmdb-base-url and the proxy",
+}
+"""Code of titles without TMDb metadata -> meaning and next step; it is a warning, and fails neither title nor run."""
+
+
+class MetadataFailed(TransientError):
+    """TMDb did not answer about a title (data: ``status``, ``attempts``).
+
+    The code is one of :data:`TMDB_CODES`. It never ends a run.
+    """
+
+    default_code = "TMDB_UNAVAILABLE"
+
+
 SWEEP_CODES: Final[dict[str, str]] = {
     "PAGE_HEADERS_MISSING": "no answer stated the number of pages",
-    "EMPTY_RUN": "20 empty pages in a row, or too many failed pages: the stated number of pages is not plausible",
+    "EMPTY_RUN": "20 pages in a row without a new comment, or too many failed pages: the stated count is not plausible",
     "BORDER_UNREAD": "comments may have moved unseen from one page to another",
     "BORDER_CHANGED": "the listing changed before the page at which an interrupted sweep resumed",
     "LIMIT_CHANGED": "the API changed the number of comments per page during the sweep",
@@ -177,6 +198,7 @@ AUDIT: Final[dict[str, str]] = {
     "ORPHAN": "page objects belong to a load that the ledger does not know",
     "LOAD_MISSING": "a load is committed in the ledger, but missing from the bronze table",
     "LOAD_WAITING": "a load is not committed yet; the next ingest commits it",
+    "PAGE_ROW_MISSING": "a page is good in the ledger and its load is committed, but bronze lacks its `page` row",
     "ROW_MISSING": "a row that a page object produces is not in the bronze table",
     "ROW_EXTRA": "a row of the bronze table comes from no page object",
     "ROW_TWICE": "a row is in the bronze table twice",

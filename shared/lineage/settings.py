@@ -24,6 +24,9 @@ def _place(value: str | None) -> str | None:
         return value
     if scheme not in ("http", "https", "file"):
         raise ValueError("not a file or a web address; expected a path, file:///path or https://host")
+    if not _WORD.fullmatch(value):
+        # Checked here: the library's error would quote the path, which may have a token.
+        raise ValueError("the URL has spaces or characters other than ASCII; expected https://host, percent-encoded")
     try:
         parts = urlsplit(value)
         _ = parts.port

@@ -5,12 +5,11 @@ from __future__ import annotations
 import fcntl
 import http.client
 import os
-import urllib.error
-import urllib.request
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from shared.errors import TransientError
+from shared.post import post
 from shared.text import as_json, one_line
 
 if TYPE_CHECKING:
@@ -21,13 +20,7 @@ __all__ = ["send"]
 # A step sends two events, so a server that hangs delays it by at most 10 s.
 _TIMEOUT_S: Final = 5.0
 _ENDPOINT: Final = "/api/v1/lineage"
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A handler that follows no redirect: urllib would turn the POST into a GET and send the key to another host."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
+_REDIRECTED: Final = 300
 
 
 def send(event: dict[str, Any], place: str, settings: LineageSettings) -> None:
@@ -83,15 +76,12 @@ def _post(body: bytes, url: str, settings: LineageSettings) -> None:
     headers = {"Content-Type": "application/json", "User-Agent": "telecine"}
     if settings.lineage_api_key is not None:
         headers["Authorization"] = f"Bearer {settings.lineage_api_key.get_secret_value()}"
-    request = urllib.request.Request(url, data=body, headers=headers, method="POST")  # noqa: S310 - settings check it
     try:
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=_TIMEOUT_S):
-            pass
-    except urllib.error.HTTPError as error:
-        with error:
-            reason = f"answered {error.code}"
+        status = post(url, body, headers, timeout_s=_TIMEOUT_S)
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = f"does not answer: {one_line(getattr(error, 'reason', error))}"
     else:
-        return
+        if status < _REDIRECTED:
+            return
+        reason = f"answered {status}"
     raise TransientError(f"the lineage server at {parts.hostname} {reason}", code="lineage_unavailable")

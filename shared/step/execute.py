@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from shared import logs
+from shared.disk import full_disk
 from shared.errors import EXIT_OK, Stopped, TelecineError, most_severe
 from shared.step import guard, termination
 from shared.step.contract import UnrecordedRun
@@ -97,7 +98,8 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
         run = launched or guard.load(step.run)
         with _stage(step.stage if launched is None else None, step, settings) as stage_run:
             stack.enter_context(logs.bind(run=stage_run.run_id, step=f"{step.pipeline} {step.name}", process=True))
-            report = cast("Report", run(settings, stage_run))
+            with full_disk():
+                report = cast("Report", run(settings, stage_run))
             stage_run.progress.finish()
             report.items = report.items or stage_run.progress.done
             _complete(report, step, settings, stage_run.run_id, start)

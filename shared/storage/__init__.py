@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from shared.storage.access import close_stores, open_store, put_uri, read_uri, stat_uri
     from shared.storage.cached import CachedStore
     from shared.storage.file import FileStore
-    from shared.storage.foreign import delta_options
+    from shared.storage.foreign import delta_error, delta_options
     from shared.storage.keys import FOLLOW_LINK, check_key
     from shared.storage.metrics import StoreMetrics
     from shared.storage.near_names import misnamed
@@ -42,6 +42,7 @@ __all__ = [
     "check_key",
     "close_stores",
     "default_bucket",
+    "delta_error",
     "delta_options",
     "holds_secrets",
     "is_inside",
@@ -71,6 +72,7 @@ _HOME = {
     "check_key": "keys",
     "close_stores": "access",
     "default_bucket": "uris",
+    "delta_error": "foreign",
     "delta_options": "foreign",
     "holds_secrets": "uris",
     "is_inside": "uris",

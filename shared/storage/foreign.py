@@ -1,16 +1,32 @@
-"""Options of an S3 client that is not ours: that of delta-rs, which reads and writes the log of Delta tables."""
+"""Options and errors of an S3 client that is not ours: that of delta-rs, which reads and writes Delta logs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, ObjectMissing, StoreUnavailable, TelecineError
 from shared.storage._s3_client import session
 
 if TYPE_CHECKING:
     from shared.settings.storage import S3Options
 
-__all__ = ["delta_options"]
+__all__ = ["delta_error", "delta_options"]
+
+_REQUEST: Final = re.compile(r"Error performing (GET|HEAD|PUT|POST|DELETE) (\S+) in ")
+_STATUS: Final = re.compile(r"non-2xx status code\W+([3-5][0-9]{2}) ")
+_CODE: Final = re.compile(r"<Code>(\w+)</Code>")
+_SAID: Final = re.compile(r"<Message>([^<]*)</Message>")
+_NO_LOCATION: Final = "redirect without LOCATION"
+_ACTIONS: Final = {
+    "GET": "s3:GetObject",
+    "HEAD": "s3:GetObject",
+    "PUT": "s3:PutObject",
+    "POST": "s3:DeleteObject",
+    "DELETE": "s3:DeleteObject",
+}
+# Colours in the texts of delta-rs.
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def delta_options(options: S3Options) -> dict[str, str]:
@@ -59,3 +75,39 @@ def delta_options(options: S3Options) -> dict[str, str]:
         )
     found |= {"aws_access_key_id": frozen.access_key, "aws_secret_access_key": frozen.secret_key}
     return found | ({"aws_session_token": frozen.token} if frozen.token else {})
+
+
+def delta_error(text: str, uri: str, options: S3Options) -> TelecineError | None:
+    """Translate an answer of S3, which delta-rs quotes in its errors, as our client would.
+
+    Args:
+        text: the text of the error.
+        uri: ``s3://bucket/key`` of the table.
+        options: as of the settings.
+
+    Returns:
+        An error that another attempt does not change, such as a refused key, a missing bucket or a wrong region; None
+        if the text quotes no answer, or one that an attempt may change.
+    """
+    from botocore.exceptions import ClientError
+
+    from shared.storage._s3_errors import Request, typed
+
+    text = _COLOUR.sub("", text)
+    requests, status, code = _REQUEST.findall(text), _STATUS.search(text), _CODE.search(text)
+    if not requests or not (status or _NO_LOCATION in text):
+        return None
+    method, url = requests[-1]
+    said = _SAID.search(text)
+    answer = {
+        "Error": {
+            "Code": code[1] if code else "" if status else "PermanentRedirect",
+            "Message": said[1] if said else "",
+        },
+        "ResponseMetadata": {"HTTPStatusCode": int(status[1]) if status else 301},
+    }
+    action = "s3:ListBucket" if "list-type=" in url else _ACTIONS[method]
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    error = ClientError(answer, action)  # type: ignore[arg-type]
+    found = typed(error, Request(action, bucket, key), options, options.attempts)
+    return None if isinstance(found, StoreUnavailable | ObjectMissing) else found

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["bronze"]
 
 _PAGES: Final = 4_000
-_QUICK: Final = 200
+_QUICK: Final = 100
 _PAGE: Final = 250
 _TITLES: Final = 40
 

@@ -26,7 +26,7 @@ _AGES_D: Final = (60.0, 90.0, 120.0, 180.0, 365.0, 600.0, 1000.0)
 
 def metrics(*, quick: bool = False) -> None:
     """Print titles per CPU second of each metric, and the error of half-lives of two methods at several ages."""
-    titles = 100 if quick else 400
+    titles = 40 if quick else 400
     print(machine())
     for n in (40, 200):
         _errors(n, titles)

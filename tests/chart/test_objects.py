@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 
 import pytest
 import yaml
@@ -164,7 +165,8 @@ def test_the_steps_variables_are_their_settings(monkeypatch):
     assert NotifySettings().notify_smtp_to == ("media-operations@example.com",)
     assert DoctorSettings().database_environment == "prod"
     assert DoctorSettings().read_buckets == ("s3://telecine-artifacts",)
-    assert DoctorSettings().write_buckets == ("s3://telecine-artifacts", "s3://trakt-comments")
+    # Those of viewership and trakt have roles of their own.
+    assert DoctorSettings().write_buckets == ("s3://telecine-artifacts",)
     assert IngestSettings().request_quota == 500
     own = {name: ModelSettings.model_fields[name].default for name in ("n_min", "replies_counted")}
     assert ModelSettings().model_dump(include=set(own)) == own
@@ -331,25 +333,26 @@ def test_no_secret_is_a_variable(case):
     assert "secretKeyRef" not in text
 
 
-def metrics_of(node):
+def metrics_in(node):
     if isinstance(node, dict):
-        for each in node.get("prometheus", []) if isinstance(node.get("prometheus"), list) else []:
-            suffixes = ("_bucket", "_sum", "_count") if "histogram" in each else ("",)
-            for suffix in suffixes:
-                yield f"argo_workflows_{each['name']}{suffix}", {label["key"] for label in each["labels"]}
+        if isinstance(node.get("prometheus"), list):
+            yield from node["prometheus"]
         for each in node.values():
-            yield from metrics_of(each)
+            yield from metrics_in(each)
     elif isinstance(node, list):
         for each in node:
-            yield from metrics_of(each)
+            yield from metrics_in(each)
 
 
+@cache
 def known_metrics():
     """Return name -> labels: ours from the rendered templates, the controller's from its source."""
     found = {}
     for path in (CHART / "files").glob("*.yaml"):
-        for name, labels in metrics_of(yaml.safe_load(path.read_text(encoding="utf-8"))):
-            found.setdefault(name, set()).update(labels | {"le"})
+        for metric in metrics_in(yaml.safe_load(path.read_text(encoding="utf-8"))):
+            labels = {label["key"] for label in metric["labels"]}
+            for suffix in ("_bucket", "_sum", "_count") if "histogram" in metric else ("",):
+                found.setdefault(f"argo_workflows_{metric['name']}{suffix}", set()).update(labels | {"le"})
     telemetry = module_dir_of(ARGO) / "util" / "telemetry"
     attributes = dict(re.findall(r"(Attrib\w+)\s+string = `(\w+)`", (telemetry / "attributes.go").read_text()))
     for block in (telemetry / "metrics_list.go").read_text().split("= BuiltinInstrument{")[1:]:
@@ -357,6 +360,17 @@ def known_metrics():
         labels = {attributes[each] for each in re.findall(r"name:\s+(Attrib\w+)", block)}
         for suffix in ("", "_bucket", "_sum", "_count"):
             found[f"argo_workflows_{name}{suffix}"] = labels | {"le"}
+    return found
+
+
+@cache
+def known_values():
+    """Return (name, label) -> values, of our metrics in the rendered templates."""
+    found = {}
+    for path in (CHART / "files").glob("*.yaml"):
+        for metric in metrics_in(yaml.safe_load(path.read_text(encoding="utf-8"))):
+            for label in metric["labels"]:
+                found.setdefault((metric["name"], label["key"]), set()).add(label["value"])
     return found
 
 
@@ -394,6 +408,16 @@ def test_alerts_and_boards_ask_for_metrics_that_exist(expression):
         assert set(re.findall(r"(\w+)(?:=~|!=|!~|=)", selector or "")) <= known[name]
     grouped = {label for each in re.findall(r"by \(([^)]*)\)", expression) for label in re.split(r",\s*", each)}
     assert grouped <= set().union(*(known[name] for name, _ in used))
+
+
+@pytest.mark.parametrize("expression", list(expressions()))
+def test_alerts_and_boards_select_labels_that_a_template_sets(expression):
+    known = known_values()
+    for name, selector in re.findall(r"argo_workflows_(telecine_\w+?)(?:_bucket|_sum|_count)?\{([^}]*)\}", expression):
+        for label, values in re.findall(r'(\w+)=~?"([^"]*)"', selector):
+            # A variable of the board, or of Argo, such as the status of a run.
+            if "$" not in values and not any("{{" in value for value in known[name, label]):
+                assert set(values.split("|")) <= known[name, label], f"{name}: no series has this {label}"
 
 
 def test_rules_and_boards_pass_untouched():

@@ -38,8 +38,8 @@ def test_the_launcher_may_do_what_its_client_does_and_what_argos_executor_does(g
     assert granted["telecine-launcher"] == called | executor_rights()
 
 
-def test_uploads_ray_pods_and_the_migration_may_do_nothing(granted):
-    none = {"telecine-upload", "telecine-ray", "telecine-migration"}
+def test_uploads_trakt_ray_pods_and_the_migration_may_do_nothing(granted):
+    none = {"telecine-upload", "telecine-trakt", "telecine-ray", "telecine-migration"}
     assert granted.keys() == {"telecine-step", "telecine-launcher", "telecine-test", *none}
     assert {name for name, rights in granted.items() if not rights} == none
 

@@ -119,8 +119,13 @@ def test_an_ingest_reads_the_key_and_the_salt_and_a_model_only_the_salt(mount):
     assert (found.client_id, found.user_salt.get_secret_value()) == (None, "sixteen-and-more")
     mount((find(objects, "Secret", "telecine-trakt")["stringData"], {}))
     assert Trakt().key().get_secret_value() == "fifteen"
+    # The token of TMDb is optional.
+    assert Trakt().tmdb_token is None
+    values["trakt"]["tmdbToken"] = "seventeen"
+    mount((find(render(values), "Secret", "telecine-trakt")["stringData"], {}))
+    assert (Trakt().key().get_secret_value(), Trakt().tmdb_token.get_secret_value()) == ("fifteen", "seventeen")
     rows = [line for line in (ROOT / "docs" / "helm.md").read_text().splitlines() if "`trakt." in line]
-    for name in ("TRAKT_CLIENT_ID", "TELECINE_TRAKT_USER_SALT"):
+    for name in ("TRAKT_CLIENT_ID", "TMDB_READ_ACCESS_TOKEN", "TELECINE_TRAKT_USER_SALT"):
         assert any(f"`{name}`" in row for row in rows)
 
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, helm, merged, render, values_of, with_files
+from tests.chart.rendering import CHART, DEV, LEAST, ROOT, VALUES, find, helm, merged, render, values_of, with_files
 
 
 @pytest.mark.parametrize("chart", [CHART, DEV], ids=lambda chart: chart.name)
@@ -152,7 +152,7 @@ def cidr(network):
         ({"priorityClass": {"create": True}}, "without priorityClass.name"),
         *(
             ({"serviceAccounts": {role: {"create": False}}}, f"serviceAccounts.{role}.create is false without")
-            for role in ("step", "upload", "launcher", "ray", "migration", "test")
+            for role in ("step", "upload", "trakt", "launcher", "ray", "migration", "test")
         ),
         ({"ray": {"cpu": {"workers": 65}}}, "ray.cpu.workers 65 exceeds ray.cpu.maxWorkers 64"),
         ({"ray": {"gpu": {"workers": 2, "maxWorkers": 1}}}, "ray.gpu.workers 2 exceeds"),
@@ -355,7 +355,7 @@ PLAIN = {
     "s3": {"accessKeyId": "hidden-3", "secretAccessKey": "hidden-4"},
     "artifacts": {"accessKeyId": "hidden-5", "secretAccessKey": "hidden-6"},
     "viewership": {"accessKeyId": "hidden-9", "secretAccessKey": "hidden-10"},
-    "trakt": {"clientId": "hidden-11", "users": {"salt": "hidden-12-0123456"}},
+    "trakt": {"clientId": "hidden-11", "tmdbToken": "hidden-13", "users": {"salt": "hidden-12-0123456"}},
     "notify": {
         "webhookUrl": "https://h/hidden-7",
         "smtp": {"host": "m", "user": "u", "password": "hidden-8", "from": "a@b", "to": ["c@d"]},
@@ -381,7 +381,7 @@ def test_secret_values_are_in_secrets_only():
         "telecine-s3": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
         "telecine-artifacts": {"accessKey", "secretKey"},
         "telecine-viewership": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
-        "telecine-trakt": {"TRAKT_CLIENT_ID"},
+        "telecine-trakt": {"TRAKT_CLIENT_ID", "TMDB_READ_ACCESS_TOKEN"},
         "telecine-trakt-users": {"TELECINE_TRAKT_USER_SALT"},
         "telecine-notify": {"TELECINE_NOTIFY_WEBHOOK_URL", "TELECINE_NOTIFY_SMTP_PASSWORD"},
         "telecine-ray-auth": {"auth_token"},
@@ -508,6 +508,7 @@ def test_the_places_of_models_and_checks_are_variables_of_every_step_and_no_defa
         ({"media": {"viewership": True}, "viewership": {"existingSecret": "own"}}, []),
         ({"media": {"viewership": True}, "viewership": {"accessKeyId": "a", "secretAccessKey": "b"}}, []),
         ({"media": {"viewership": True}, "serviceAccounts": {"upload": {"annotations": {"role": "x"}}}}, []),
+        ({"media": {"trakt": True}, "serviceAccounts": {"trakt": {"annotations": {"role": "x"}}}}, []),
     ],
 )
 def test_doctor_writes_to_the_buckets_of_uploads_and_of_trakt_if_it_may(values, uploads):
@@ -517,3 +518,16 @@ def test_doctor_writes_to_the_buckets_of_uploads_and_of_trakt_if_it_may(values, 
     environment = find(objects, "ConfigMap", "telecine-environment")["data"]
     assert environment["TELECINE_DOCTOR_WRITE_BUCKETS"].split(",") == ["s3://telecine-artifacts", *uploads]
     assert environment["TELECINE_DOCTOR_READ_BUCKETS"] == "s3://telecine-artifacts"
+
+
+def test_the_commands_of_the_guide_set_values_that_the_chart_has():
+    page = (ROOT / "docs" / "helm.md").read_text(encoding="utf-8")
+    given = re.findall(r"--set ([\w.-]+)=([^\s`]+)", page)
+    assert {"trakt.watchList", "crons.trakt-daily.suspend", "media.trakt"} <= {key for key, _ in given}
+    values = LEAST
+    for key, text in given:
+        value = {"true": True, "false": False}.get(text, re.sub("BUCKET|REGISTRY", "a-name", text))
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        values = merged(values, value)
+    render(values)

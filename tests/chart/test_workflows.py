@@ -26,6 +26,7 @@ FULL = {
     "serviceAccounts": {
         "step": {"name": "x-step"},
         "upload": {"name": "x-upload"},
+        "trakt": {"name": "x-trakt-pods"},
         "launcher": {"name": "x-launcher"},
     },
     "steps": {
@@ -55,9 +56,6 @@ CA_VOLUME = {"name": "custom-ca", "configMap": {"name": "ca", "items": [{"key": 
 JOBS = "r.example/jobs:1.2@sha256:" + "a" * 64
 RAY = "r.example/ray:1.3"
 NAMES = {
-    "telecine-step": "x-step",
-    "telecine-upload": "x-upload",
-    "telecine-launcher": "x-launcher",
     "telecine-database": "x-database",
     "telecine-s3": "x-s3",
     "telecine-notify": "x-notify",
@@ -110,7 +108,8 @@ def expected_of(document):
 def rename_accounts(holder):
     for each in (holder, holder.get("executor", {})):
         if "serviceAccountName" in each:
-            each["serviceAccountName"] = NAMES[each["serviceAccountName"]]
+            role = each["serviceAccountName"].removeprefix("telecine-")
+            each["serviceAccountName"] = FULL["serviceAccounts"][role]["name"]
 
 
 def set_container(container):

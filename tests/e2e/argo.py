@@ -142,6 +142,21 @@ class Run:
         (found,) = [each for each in self.nodes("publish") if each["name"].startswith(f"{self.name}.publish")]
         return found
 
+    def branch(self, name: str, step: str) -> list[dict[str, Any]]:
+        """Return the pods of a step in a task of the entrypoint; in media, several pipelines have a step of one name.
+
+        Args:
+            name: the task: a pipeline in media, `stages` in its own template.
+            step: the step.
+        """
+        return [each for each in self.nodes(step) if each["name"].startswith(f"{self.name}.{name}.{step}")]
+
+    def phases(self, *names: str) -> dict[str, str]:
+        """Return how nodes below the entrypoint ended; a step with retries counts by the node that stands for it."""
+        wanted = {f"{self.name}.{name}": name for name in names}
+        nodes = (self.status().get("nodes") or {}).values()
+        return {wanted[each["name"]]: each["phase"] for each in nodes if each["name"] in wanted}
+
     def running_pod(self, name: str, seconds: float = 120, *, older_s: float = 0, but: Any = None) -> Any:
         """Wait until a template's newest pod has run for some seconds and differs from an earlier one."""
 

@@ -19,6 +19,7 @@ from tests.e2e.evidence import collect
 from tests.e2e.installation import Installation, build_images
 from tests.e2e.node import ROOT, Node
 from tests.e2e.places import put_tars
+from tests.e2e.site import Site, replaying, watch
 from tests.e2e.site import values as values_of_trakt
 from tests.e2e.traffic import Traffic
 from tests.e2e.uploads import catalogue, put_report
@@ -135,6 +136,7 @@ class Opening:
     installation: Installation
     kinds: dict[str, str]
     work: dict[str, object]
+    form_of_media: dict[str, object]
     main: Run
     again: Run
     media: Run
@@ -192,24 +194,27 @@ def opening(installation: Installation) -> Opening:
     again = installation.argo.submit("gamedata", form)
     catalogue(installation)
     put_report(installation, "freevee-2025-07.csv")
-    umbrella = installation.argo.submit(
-        "media",
-        {
-            "gamedata-prefix": "media/",
-            "gamedata-manifest-bucket": "s3://game-data-manifest/media",
-            "gamedata-compute": "local",
-            **{f"gamedata-{name}": value for name, value in work.items()},
-            "screenalytics-prefix": "umbrella",
-            "viewership-arrival": "poll",
-            "viewership-prefix": "uploads/umbrella/",
-        },
-    )
-    return Opening(installation, kinds, work, main, again, umbrella, arrive(installation))
+    form_of_media: dict[str, object] = {
+        "gamedata-prefix": "media/",
+        "gamedata-manifest-bucket": "s3://game-data-manifest/media",
+        "gamedata-compute": "local",
+        **{f"gamedata-{name}": value for name, value in work.items()},
+        "screenalytics-prefix": "umbrella",
+        "viewership-arrival": "poll",
+        "viewership-prefix": "uploads/umbrella/",
+    }
+    umbrella = installation.argo.submit("media", form_of_media)
+    return Opening(installation, kinds, work, form_of_media, main, again, umbrella, arrive(installation))
 
 
 @dataclass
 class Closing:
-    """Workflows submitted once several runs may execute concurrently."""
+    """Workflows submitted once several runs may execute concurrently.
+
+    Attributes:
+        bad_media: a run of which two branches fail: the parameters of one, and the key of the other.
+        site: the site that refuses the key, until `leave_site` is called: other tests need its port.
+    """
 
     in_flight: Run
     in_flight_phase: str
@@ -218,6 +223,8 @@ class Closing:
     bad_media: Run
     pending: Run
     terminated: Run
+    site: Site
+    leave_site: Callable[[], None]
     mixed_keys: list[str]
     _make_mixed: Callable[[], Run]
 
@@ -227,7 +234,7 @@ class Closing:
 
 
 @pytest.fixture(scope="session")
-def closing(installation: Installation, opening: Opening) -> Closing:
+def closing(installation: Installation, opening: Opening) -> Iterator[Closing]:
     submit = installation.argo.submit
     node = installation.node
     opening.again.ended()
@@ -255,17 +262,32 @@ def closing(installation: Installation, opening: Opening) -> Closing:
         node.invent_gpus(2)
         return submit("gamedata", over("mixed", compute="mixed", sampling="exact", batch_mb=1, cpu_workers=1))
 
-    return Closing(
-        in_flight=in_flight,
-        in_flight_phase=in_flight_phase,
-        bad=submit("gamedata", {"strides": "every-second"}),
-        misspelt=submit("gamedata", {"prefx": "mixed/"}),
-        bad_media=submit("media", {"gamedata-strides": "every-second"}),
-        pending=submit("gamedata", over("pending", compute="gpu")),
-        terminated=submit("gamedata", over("terminated", compute="cpu", cpu_workers=1)),
-        mixed_keys=keys,
-        _make_mixed=mixed,
-    )
+    bad_media = {
+        "gamedata-strides": "every-second",
+        # As in the first run of media: nothing is new there.
+        "screenalytics-arrival": "poll",
+        "screenalytics-prefix": "umbrella",
+        "viewership-arrival": "poll",
+        "viewership-prefix": "uploads/nothing-here/",
+        "trakt-enabled": "true",
+    }
+    # A name that is not resolved yet is asked for first: the only request with a key that is refused.
+    watch(installation, [{"kind": "movie", "trakt": 1}])
+    with ExitStack() as stack:
+        site = stack.enter_context(replaying(node, "dead-key"))
+        yield Closing(
+            in_flight=in_flight,
+            in_flight_phase=in_flight_phase,
+            bad=submit("gamedata", {"strides": "every-second"}),
+            misspelt=submit("gamedata", {"prefx": "mixed/"}),
+            bad_media=submit("media", bad_media),
+            pending=submit("gamedata", over("pending", compute="gpu")),
+            terminated=submit("gamedata", over("terminated", compute="cpu", cpu_workers=1)),
+            site=site,
+            leave_site=stack.close,
+            mixed_keys=keys,
+            _make_mixed=mixed,
+        )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

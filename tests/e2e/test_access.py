@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.e2e.installation import Installation
     from tests.rights import Rights
 
-ACCOUNTS = ("telecine-step", "telecine-upload", "telecine-launcher", "telecine-ray")
+ACCOUNTS = ("telecine-step", "telecine-upload", "telecine-trakt", "telecine-launcher", "telecine-ray")
 VERBS = ("create", "get", "list", "watch", "patch", "update", "delete", "deletecollection")
 RESOURCES = (
     *(("argoproj.io", each) for each in ("workflows", "workflowtaskresults", "workflowtemplates", "cronworkflows")),
@@ -30,7 +30,7 @@ RESOURCES = (
 
 def used_by(account: str) -> Rights:
     """Return the rights that the account's code uses."""
-    if account in ("telecine-upload", "telecine-ray"):
+    if account in ("telecine-upload", "telecine-trakt", "telecine-ray"):
         return {}
     return executor_rights() | (launcher_rights() if account == "telecine-launcher" else {})
 
@@ -77,8 +77,8 @@ def test_user_code_has_no_token_but_the_launchers(installation: Installation, op
             launcher = pod.spec.service_account_name == "telecine-launcher" and container.name == "main"
             assert bool(tokens) == launcher, f"{pod.metadata.name}/{container.name}"
             seen.add("ray" if is_ray else pod.spec.service_account_name)
-    # The branch of `media` may have started or not.
-    assert seen - {"telecine-upload"} == {"telecine-step", "telecine-launcher", "ray"}
+    # The branches of `media` may have started or not.
+    assert seen - {"telecine-upload", "telecine-trakt"} == {"telecine-step", "telecine-launcher", "ray"}
 
 
 def test_pods_are_locked_down(installation: Installation, opening: Opening) -> None:

@@ -54,10 +54,20 @@ def test_a_failure_followed_by_a_successful_retry_sends_no_message(opening: Open
     assert sinks.of(opening.media.uid) == ([], [])
 
 
-def test_the_index_page_is_written_even_if_a_branch_failed(closing: Closing) -> None:
-    closing.bad_media.failed()
-    index = closing.bad_media.index()
+def test_branches_that_fail_stop_neither_the_others_nor_the_index_page(closing: Closing) -> None:
+    run = closing.bad_media
+    run.failed()
+    branches = {"gamedata": "Failed", "screenalytics": "Succeeded", "viewership": "Succeeded", "trakt": "Failed"}
+    assert run.phases(*branches) == branches
+    # A refused key is asked once, and not again by a retry; what was missed is measured.
+    (attempt,) = run.branch("trakt", "ingest")
+    assert attempt["outputs"]["exitCode"] == "78"
+    assert [each["status"] for each in closing.site.requests()] == [403]
+    assert run.phases("trakt.model", "trakt.publish", "trakt.slo") == {
+        "trakt.model": "Skipped", "trakt.publish": "Omitted", "trakt.slo": "Succeeded",
+    }  # fmt: skip
+    index = run.index()
     assert index["phase"] == "Succeeded"
-    code, page = closing.bad_media.artifact(index, "report-html")
+    code, page = run.artifact(index, "report-html")
     assert code == 200
     assert b"failed" in page

@@ -27,11 +27,16 @@ def value(page: str, name: str, **labels: str) -> float:
 
 
 def test_the_controller_serves_our_counters(installation: Installation, opening: Opening, closing: Closing) -> None:
-    for run in (opening.main, opening.arrivals.bad, closing.bad, closing.bad_media):
+    of_trakt = installation.argo.runs("telecine/pipeline=trakt")
+    for run in (opening.main, opening.arrivals.bad, closing.bad, closing.bad_media, *of_trakt):
         run.ended()
     # Other tests fail some runs too.
     failed = [run for run in installation.argo.runs("telecine/pipeline=media") if run.phase() == "Failed"]
     assert failed
+    # An expression that the controller cannot evaluate becomes a condition of the run.
+    for run in (opening.media, closing.bad_media):
+        wrong = [each["message"] for each in run.status().get("conditions", []) if each["type"] == "MetricsError"]
+        assert not [message for message in wrong if "telecine_rejects_total" in message]
     before, after = installation.first_page[1], installation.node.metrics()
 
     def more(name: str, **labels: str) -> float:
@@ -52,6 +57,7 @@ def test_the_controller_serves_our_counters(installation: Installation, opening:
     assert more(runs, pipeline="trakt", status="Succeeded") >= 1
     assert more(runs, pipeline="trakt", status="Failed") >= 1
     assert more(runs, pipeline="trakt-backfill", status="Succeeded") >= 1
+    # Of a run of media.
     assert more(items, pipeline="trakt", outcome="done") >= 8
     assert value(after, "argo_workflows_telecine_trakt_alert", alert="breach") == 1
     # The last day is that of this test.

@@ -1,4 +1,4 @@
-"""Trakt in a cluster: a storm is read completely, a refused key is asked once, and the cron measures; one at a time."""
+"""Trakt in a cluster: media reads a storm completely, a refused key is asked once, and the cron measures."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
 # Of 24 titles of the site.
 TITLES = 8
-# For a run of four pods on two cores, which takes about 80 s, and for two of two pods, which take about 30 s each.
-SECONDS = 240
+# For a run of four pods on two cores, which takes about 80 s, with 30 s for the rest of media, and for two of two pods,
+# which take about 30 s each.
+SECONDS = 300
 
 
 @dataclass
 class Storm:
-    """A run over a storm, and a dry run of a backfill that was submitted at the same time.
+    """A run of media over a storm, and a dry run of a backfill that was submitted at the same time.
 
     Attributes:
+        run: the run; its branch of gamedata finds nothing new.
         before: visible comments of the watched titles before the run.
         after: the same after it: the site lives on.
         statuses: status -> number of answers.
@@ -45,6 +47,7 @@ def storm(installation: Installation, opening: Opening, closing: Closing) -> Sto
     """Submit once the long runs have ended, so that each run has the node to itself."""
     opening.media.ended()
     closing.bad_media.ended()
+    closing.leave_site()
     with replaying(installation.node, "storm") as site:
         # A title that is away at times, or merged, has no fixed number of comments.
         watched = [each for each in site.titles() if not each["away"] and not each["merged_into"]][:TITLES]
@@ -55,28 +58,24 @@ def storm(installation: Installation, opening: Opening, closing: Closing) -> Sto
             return sum(each["comments"] for each in site.titles() if (each["kind"], each["trakt"]) in wanted)
 
         before = visible()
-        run = installation.argo.submit("trakt")
+        run = installation.argo.submit(
+            "media", {**opening.form_of_media, "viewership-enabled": "false", "trakt-enabled": "true"}
+        )
         backfill = installation.argo.submit("trakt-backfill", {"dry-run": "true"})
         run.ended(SECONDS)
         backfill.ended(SECONDS)
         return Storm(run, backfill, before, visible(), site.ask("status")["statuses"])
 
 
-def phases(run: Run) -> dict[str, str]:
-    """Return how each step of a run ended; a step without a pod counts by the node that stands for it."""
-    steps = ("ingest", "backfill", "model", "publish", "slo")
-    return {
-        node["displayName"]: node["phase"] for node in run.status()["nodes"].values() if node["displayName"] in steps
-    }
+def phases(run: Run, task: str = "stages") -> dict[str, str]:
+    """Return how each step of a run ended: of its own template, or of its task in media."""
+    found = run.phases(*(f"{task}.{step}" for step in ("ingest", "backfill", "model", "publish", "slo")))
+    return {name.removeprefix(f"{task}."): phase for name, phase in found.items()}
 
 
-def outputs(run: Run, step: str) -> dict[str, str]:
-    return {each["name"]: each["value"] for each in run.nodes(step)[-1]["outputs"]["parameters"]}
-
-
-def test_a_storm_is_read_completely_and_becomes_gold(installation: Installation, storm: Storm) -> None:
+def test_media_reads_a_storm_completely_and_it_becomes_gold(installation: Installation, storm: Storm) -> None:
     storm.run.succeeded()
-    assert phases(storm.run) == dict.fromkeys(("ingest", "model", "publish", "slo"), "Succeeded")
+    assert phases(storm.run, "trakt") == dict.fromkeys(("ingest", "model", "publish", "slo"), "Succeeded")
     # Otherwise this would not be a storm.
     assert sum(count for status, count in storm.statuses.items() if status not in ("200", "404")) > 0
     pages = dict(
@@ -99,12 +98,16 @@ def test_a_storm_is_read_completely_and_becomes_gold(installation: Installation,
     assert low - 60 <= comments <= high + 60, (storm.before, comments, storm.after)
     print(f"{comments} comments of {TITLES} titles in {sum(storm.statuses.values())} requests: {storm.statuses}")
     stages = installation.rows(
-        "SELECT stage, status FROM pipeline.run_stages WHERE run_id = %s ORDER BY started_at", storm.run.uid
+        "SELECT stage, status FROM pipeline.run_stages WHERE run_id = %s AND pipeline = 'trakt' ORDER BY started_at",
+        storm.run.uid,
     )
-    assert stages == [(stage, "success") for stage in ("ingest", "model", "publish", "slo")]
-    code, page = storm.run.artifact(storm.run.nodes("slo")[-1], "report-html")
+    assert stages == [(stage, "success") for stage in ("ingest", "model", "publish_trakt", "slo")]
+    code, page = storm.run.artifact(storm.run.branch("trakt", "slo")[-1], "report-html")
     assert code == 200
     assert page
+    code, page = storm.run.artifact(storm.run.index(), "report-html")
+    assert code == 200
+    assert b"trakt" in page
 
 
 def test_a_backfill_waits_for_the_quota_of_the_key(storm: Storm) -> None:
@@ -113,8 +116,8 @@ def test_a_backfill_waits_for_the_quota_of_the_key(storm: Storm) -> None:
     assert phases(storm.backfill) == {"backfill": "Succeeded", "model": "Skipped", "publish": "Omitted"}
     times = sorted(
         tuple(dt.datetime.fromisoformat(node[time]) for time in ("startedAt", "finishedAt"))
-        for run, step in ((storm.run, "ingest"), (storm.backfill, "backfill"))
-        for node in (run.nodes(step)[0],)
+        for run, task, step in ((storm.run, "trakt", "ingest"), (storm.backfill, "stages", "backfill"))
+        for node in (run.branch(task, step)[0],)
     )
     assert times[0][1] <= times[1][0], "two pods asked with one key at once"
 
@@ -188,12 +191,14 @@ def set_cron(installation: Installation, change: dict[str, Any]) -> None:
     )  # fmt: skip
 
 
-def test_only_the_ingest_has_the_key(installation: Installation, storm: Storm) -> None:
+def test_the_pods_have_an_account_of_their_own_and_only_the_ingest_has_the_key(
+    installation: Installation, storm: Storm
+) -> None:
     storm.run.ended()
     mounted = {}
     for step in ("ingest", "model", "publish", "slo"):
-        spec = storm.run.pod_of(storm.run.nodes(step)[-1]).spec
-        assert spec.service_account_name == "telecine-step"
+        spec = storm.run.pod_of(storm.run.branch("trakt", step)[-1]).spec
+        assert spec.service_account_name == "telecine-trakt"
         mounted[step] = [
             source.secret.name
             for volume in spec.volumes

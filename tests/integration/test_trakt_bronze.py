@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import threading
 from datetime import date
@@ -17,9 +19,10 @@ from jobs.trakt.bronze.erased_items import comment_mark, name_digest
 from jobs.trakt.bronze.live_files import fetch, snapshot
 from jobs.trakt.bronze.pages import PageRequest
 from jobs.trakt.bronze.place import BronzePlace
+from jobs.trakt.bronze.rows import read_page
 from jobs.trakt.bronze.vacuum import vacuum_table
 from jobs.trakt.settings import BronzeSettings
-from shared.errors import ConfigurationError, IntegrityError, StoreUnavailable
+from shared.errors import AccessDenied, BucketMissing, ConfigurationError, IntegrityError, StoreUnavailable
 from shared.storage import _s3_client, close_stores
 from tests.cli import Cli
 from tests.fakes.s3_faults import error
@@ -171,9 +174,48 @@ def test_no_secret_of_s3_is_in_an_error(proxy: S3Proxy, tables: Database, monkey
     place = made(tables, "s3://trakt", s3_attempts=1)
     assert place.options()["aws_secret_access_key"] == "very-secret-key"
     proxy.rule(lambda seen: "_delta_log" in seen.path, error(403, "AccessDenied"))
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(AccessDenied) as caught:
         load(place, comments_page("load-1", [comment(id=1)]))
     assert "very-secret-key" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "message"),
+    [
+        ("GET", error(403, "AccessDenied"), r"access denied: s3:(GetObject|ListBucket) on s3://trakt/bronze/trakt \("),
+        ("PUT", error(403, "AccessDenied"), r"access denied: s3:PutObject on s3://trakt/bronze/trakt"),
+        ("PUT", error(403, "SignatureDoesNotMatch"), "does not accept the credentials for bucket trakt"),
+        ("GET", error(400, "ExpiredToken"), "does not accept the credentials for bucket trakt"),
+        ("GET", error(301, "PermanentRedirect"), "wrong region or endpoint for bucket trakt"),
+        ("PUT", error(404, "NoSuchBucket"), "bucket trakt does not exist"),
+    ],
+)
+def test_a_lasting_refusal_of_the_log_is_a_matter_of_configuration(
+    proxy: S3Proxy, tables: Database, method: str, answer: Any, message: str
+):
+    place = made(tables, "s3://trakt", s3_attempts=1)
+
+    def of_log(seen: Any) -> bool:
+        return seen.method == method and "_delta_log" in seen.path
+
+    for number in range(2):
+        # While the table is made, and once it exists.
+        before = sum(seen.method == "PUT" and of_log(seen) for seen in proxy.requests)
+        proxy.rule(of_log, answer)
+        with pytest.raises(ConfigurationError, match=message) as caught:
+            load(place, comments_page(f"load-{number}", [comment(id=number + 1)]))
+        assert (caught.value.exit_code, caught.value.data["bucket"]) == (78, "trakt")
+        after = sum(seen.method == "PUT" and of_log(seen) for seen in proxy.requests)
+        assert after - before == (method == "PUT"), "a refused commit is not tried again"
+        proxy.clear()
+        load(place, comments_page(f"load-{number}", [comment(id=number + 1)]))
+    assert len(rows(place, "comment")) == 2
+
+
+def test_a_bucket_that_does_not_exist_is_named(proxy: S3Proxy, tables: Database):
+    place = made(tables, "s3://nonesuch", s3_attempts=1)
+    with pytest.raises(BucketMissing, match="bucket nonesuch does not exist"):
+        snapshot(place)
 
 
 # --- erasure ----------------------------------------------------------------------------------------------------------
@@ -232,6 +274,23 @@ def test_a_user_is_erased_everywhere_by_any_name_and_does_not_come_back(
     assert "ann-b" not in text_of(place).casefold()
     assert [number for number, _ in sightings(place)[comments_page("load-3", []).key]] == [8, 9]
     assert commit_load(place, "load-1").erased == 4
+
+
+def test_a_user_in_another_users_comment_is_removed_and_the_sightings_follow(place: BronzePlace):
+    first = comment(id=1, thread={"user": ANN})
+    load(place, comments_page("load-1", [first, comment(id=2)]))
+    load(place, comments_page("load-2", [first, comment(id=3, user=ANN)], minutes=1))
+    found = erase_user(place, "ann-b", run_id="r")
+    assert (found.rows, found.scrubbed, found.files, found.pages) == (1, 1, 4, 2)
+    assert "ann-b" not in text_of(place).casefold()
+    # As if the pages had been read only now: a later read of the comment is not new, and the audit finds no damage.
+    for key, seen in sightings(place).items():
+        again = json.loads(read_page(place.pages.get(key)).sightings or "")
+        assert seen == list(zip(again["ids"], again["sha"], strict=True))
+    (row,) = [row for row in rows(place, "comment") if row["comment_id"] == 1]
+    assert row["payload_sha256"] == hashlib.sha256(row["payload"].encode()).hexdigest()
+    assert load(place, comments_page("load-3", [first], minutes=2)).unchanged == 1
+    assert erase_user(place, "ann-b", run_id="r").scrubbed == 0
 
 
 def test_an_erasure_again_changes_nothing(place: BronzePlace):
@@ -333,8 +392,15 @@ def cli(place: BronzePlace, tmp_path: Path) -> Cli:
 
 def test_the_commands_erase_and_vacuum_and_never_show_the_name(place: BronzePlace, cli: Cli, tmp_path: Path):
     filled(place)
-    erased = cli("trakt", "erase", "--user", "ann-b", "--retention-days", "10").expect(0)
+    models = tmp_path / "models"
+    (models / "pinned").mkdir(parents=True)
+    for name in ("old.duckdb", "pinned/old.duckdb"):
+        (models / name).write_text("a text by Ann")
+    arguments = ("--user", "ann-b", "--retention-days", "10", "--model-dir", str(models))
+    erased = cli("trakt", "erase", *arguments).expect(0)
     said = " ".join((erased.out + erased.err).split())
+    assert "this machine's builds of silver are removed; not reached: other machines" in said
+    assert {str(path.relative_to(models)) for path in models.rglob("*")} == {"lock", "pinned", "pinned/lock"}
     assert "4 rows of 2 names erased from 2 files, 5 page objects and 0 dead letters" in said
     assert "telecine trakt vacuum --retention-days 10" in said
     vacuumed = cli("trakt", "vacuum").expect(0)
@@ -344,6 +410,8 @@ def test_the_commands_erase_and_vacuum_and_never_show_the_name(place: BronzePlac
     assert cli("trakt", "vacuum", "--retention-days", "6").expect(2).out == ""
     reports = [path.read_text() for path in (tmp_path / ".telecine").rglob("report.*")]
     assert len(reports) == 4
+    for part in ("DuckDB files of other machines", "older versions of the bronze table", "old versions of objects"):
+        assert any(part in text for text in reports), part
     for text in (said, *reports):
         assert "ann-b" not in text.casefold()
     assert [row["comment_id"] for row in rows(place, "comment")] == [1, 4, 6, 7]

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.trakt.api.budget import RequestBudget, UnlimitedBudget, open_budget
+from jobs.trakt.api.budget import UnlimitedBudget, open_budget
 from jobs.trakt.api.client import TraktClient
+from jobs.trakt.api.reservations import RequestBudget
 from jobs.trakt.replayer.server import running
 from jobs.trakt.settings.api import ApiSettings
 from shared.errors import DatabaseUnreachable
@@ -250,7 +251,7 @@ def test_a_transaction_that_hangs_delays_others_but_locks_nobody_out(database):
 
 
 def test_a_database_that_is_away_is_named(database, monkeypatch):
-    monkeypatch.setattr("jobs.trakt.api.budget._PATIENCE_S", 0.0)
+    monkeypatch.setattr("jobs.trakt.api.reservations._PATIENCE_S", 0.0)
     budget = RequestBudget(
         database.settings(database_url="postgresql://u@127.0.0.1:1/none"),
         "0" * 64,

@@ -3,14 +3,18 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from jobs.trakt.errors import AmbiguousTitle, ApiDown, KeyRefused
+from jobs.trakt.api.client import TraktClient
+from jobs.trakt.commands import STEPS
+from jobs.trakt.errors import AmbiguousTitle
 from jobs.trakt.ingest.title_reading import TitleReader
 from shared.errors import TransientError, UsageError
+from shared.step.execute import execute
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.trakt_ingest import trakt  # noqa: F401
 
@@ -120,8 +124,8 @@ def test_absent_comments_are_asked_for_although_the_run_ended_before_it_did(trak
 
         with monkeypatch.context() as patch:
             patch.setattr(TitleReader, "_absent", lost)
-            with pytest.raises(TransientError):
-                place.ingest(watch_list=watch_list)
+            report = place.ingest(watch_list=watch_list)
+            assert (report.exit_code, report.failures[0].code) == (75, "transient")
         # As a kill leaves them, if the load of their plan was committed before it.
         place.rows("UPDATE trakt.pages SET status = 'planned', reason = NULL WHERE resource = 'comment'"
                    " AND comment_id % 2 = 0")  # fmt: skip
@@ -130,6 +134,23 @@ def test_absent_comments_are_asked_for_although_the_run_ended_before_it_did(trak
         assert report.counts["deleted"] == len(before - place.bronze()["movie", 1001]) > 20
         place.rows("UPDATE trakt.titles SET next_sweep_at = now()")
         assert place.ingest(watch_list=watch_list).counts["absent"] < 3
+
+
+def test_a_document_that_was_planned_in_a_committed_load_is_settled_by_the_next_run(trakt):
+    with trakt("calm") as place:
+        place.ingest(watch_list=place.watch_list(1, 2))
+        # As a kill leaves them, after the load of their plan was committed.
+        rows = "resource = 'rating' OR (resource = 'title' AND trakt_id = 1002)"
+        place.rows(f"UPDATE trakt.pages SET status = 'planned', page_key = NULL, observed_at = NULL WHERE {rows}")
+        report = place.ingest(watch_list=place.watch_list(1, 2))
+        assert (report.status, report.counts["ratings"], report.counts["recovered"]) == ("success", 2, 0)
+        assert place.rows(
+            f"SELECT resource, status, reason, count(*) FROM trakt.pages WHERE {rows} GROUP BY 1, 2, 3 ORDER BY 1, 2"
+        ) == [
+            ("rating", "good", None, 2),
+            ("rating", "skipped", "INTERRUPTED", 2),
+            ("title", "skipped", "INTERRUPTED", 1),
+        ]
 
 
 def test_a_title_is_gone_after_404_on_three_days_and_keeps_its_rows(trakt):
@@ -211,22 +232,30 @@ def test_a_poisoned_page_costs_one_comment_and_no_other_title(trakt):
         assert place.ingest(watch_list=place.watch_list(*FEW), max_failed=0).exit_code == 65
 
 
-def test_a_dead_key_costs_one_request_and_every_page_says_so(trakt):
+def test_a_dead_key_costs_one_request_and_the_report_names_it_and_the_next_step(trakt, monkeypatch, capsys):
+    secrets = {"TRAKT_CLIENT_ID": "c1d2" * 16, "TRAKT_CLIENT_SECRET": "5ec7" * 16}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    (ingest,) = [step for step in STEPS if step.name == "ingest"]
     with trakt("dead-key") as place:
-        with pytest.raises(KeyRefused) as raised:
-            place.ingest(watch_list=place.watch_list())
+        values = place.values(watch_list=place.watch_list(), report_dir=str(place.folder / "report"), run_id="run-1")
+        argv = [f"--{name.replace('_', '-')}={value}" for name, value in values.items() if value is not True]
+        assert execute(ingest, [*argv, "--advance-replayer"]) == 78
         assert place.site.journal.requests == 1
-        # The ledger keeps the data of an error.
-        assert raised.value.data["counts"] == {
-            "titles": 0,
-            "planned": 0,
-            "read": 0,
-            "comments": 0,
-            "rows": 0,
-            "recovered": 0,
-            "requests": 1,
-            "retries": 0,
-        }
+        report = json.loads((place.folder / "report" / "report.json").read_text())
+        page = (place.folder / "report" / "report.html").read_text()
+        assert (report["status"], report["exit_code"]) == ("failed", 78)
+        assert [each["code"] for each in report["failures"]] == ["KEY_REFUSED"]
+        assert (report["counts"]["requests"], report["counts"]["rows"]) == (1, 0)
+        shown = capsys.readouterr()
+        for text in (page, shown.out):
+            assert "KEY_REFUSED" in text
+            assert "telecine trakt ingest --" in text, "the next step"
+            assert "https://trakt.tv/oauth/applications" in text, "what to do first"
+        texts = (page, json.dumps(report), shown.out, shown.err)
+        assert not [name for name, value in secrets.items() for text in texts if value in text]
+        row = "SELECT status, exit_code, counts ->> 'requests' FROM pipeline.run_stages WHERE run_id = 'run-1'"
+        assert place.rows(row) == [("failed", 78, "1")]
 
 
 def test_a_site_that_is_down_leaves_no_page_without_its_reason(trakt):
@@ -235,8 +264,11 @@ def test_a_site_that_is_down_leaves_no_page_without_its_reason(trakt):
         place.rows("UPDATE trakt.titles SET next_sweep_at = now()")
     with trakt("down") as place:
         place.number = 1
-        with pytest.raises(ApiDown):
-            place.ingest(watch_list=place.watch_list(*FEW))
+        report = place.ingest(watch_list=place.watch_list(*FEW))
+        assert (report.status, report.exit_code) == ("failed", 75)
+        assert report.failures[0].code == "API_DOWN"
+        (step,) = [each.rows[0][0].text for each in report.sections if each.title == "Next step"]
+        assert step.startswith("telecine trakt ingest")
         assert place.rows("SELECT count(*) FROM trakt.pages WHERE status = 'planned'") == [(0,)]
         missing = dict(
             place.rows(
@@ -246,6 +278,9 @@ def test_a_site_that_is_down_leaves_no_page_without_its_reason(trakt):
         # The titles' pages were planned, whether or not they were asked for before the run gave up.
         assert missing["API_DOWN"] >= 1
         assert set(missing) <= {"API_DOWN", "OVERLOADED"}
+        (table,) = [each for each in report.sections if each.title == "Missing pages"]
+        assert sum(row[3] for row in table.rows) == sum(missing.values())
+        assert {row[2] for row in table.rows} == set(missing)
 
 
 def test_a_number_that_is_an_id_and_a_slug_stops_the_run(trakt):
@@ -306,6 +341,41 @@ def test_replies_are_read_on_demand(trakt):
             (True,)
         ]
         assert (report.status, report.counts["failed"]) == ("success", 0)
+
+
+def test_replies_that_were_read_are_not_asked_for_again_after_an_error_in_the_middle(trakt, monkeypatch):
+    get = TraktClient.get
+    with trakt("calm") as place:
+        watch_list = place.watch_list(0)
+        for ending, answers in (("/comments/oldest", 2), ("/replies", 5), ("/replies", 5)):
+            left = iter(range(answers))
+
+            async def away(self: Any, path: str, *values: Any, at: str = ending, left: Any = left, **more: Any) -> Any:
+                if path.endswith(at) and next(left, None) is None:
+                    raise TransientError("the network is away")
+                return await get(self, path, *values, **more)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(TraktClient, "get", away)
+                assert place.ingest(watch_list=watch_list, replies=True).exit_code == 75
+        # A run without replies leaves them to the next one with them.
+        assert place.ingest(watch_list=watch_list).status == "success"
+        report = place.ingest(watch_list=watch_list, replies=True)
+        assert (report.status, report.counts["swept"]) == ("success", 0)
+        asked = place.asked()
+        replied = [
+            each["comment"]["id"]
+            for each in place.site.truth().comments()
+            if each.get("movie", {}).get("ids", {}).get("trakt") == 1001 and each["comment"]["replies"]
+        ]
+        assert len(replied) > 15
+        assert {path: asked[path] for path in asked if path.endswith("/replies")} == {
+            f"/comments/{number}/replies": 1 for number in replied
+        }
+        pages = place.rows("SELECT pages_expected FROM trakt.sweeps WHERE resource = 'comments' AND complete")
+        assert asked["/movies/1001/comments/oldest"] == pages[0][0] + 1, "the border"
+        assert place.rows("SELECT count(*) FROM trakt.sweeps WHERE ended_at IS NULL OR NOT complete") == [(0,)]
+        assert place.rows("SELECT DISTINCT status FROM trakt.pages WHERE resource = 'replies'") == [("good",)]
 
 
 def test_a_dry_run_asks_nothing_and_states_the_requests(trakt):

@@ -23,6 +23,9 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
+from jobs.trakt.audit import silver
+from jobs.trakt.audit.model import Check
+from jobs.trakt.bronze.live_files import snapshot
 from jobs.trakt.bronze.place import BronzePlace
 from jobs.trakt.modelling import environment
 from jobs.trakt.modelling.build import Built, build
@@ -31,9 +34,11 @@ from jobs.trakt.modelling.environment import PROJECT, Workplace
 from jobs.trakt.modelling.errors import ModelFailed, ModelTestFailed
 from jobs.trakt.modelling.export import Exported, read_export
 from jobs.trakt.modelling.sections import build_sections
-from jobs.trakt.settings import ModelSettings
+from jobs.trakt.modelling.silver import COLUMNS
+from jobs.trakt.settings import ModelSettings, PinnedModelSettings, VerifySettings
+from jobs.trakt.steps.model import _report
 from tests.dbt_environment import DBT_PYTHON
-from tests.trakt_histories import Histories
+from tests.trakt_histories import Histories, ties
 from tests.trakt_loads import Bronze, Load, comment, moment
 
 if TYPE_CHECKING:
@@ -106,7 +111,7 @@ def case_loads() -> list[tuple[int, Load]]:
     tie = Load("tie").feed(moment(3), ("movie-9", comment(60, comment="late", updated_at="2026-05-05T00:00:00.000Z")))
     tie.page(moment(3), MOVIE, comment(60, comment="early", updated_at="2026-05-03T00:00:00.000Z"))
     lost = Load("lost")
-    for day in (3.5, 4.5, 5.5):
+    for day in (3.5, 4.5, 5.5, 6.5):
         lost.title_gone(moment(day), ("movie", 77))
     for day in (3.5, 4.5):
         lost.title_gone(moment(day), ("movie", 78))
@@ -171,6 +176,7 @@ class World:
     full_dump: dict[str, list[str]] = field(default_factory=dict)
     seen_by_reader: tuple[int, int, int] = (0, 0, 0)
     semantics: Path = Path()
+    loads: int = 0
 
     @property
     def file(self) -> Path:
@@ -220,8 +226,10 @@ def worlds(folder: Path, seed: int) -> World:
     groups: dict[int, list[Load]] = defaultdict(list)
     for place, load in case_loads():
         groups[place].append(load)
-    groups[1] += random_loads[:7]
-    groups[2] += random_loads[7:]
+    tied = ties(seed)
+    groups[1] += [*random_loads[:7], *tied[:3]]
+    groups[2] += [*random_loads[7:], *tied[3:]]
+    found.loads = sum(map(len, groups.values()))
     reader = None
     for place in range(3):
         bronze.commit(*groups[place])
@@ -314,6 +322,32 @@ def test_silver_is_the_newest_observation_of_every_comment(world: World):
     assert any(one[3] for one in found.values()), "no comment was deleted"
 
 
+def test_the_audit_computes_the_same_silver_from_bronze_also_for_ties_returns_and_moves(world: World):
+    place = BronzePlace(world.settings)
+    check = Check("silver")
+    expected = dict(
+        silver._expected(place, snapshot(place), VerifySettings(user_salt=SecretStr(SALT), silver_share=1.0), check)
+    )
+    found = {
+        row["comment_id"]: row
+        for row in world.query(f"SELECT {', '.join(COLUMNS)} FROM silver.stg_trakt__comment_event")
+    }
+    assert found.keys() == expected.keys()
+    differing = [
+        (number, name, found[number][name], value)
+        for number, row in expected.items()
+        for name, value in row.items()
+        if found[number][name] != value
+    ]
+    assert differing[:5] == [], f"seed {world.seed}"
+    tied = [row for number, row in expected.items() if 200 <= number < 1000]
+    assert any(row["is_deleted"] for row in tied)
+    assert {row["season"] for row in tied} == {None, 1, 2}
+    # Without any valid time, nothing but the hash decides a tie.
+    assert any(row["created_at"] is row["updated_at"] is None for row in tied)
+    assert check.codes.total() == 0
+
+
 def test_a_first_load_without_rows_hides_no_later_one(world: World):
     given, right = case("empty-first-run")
     assert given["loads"][0] == []
@@ -323,7 +357,7 @@ def test_a_first_load_without_rows_hides_no_later_one(world: World):
 
 
 def test_every_build_took_each_load_once(world: World):
-    assert sum(built.loads for built in world.builds) == len(world.histories.loads) + len(case_loads())
+    assert sum(built.loads for built in world.builds) == world.loads
     assert world.full is not None
     assert world.full.loads == sum(built.loads for built in world.builds)
     # Files that were taken are not read again.
@@ -503,7 +537,6 @@ def test_metricflow_answers_what_gold_has(world: World, tmp_path: Path):
         "DBT_PROFILES_DIR": str(PROJECT),
         "DBT_LOG_PATH": str(tmp_path / "logs"),
     }
-    variables.pop("TELECINE_DBT_PARENT")
     (tmp_path / "target").mkdir()
     shutil.copyfile(world.semantics, tmp_path / "target" / world.semantics.name)
     names = "comments,replies,commenters,comments_28d,commenters_28d"
@@ -556,6 +589,29 @@ def test_a_version_that_is_modelled_already_starts_no_dbt(world: World, tmp_path
     assert (again.outcome, again.build_id) == ("unchanged", world.builds[-1].build_id)
 
 
+def test_a_build_of_an_older_version_is_that_of_its_time_and_leaves_the_current_one(world: World):
+    before = world.builds[1]
+    cache = ModelCache(world.settings, 9)
+    gold = Path(world.settings.bucket.removeprefix("file://")) / "gold"
+    pointer, current = (gold / "current.json").read_text(), cache.current()
+    manifest = json.loads((gold / before.build_id / "manifest.json").read_bytes())
+    shutil.rmtree(gold / before.build_id)
+    found = build(world.settings, BronzePlace(world.settings), run_id="run-2", version=before.version)
+    assert (found.outcome, found.version, found.build_id) == ("built", before.version, before.build_id)
+    assert found.file is not None
+    assert dump(found.file) == world.dumps[1]
+    # Files are named by their contents.
+    again = json.loads((gold / before.build_id / "manifest.json").read_bytes())
+    assert again == {**manifest, "run_id": "run-2", "pinned": True}
+    assert ((gold / "current.json").read_text(), cache.current()) == (pointer, current)
+    assert current is not None
+    assert cache.path(current).is_file()
+    report = _report(PinnedModelSettings(**world.settings.model_dump()), found)
+    assert report.outputs["bronze_version"] == str(before.version)
+    assert f"pinned to version {before.version} of bronze, so the current build stays" in report.headline
+    assert f"telecine trakt publish --build {before.build_id} --replace-newer" in report.headline
+
+
 def test_the_report_lists_tests_models_and_parameters(world: World):
     assert world.full is not None
     sections = {section.title: section for section in build_sections(world.settings, world.full)}
@@ -581,7 +637,7 @@ def test_a_model_that_fails_is_named_and_the_old_build_stays(world: World, tmp_p
     ) as caught:
         model(settings)
     assert caught.value.data["model"] == "stg_trakt__rating_dist"
-    assert ModelCache(settings).current() is None
+    assert ModelCache(settings, 9).current() is None
     assert not (bucket / "gold").exists()
     assert not (tmp_path / "models" / "work").exists()
     assert SALT not in str(caught.value)

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +18,17 @@ import pytest
 
 from jobs.trakt.gold.build import TABLES, read_build
 from jobs.trakt.gold.parquet import file_datasets
+from jobs.trakt.gold.publish import lock_gold
+from jobs.trakt.gold.vacuum import StoredBuild, vacuum_builds
 from jobs.trakt.settings import PublishSettings, SloSettings
 from jobs.trakt.steps import publish as step
 from jobs.trakt.steps import slo
 from shared.database.migrate import READER, upgrade
+from shared.database.session import transaction
 from shared.errors import ConfigurationError, DataError, UsageError
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
-from tests.postgres_server import Database, database, empty_database, postgres  # noqa: F401
+from tests.postgres_server import Database, database, empty_database, postgres, until  # noqa: F401
 from tests.trakt_gold import AS_OF, OBSERVED, Rows, build, rows
 from tests.trakt_ledger import Ledger, at
 
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.report import Report
+
+WAITS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
@@ -86,6 +94,19 @@ def test_a_build_that_is_published_already_changes_nothing(database: Database, b
     assert "all unchanged" in again.headline
     assert len(versions(database)) == 1
     assert database.rows("SELECT ctid, xmin FROM gold.trakt_metrics_daily") == places
+
+
+def test_rows_that_were_changed_by_hand_are_put_back_by_the_same_build(database: Database, bucket: Path) -> None:
+    build(bucket, rows())
+    publish(database, bucket)
+    before = dump(database)
+    database.rows("UPDATE gold.trakt_metrics_daily SET breadth = breadth + 1 WHERE title_id_trakt = 2")
+    database.rows("DELETE FROM gold.trakt_comments_daily WHERE title_id_trakt = 3")
+    database.rows("INSERT INTO gold.trakt_titles SELECT (jsonb_populate_record(t, '{\"title_id_trakt\": 9}')).*"
+                  " FROM gold.trakt_titles t WHERE title_id_trakt = 1")  # fmt: skip
+    assert changes(publish(database, bucket, "run-2")) == (2, 2, 59, 1)
+    assert dump(database) == before
+    assert len(versions(database)) == 1
 
 
 def test_only_rows_that_differ_are_written(database: Database, bucket: Path) -> None:
@@ -322,13 +343,80 @@ def _read(database: Database, stop: threading.Event, seen: set[tuple[Any, ...]])
 
 
 def test_publications_at_once_wait_for_each_other(database: Database, bucket: Path) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     build(bucket, rows(titles=20))
     with ThreadPoolExecutor(3) as pool:
         done = list(pool.map(lambda number: changes(publish(database, bucket, f"run-{number}")), range(3)))
     assert sorted(done) == [(0, 0, 420, 0), (0, 0, 420, 0), (420, 0, 0, 0)]
     assert len(versions(database)) == 1
+
+
+def aged(bucket: Path, name: str, days: float) -> None:
+    at = time.time() - days * 86_400
+    for path in (bucket / "gold" / name).iterdir():
+        os.utime(path, (at, at))
+
+
+def stored(bucket: Path) -> list[str]:
+    """Return the builds in a bucket that have a manifest or a file."""
+    return sorted(path.name for path in (bucket / "gold").iterdir() if path.is_dir() and any(path.iterdir()))
+
+
+def vacuum(database: Database, bucket: Path, **values: Any) -> list[StoredBuild]:
+    with transaction(PublishSettings(database_url=database.url)) as session:
+        return vacuum_builds(session, open_store(f"file://{bucket}"), **{"retention_days": 7, "erasures": 0, **values})
+
+
+def test_a_vacuum_keeps_the_published_build_the_current_one_and_young_ones(database: Database, bucket: Path) -> None:
+    small = rows(titles=1, days=1)
+    old, published, young, left, current = (build(bucket, small, version=version) for version in range(1, 6))
+    publish(database, bucket, build=published)
+    for name in (old, published, left, current):
+        aged(bucket, name, 7.1)
+    (bucket / "gold" / left / "manifest.json").unlink()
+    before = stored(bucket)
+    found = vacuum(database, bucket, dry_run=True)
+    assert {one.build_id: (one.is_deleted, one.reason) for one in found} == {
+        old: (True, "older than 7 days"),
+        published: (False, "published"),
+        young: (False, "newer than 7 days"),
+        left: (True, "incomplete, older than 7 days"),
+        current: (False, "current"),
+    }
+    assert stored(bucket) == before, "a dry run deletes nothing"
+    vacuum(database, bucket)
+    assert stored(bucket) == sorted([published, young, current])
+    # Without a pointer, the newest build is kept.
+    aged(bucket, young, 8)
+    (bucket / "gold" / "current.json").write_text("{")
+    assert {one.build_id for one in vacuum(database, bucket) if one.is_deleted} == {young}
+
+
+def test_after_an_erasure_a_vacuum_deletes_the_builds_made_before_it(database: Database, bucket: Path) -> None:
+    small = rows(titles=1, days=1)
+    published, former = (build(bucket, small, version=version) for version in (1, 2))
+    publish(database, bucket, build=published)
+    current = build(bucket, small, version=3, erasures=1)
+    found = {one.build_id: one for one in vacuum(database, bucket, erasures=1)}
+    assert [name for name, one in found.items() if one.is_deleted] == [former]
+    assert found[published].reason == "published, made before an erasure: model and publish again"
+    publish(database, bucket)
+    vacuum(database, bucket, erasures=1)
+    assert stored(bucket) == [current]
+
+
+def test_a_build_is_not_published_while_a_vacuum_deletes_it(database: Database, bucket: Path) -> None:
+    old = build(bucket, rows(titles=1, days=1), version=1)
+    build(bucket, rows(titles=1, days=1), version=2)
+    aged(bucket, old, 8)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(PublishSettings(database_url=database.url)) as session:
+            lock_gold(session)
+            running = pool.submit(publish, database, bucket, build=old)
+            until(lambda: database.rows(WAITS)[0][0] == 1)
+            vacuum_builds(session, open_store(f"file://{bucket}"), retention_days=7, erasures=0)
+        with pytest.raises(UsageError, match=r"manifest\.json does not exist"):
+            running.result()
+    assert versions(database) == []
 
 
 def test_the_roles_of_runs_and_of_bi_have_exactly_their_rights(empty_database: Database, bucket: Path) -> None:

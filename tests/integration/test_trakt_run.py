@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.trakt.modelling.silver import export_silver
+from jobs.trakt.replayer.tmdb import metadata
 from jobs.trakt.settings import RunSettings, VerifySettings
 from jobs.trakt.steps import run, verify
 from shared.errors import EXIT_DATA, EXIT_OK, ConfigurationError, UsageError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("ingest", "model", "publish", "slo")
+TOKEN = "a-read-access-token-of-the-tests"
 MODELS = {"user_salt": "a salt of the tests", "dbt_python": str(DBT_PYTHON)}
 # Runs the command, and kills the process, with SIGKILL, at the door of a stage.
 KILLED = """
@@ -98,6 +100,25 @@ def only_tracked(found: dict[tuple[str, int], dict[int, str]], place: TraktPlace
     return {title: comments for title, comments in found.items() if title in wanted}
 
 
+def published_metadata(place: TraktPlace) -> list[tuple[Any, ...]]:
+    return place.rows(
+        "SELECT title_kind, title_id_trakt, tmdb_popularity, tmdb_vote_average, tmdb_vote_count FROM gold.trakt_titles"
+        " WHERE (title_kind, title_id_trakt) IN (SELECT kind, trakt_id FROM trakt.titles) ORDER BY 1, 2"
+    )
+
+
+def true_metadata(place: TraktPlace) -> list[tuple[Any, ...]]:
+    """Return the metadata of the titles of the watch list, as the site has them today."""
+    world = place.site.truth().world
+    wanted = {tuple(row) for row in place.rows("SELECT kind, trakt_id FROM trakt.titles")}
+    found = []
+    for title in world.catalogue.titles:
+        if (title.kind, title.trakt) in wanted:
+            one = metadata(world, title.number)
+            found.append((title.kind, title.trakt, one["popularity"], one["vote_average"], one["vote_count"]))
+    return sorted(found)
+
+
 def stages(place: TraktPlace, number: int) -> list[tuple[str, str]]:
     return place.rows(
         "SELECT stage, status FROM pipeline.run_stages WHERE run_id = %s ORDER BY started_at", RUN_ID.format(number)
@@ -109,9 +130,10 @@ def test_a_run_in_a_storm_leaves_the_truth_in_silver_and_every_layer_follows_fro
     with trakt("storm", 7, speed=0) as place:
         place.watch_list(1, 6, 11)
         reports = place.folder / "reports"
-        report = run_all(place, 1, report_dir=str(reports))
+        report = run_all(place, 1, report_dir=str(reports), tmdb_token=TOKEN)
         assert (report.status, report.exit_code) == ("success", EXIT_OK)
-        assert stages(place, 1) == [(name, "success") for name in STAGES]
+        in_ledger = ("ingest", "model", "publish_trakt", "slo")
+        assert stages(place, 1) == [(name, "success") for name in in_ledger]
         assert list(report.stages) == list(STAGES)
         assert sorted(path.parent.name for path in reports.glob("*/report.html")) == sorted(STAGES)
         assert report.counts["ingest.retries"] > 0
@@ -120,6 +142,9 @@ def test_a_run_in_a_storm_leaves_the_truth_in_silver_and_every_layer_follows_fro
             "SELECT count(*) FROM gold.trakt_titles g JOIN trakt.titles t"
             " ON (title_kind, title_id_trakt) = (kind, t.trakt_id)"
         ) == [(3,)]
+        assert report.counts["ingest.tmdb_read"] == 3
+        assert published_metadata(place) == true_metadata(place)
+        assert TOKEN not in "".join(path.read_text() for path in reports.rglob("*.*"))
 
         found = verify_all(place)
         assert (found.exit_code, found.counts["wrong"], found.counts["stale"]) == (EXIT_OK, 0, 0)
@@ -170,6 +195,9 @@ def test_kills_between_stages_leave_nothing_that_the_next_run_does_not_settle(tr
         report = run_all(place, 9)
         assert (report.status, report.exit_code) == ("success", EXIT_OK)
         assert only_tracked(stored(place), place) == truth(place)
+        # Without a token, nothing is asked of TMDb, and its columns are empty.
+        assert {row[2:] for row in published_metadata(place)} == {(None, None, None)}
+        assert not any(target.startswith("/3/") for target in place.asked())
         found = verify_all(place)
         assert (found.exit_code, found.counts["wrong"], found.counts["stale"]) == (EXIT_OK, 0, 0)
 

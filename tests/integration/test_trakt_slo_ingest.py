@@ -40,6 +40,9 @@ def title_days(place: TraktPlace) -> list[Any]:
 
 def test_what_an_ingest_has_read_is_fresh(trakt: Any) -> None:
     with trakt("calm") as place:
+        world = place.site.world
+        hidden = next(filter(world.visible, world.slice(world.title_thread(1), 0, 50)))
+        world.delete(hidden)
         place.ingest(watch_list=place.watch_list(0, 1, 2))
         report = measured(place)
         found = title_days(place)
@@ -52,8 +55,16 @@ def test_what_an_ingest_has_read_is_fresh(trakt: Any) -> None:
         assert report.counts["requests"] >= report.counts["pages_landed"]
         assert report.counts["items_read"] > 0
         assert report.counts["throttled"] == 0
+        assert report.counts["late_arrivals"] == 0, "the first read of a title finds all its old comments"
         assert place.rows("SELECT count(*) FROM trakt.pages WHERE ended_at IS NULL") == [(0,)]
         assert place.rows("SELECT bool_and(ended_at >= planned_at) FROM trakt.pages") == [(True,)]
+
+        world.restore(hidden)
+        world.version += 1
+        place.rows("UPDATE trakt.titles SET next_sweep_at = now()")
+        place.ingest(watch_list=place.watch_list(0, 1, 2))
+        assert measured(place).counts["late_arrivals"] == 1
+        assert place.rows("SELECT late_arrivals FROM gold.trakt_slo_days ORDER BY day DESC LIMIT 1") == [(1,)]
 
 
 def test_a_title_with_a_page_that_always_fails_is_not_fresh(trakt: Any) -> None:

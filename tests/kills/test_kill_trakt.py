@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
+KEY = "3f9c" * 16
 PROGRAM = "import sys; from jobs.cli import main; sys.exit(main())"
 
 
@@ -98,6 +100,37 @@ def test_a_sweep_that_was_killed_resumes_at_the_page_after_its_last(trakt):
         title = place.titles()[0]
         assert len(place.bronze()["movie", 1001]) == title["comments"]
         assert place.rows("SELECT count(*) FROM trakt.sweeps WHERE resource = 'comments'") == [(1,)]
+
+
+def test_an_ingest_that_is_terminated_ends_soon_and_the_next_one_asks_for_no_page_again(trakt, monkeypatch):
+    monkeypatch.setenv("TRAKT_CLIENT_ID", KEY)
+    with trakt("calm") as place:
+        child = start(place, "--run-id", "stopped", "--request-quota", "400")
+        until(lambda: place.site.journal.requests >= 30 or child.poll() is not None, 120)
+        began = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(30) == 143
+        assert time.monotonic() - began < 10
+        log = (place.folder / "child.log").read_text()
+        assert "stopped by SIGTERM" in log
+        assert not [text for text in ("Traceback", "never retrieved", "Exception in", KEY) if text in log]
+        assert place.rows("SELECT status, exit_code FROM pipeline.run_stages") == [("interrupted", 143)]
+        found = place.rows("SELECT DISTINCT status, reason FROM trakt.pages WHERE status NOT LIKE 'good%'")
+        assert found == [("skipped", "INTERRUPTED")]
+        # Reservations that were not used were returned; those of requests count until their window has passed.
+        assert place.rows("SELECT count(*) FROM trakt.request_clients") == [(0,)]
+        sent = place.site.journal.requests
+        assert sent <= place.rows("SELECT count(*) FROM trakt.request_reservations")[0][0] <= sent + 1
+
+        report = place.ingest(watch_list=place.watch_list())
+        assert (report.status, report.counts["failed"]) == ("success", 0)
+        assert place.bronze() == place.truth()
+        assert doubled(place) == 0
+        # Undisturbed, it takes 83 requests. The stop costs a feed, a border, and what was under way.
+        assert 30 <= sent < 60
+        assert place.site.journal.requests <= 83 + 4
+        assert place.rows("SELECT count(*) FROM trakt.pages WHERE status = 'planned'") == [(0,)]
+        assert place.rows("SELECT count(*) FROM trakt.loads WHERE committed_at IS NULL") == [(0,)]
 
 
 def test_two_ingests_at_once_read_each_title_once(trakt):

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from jobs.cli import commands
+from jobs.trakt.steps.slo import _report as slo_report
 from shared.settings.flags import flags
 from shared.step import guard
 from shared.step.contract import Tool
 from tests.render.rendered import TEMPLATES, WITH_LEDGER, by_name, containers, crons, every, spec_of, templates
+from workflows.pipelines import PIPELINES
+from workflows.trakt.gauges import COUNTS as GAUGES_OF_SLO
 
+DOCS = Path(__file__).parents[2] / "docs"
 EVERY = pytest.mark.parametrize(("name", "template"), containers())
 # The only templates that talk to the API server.
 WITH_TOKEN = {"extract-on-cluster", "sweep", "doctor"}
+# Template -> its account, whose role in the store is narrower than that of the others.
+ACCOUNTS = {
+    **dict.fromkeys((("viewership", "upload"), ("viewership", "verify")), "telecine-upload"),
+    **dict.fromkeys((("trakt", each) for each in ("ingest", "model", "publish", "slo")), "telecine-trakt"),
+    **dict.fromkeys((("trakt-backfill", each) for each in ("backfill", "model", "publish")), "telecine-trakt"),
+}
 
 
 def gib(quantity: str) -> float:
@@ -52,6 +65,21 @@ def test_requests_and_limits(name, template):
     assert gib(resources["requests"]["ephemeral-storage"]) < disk < gib(resources["limits"]["ephemeral-storage"])
 
 
+@pytest.mark.parametrize(
+    ("name", "template"),
+    [*(("trakt", each) for each in ("ingest", "model", "publish", "slo")), ("trakt-backfill", "backfill")],
+)
+def test_the_guide_states_what_a_pod_of_trakt_costs(name, template):
+    page = (DOCS / "helm.md").read_text(encoding="utf-8")
+    table = page.partition("| step | CPU and memory: requests |")[2].partition("\n\n")[0]
+    (row,) = [line.split(" | ") for line in table.splitlines() if f"`{template}`" in line.partition(" | ")[0]]
+    parts = templates(name)[template]
+    resources = parts["container"]["resources"]
+    sizes = [f"{resources[each]['cpu']}, {resources[each]['memory']}" for each in ("requests", "limits")]
+    (tmp,) = [each["emptyDir"]["sizeLimit"] for each in parts["volumes"] if each["name"] == "tmp"]
+    assert row[1:4] == [*sizes, tmp]
+
+
 @EVERY
 def test_containers_cannot_escalate_privileges(name, template):
     parts = templates(name)[template]
@@ -82,8 +110,9 @@ def test_only_launchers_have_a_token(name, template):
     parts = templates(name)[template]
     launcher = template in WITH_TOKEN
     assert parts["automountServiceAccountToken"] is launcher
-    account = "telecine-upload" if name == "viewership" and template in ("upload", "verify") else "telecine-step"
-    assert parts["serviceAccountName"] == ("telecine-launcher" if launcher else account)
+    assert parts["serviceAccountName"] == (
+        "telecine-launcher" if launcher else ACCOUNTS.get((name, template), "telecine-step")
+    )
     assert parts["executor"] == {"serviceAccountName": "telecine-step"}
     sources = [each["configMapRef"]["name"] for each in parts["container"]["envFrom"] if "configMapRef" in each]
     assert sources == ["telecine-environment", *(["telecine-ray"] if launcher else [])]
@@ -172,12 +201,62 @@ GAUGES = {
         "telecine_trakt_late_arrivals",
     },
 }
+
+
+def test_the_gauges_of_slo_are_counts_of_its_report():
+    """Otherwise Argo would take the default of a missing file, 0."""
+    written = {name.replace("_", "-") for name in slo_report([], [], [], 0).counts}
+    outputs = {each["name"] for each in templates("trakt")["slo"]["outputs"]["parameters"]}
+    assert outputs - {"status", "items", "failed", "seconds", "rejects"} == set(GAUGES_OF_SLO)
+    assert set(GAUGES_OF_SLO) <= written
+
+
+def test_the_guide_lists_the_gauges_of_slo():
+    page = (DOCS / "trakt-slo.md").read_text(encoding="utf-8")
+    table = page.partition("| output | meaning |")[2].partition("\n\n")[0]
+    found = [name for row in table.splitlines() for name in re.findall("`([\\w-]+)`", row.partition(" | ")[0])]
+    assert sorted(found) == sorted(GAUGES_OF_SLO)
+
+
 ALL_GAUGES = set().union(*GAUGES.values())
 
 
-@EVERY
+@pytest.mark.parametrize(("name", "template"), every())
 def test_no_template_has_more_metrics_than_argo_allows(name, template):
     assert len(templates(name)[template].get("metrics", {}).get("prometheus", [])) <= 100
+
+
+def counted(*names):
+    """Return the labels of the items and rejects that the exit hooks of these Workflows count."""
+    return [
+        tuple(label["value"] for label in metric["labels"])
+        for name in names
+        for template in ("close-run", "on-exit")
+        for metric in templates(name)[template].get("metrics", {}).get("prometheus", [])
+    ]
+
+
+def test_media_counts_the_codes_of_each_pipeline_by_name():
+    found = counted("media")
+    assert found == counted(*(pipeline.name for pipeline in PIPELINES))
+    assert len(found) == len(set(found)), "a reject would count twice"
+    assert {("trakt", code) for code in ("SERVER_ERROR", "TITLE_UNKNOWN", "other")} <= set(found)
+
+
+def test_the_hook_reads_the_outputs_of_its_step_if_it_counts_what_the_step_has_no_room_for():
+    for name in WITH_LEDGER:
+        step, hook = (templates(name)[template] for template in ("close-run", "on-exit"))
+        assert len(step["metrics"]["prometheus"]) == (100 if "metrics" in hook else len(counted(name)))
+        assert ("outputs" in hook) is ("metrics" in hook) is (name == "media")
+    copied = {each["name"]: each["valueFrom"] for each in templates("media")["on-exit"]["outputs"]["parameters"]}
+    # If the step failed, which the hook ignores, it may have no outputs.
+    assert copied == {
+        output: {"parameter": f"{{{{steps.close.outputs.parameters.{output}}}}}", "default": "[]"}
+        for output in ("items", "rejects")
+    }
+    assert all(
+        each["when"] == "{{status}} == Succeeded" for each in templates("media")["on-exit"]["metrics"]["prometheus"]
+    )
 
 
 @EVERY

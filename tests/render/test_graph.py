@@ -92,6 +92,11 @@ def test_each_parameter_of_the_form_is_declared_and_used(name):
 def test_tags_are_known(name, template):
     parts = templates(name)[template]
     known = GLOBALS | ({"workflow.failures"} if template == "close-run" else set())
+    known |= {
+        f"steps.{call['name']}.outputs.parameters.{output}"
+        for call in calls(parts)
+        for output in names(called(name, call).get("outputs"))
+    }
     simple = {tag for tag in tags({**parts, "metrics": None}) if not tag.startswith("=")}
     assert {tag for tag in simple if not tag.startswith(("inputs.parameters.", "workflow.parameters."))} <= known
     measured = {tag for tag in tags(parts.get("metrics")) if not tag.startswith("=")}

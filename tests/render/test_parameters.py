@@ -40,7 +40,7 @@ OF_THE_INSTALLATION = {"TELECINE_VIEWERSHIP_OUTBOX_URL", "TELECINE_VIEWERSHIP_FO
 OF_THE_API = {
     *("source_system", "base_url", "user_agent", "max_retries", "backoff_seconds", "connections", "connect_timeout_s"),
     *("read_timeout_s", "total_timeout_s", "request_quota", "request_window_s", "request_lease_s", "advance_replayer"),
-    *("client_id", "client_secret", "user_salt"),
+    *("client_id", "client_secret", "user_salt", "tmdb_token", "tmdb_base_url"),
 }
 # Also without those that only an operator needs.
 OF_TRAKT = {Trakt.variables(name)[0] for name in OF_THE_API} | {

@@ -38,6 +38,25 @@ def test_a_pipeline_has_the_template_that_media_calls(pipeline):
     assert task["templateRef"] == {"name": pipeline.name, "template": STAGES}
 
 
+def stages_of(name):
+    """Return template -> stage in the ledger and folder of its report, of the containers whose command has a stage."""
+    found = {}
+    for template, parts in templates(name).items():
+        words = parts.get("container", {}).get("args", [""])
+        (command,) = [each for each in cli.commands(words[0]) if each.name == words[1]] if words[0] in NAMES else [None]
+        if stage := getattr(command, "stage", None):
+            assert parts["metadata"]["labels"]["telecine/step"] == stage[0], template
+            found[template] = stage[0]
+    return found
+
+
+def test_stages_of_two_pipelines_have_different_names():
+    """A run of media has the stages of all pipelines, and the ledger one row per run and stage."""
+    names = [stage for name in NAMES for stage in set(stages_of(name).values())]
+    assert len(names) == len(set(names)) >= 10
+    assert set(stages_of("trakt-backfill").values()) == {"backfill", "model", "publish_trakt"}
+
+
 def test_the_charts_values_have_a_limit_per_pipeline_and_switches_per_cron():
     values = yaml.safe_load(VALUES.read_text(encoding="utf-8"))
     assert list(values["limits"]) == list(WITH_LEDGER)

@@ -17,7 +17,10 @@ from workflows._lib.variables import DURATION, ITEMS, NODE_STATUS, REJECTS, STAT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["OTHER", "gauge", "item_metrics", "run_metrics", "step_metrics"]
+__all__ = ["MOST", "OTHER", "gauge", "item_metrics", "run_metrics", "step_metrics"]
+
+MOST: Final = 100
+"""Metrics that a template may have, by Argo's CRD."""
 
 # Label for codes that all pipelines share, such as those of an unreachable store or a bug.
 OTHER: Final = "other"
@@ -78,7 +81,7 @@ def gauge(name: str, text: str, output: str, pipeline: str, **labels: str) -> Pr
     )
 
 
-def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
+def item_metrics(codes: Mapping[str, Iterable[str]]) -> list[Prometheus]:
     """Return the counters of a run's items by outcome, and of its rejects by code.
 
     They read two outputs of ``telecine runs close``: ``items``, a JSON list of ``{"pipeline", "outcome", "count"}``,
@@ -88,7 +91,7 @@ def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
     Args:
         codes: pipeline -> its own error codes; all other codes count as ``other``.
     """
-    counters = []
+    counters: list[Prometheus] = []
     for pipeline, own_codes in codes.items():
         counters += [
             _counter(
@@ -114,7 +117,7 @@ def item_metrics(codes: Mapping[str, Iterable[str]]) -> Metrics:
             )
             for code, test in tests.items()
         ]
-    return Metrics(prometheus=counters)
+    return counters
 
 
 def _sum(output: str, pipeline: str, test: str) -> str:

@@ -14,6 +14,7 @@ __all__ = [
     "LAUNCHER_ACCOUNT",
     "RAY_IMAGE",
     "STEP_ACCOUNT",
+    "TRAKT_ACCOUNT",
     "UPLOAD_ACCOUNT",
 ]
 
@@ -25,6 +26,8 @@ STEP_ACCOUNT: Final = "telecine-step"
 LAUNCHER_ACCOUNT: Final = "telecine-launcher"
 # Of the pods that read viewership uploads; its role in the store may read uploads and write raw files.
 UPLOAD_ACCOUNT: Final = "telecine-upload"
+# Of the pods of trakt; its role in the store may read and write the bucket of trakt.
+TRAKT_ACCOUNT: Final = "telecine-trakt"
 
 CONFIG_ENVIRONMENT: Final = "telecine-environment"
 CONFIG_RAY: Final = "telecine-ray"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hera.workflows import DAG, Task
+from hera.workflows import Task
 
+from workflows._lib.dags import MAIN, main, stages
 from workflows._lib.hooks import exit_templates
-from workflows._lib.labels import shown
-from workflows._lib.parameters import arguments, inputs, passed
-from workflows._lib.pipeline import STAGES
+from workflows._lib.parameters import arguments, passed
 from workflows._lib.template import workflow_template
 from workflows.trakt.codes import CODES
-from workflows.trakt.forms import BACKFILL, BACKFILL_FORM, MODEL_AS_OF, PUBLISH
-from workflows.trakt.steps import backfill, has_read, model, publish
+from workflows.trakt.forms import BACKFILL, BACKFILL_FORM, MODEL_AS_OF
+from workflows.trakt.steps import backfill, model, publish
+from workflows.trakt.tasks import modelled
 
 if TYPE_CHECKING:
-    from hera.workflows import WorkflowTemplate
+    from hera.workflows import DAG, WorkflowTemplate
 
 __all__ = ["NAME", "build"]
 
@@ -31,10 +31,14 @@ def build() -> WorkflowTemplate:
         NAME,
         title="**trakt-backfill**: all comments of titles",
         description="Reads titles in full, builds and publishes gold. Submit it again to resume; try `dry-run` first.",
-        entrypoint="main",
+        entrypoint=MAIN,
         arguments=arguments(BACKFILL_FORM),
         templates=[
-            _main(),
+            main(
+                BACKFILL_FORM,
+                "Backfill, model and publish, with the values of the form.",
+                title="The whole backfill",
+            ),
             _stages(),
             backfill(BACKFILL_FORM, NAME),
             model(NAME, MODEL_AS_OF),
@@ -46,31 +50,9 @@ def build() -> WorkflowTemplate:
     )
 
 
-def _main() -> DAG:
-    return DAG(
-        name="main",
-        annotations=shown("The whole backfill", "Backfill, model and publish, with the values of the form."),
-        tasks=[Task(name=STAGES, template=STAGES, arguments=passed(BACKFILL_FORM, "workflow"))],
-    )
-
-
 def _stages() -> DAG:
     tasks = [
         Task(name="backfill", template="backfill", arguments=passed(BACKFILL, "inputs")),
-        Task(
-            name="model",
-            template="model",
-            arguments=passed(MODEL_AS_OF, "inputs"),
-            depends="(backfill.Succeeded || backfill.Failed)",
-            when=has_read("backfill"),
-        ),
-        Task(name="publish", template="publish", arguments=passed(PUBLISH, "inputs"), depends="model.Succeeded"),
+        *modelled("backfill", MODEL_AS_OF),
     ]
-    return DAG(
-        name=STAGES,
-        annotations=shown("The stages", "Called by `main`."),
-        inputs=inputs(BACKFILL_FORM),
-        target=" ".join(str(task.name) for task in tasks),
-        fail_fast=False,
-        tasks=[*tasks],
-    )
+    return stages(BACKFILL_FORM, tasks, all_count=True, description="Called by `main`.")

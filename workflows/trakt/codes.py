@@ -6,10 +6,7 @@ from typing import Final
 
 from jobs.trakt.errors import PAGE_CODES, TitleUnknown
 
-__all__ = ["CODES", "IN_MEDIA"]
+__all__ = ["CODES"]
 
 CODES: Final = (*PAGE_CODES, TitleUnknown.default_code)
 """Codes of titles that failed: that of a page of theirs, or that they are unknown."""
-
-IN_MEDIA: Final[tuple[str, ...]] = ()
-"""The same in ``media``, whose hook has the codes of all pipelines: 98 metrics of the 100 that Argo allows."""

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from hera.workflows import DAG, Task
 
+from workflows._lib.dags import MAIN, main, stages
 from workflows._lib.hooks import exit_templates
 from workflows._lib.labels import shown
-from workflows._lib.parameters import arguments, from_form, inputs, passed
-from workflows._lib.pipeline import STAGES
+from workflows._lib.parameters import arguments, from_form, passed
 from workflows._lib.switch import IS_ENABLED
 from workflows._lib.template import workflow_template
 from workflows._lib.variables import parameter, tag
 from workflows.trakt.codes import CODES
-from workflows.trakt.forms import FORM, INGEST, MODEL, PUBLISH, SLO
-from workflows.trakt.steps import has_read, ingest, model, publish, slo
+from workflows.trakt.forms import FORM, INGEST, MODEL, SLO
+from workflows.trakt.steps import ingest, model, publish, slo
+from workflows.trakt.tasks import modelled
 
 if TYPE_CHECKING:
     from hera.workflows import WorkflowTemplate
@@ -36,10 +37,10 @@ def build() -> WorkflowTemplate:
         NAME,
         title="**trakt**: comments and ratings to gold and service levels",
         description="Asks for what has changed, builds and publishes gold, and measures. A bad page costs that page.",
-        entrypoint="main",
+        entrypoint=MAIN,
         arguments=arguments(FORM),
         templates=[
-            _main(),
+            main(FORM, "Ingest, model, publish and slo, with the values of the form."),
             _stages(),
             _freshness(),
             ingest(FORM),
@@ -49,14 +50,6 @@ def build() -> WorkflowTemplate:
             *exit_templates(NAME, {NAME: CODES}),
         ],
         deadline_s=DEADLINE_S,
-    )
-
-
-def _main() -> DAG:
-    return DAG(
-        name="main",
-        annotations=shown("The whole pipeline", "Ingest, model, publish and slo, with the values of the form."),
-        tasks=[Task(name=STAGES, template=STAGES, arguments=passed(FORM, "workflow"))],
     )
 
 
@@ -72,14 +65,7 @@ def _stages() -> DAG:
     of_the_form = tag(parameter("inputs", "as-of"))
     tasks = [
         Task(name="ingest", template="ingest", arguments=passed(INGEST, "inputs"), when=IS_ENABLED),
-        Task(
-            name="model",
-            template="model",
-            arguments=passed(MODEL, "inputs"),
-            depends="(ingest.Succeeded || ingest.Failed)",
-            when=has_read("ingest"),
-        ),
-        Task(name="publish", template="publish", arguments=passed(PUBLISH, "inputs"), depends="model.Succeeded"),
+        *modelled("ingest", MODEL),
         # Also after a failure, which it shows; not if the pipeline is disabled.
         Task(
             name="slo",
@@ -89,12 +75,5 @@ def _stages() -> DAG:
             " && (publish.Succeeded || publish.Failed || publish.Errored || publish.Skipped || publish.Omitted)",
         ),
     ]
-    return DAG(
-        name=STAGES,
-        annotations=shown("The stages", "Called by `main` and by the umbrella `media`. To start a run, select `main`."),
-        inputs=inputs(FORM),
-        # All steps are targets: a failed ingest fails the run once what it had read is published and measured.
-        target=" ".join(str(task.name) for task in tasks),
-        fail_fast=False,
-        tasks=[*tasks],
-    )
+    # A failed ingest fails the run once what it had read is published and measured.
+    return stages(FORM, tasks, all_count=True)

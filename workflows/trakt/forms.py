@@ -17,7 +17,7 @@ __all__ = ["BACKFILL", "BACKFILL_FORM", "BRANCH", "FORM", "INGEST", "MODEL", "MO
 _OF_THE_API: Final = (
     *("source-system", "base-url", "user-agent", "max-retries", "backoff-seconds", "connections"),
     *("connect-timeout-s", "read-timeout-s", "total-timeout-s"),
-    *("request-quota", "request-window-s", "request-lease-s", "advance-replayer"),
+    *("request-quota", "request-window-s", "request-lease-s", "advance-replayer", "tmdb-base-url"),
 )
 # `titles` names movies too; this is a variable of another program, for laptops.
 _EXCLUDED: Final = (*_OF_THE_API, "movie-ids")

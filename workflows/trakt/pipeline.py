@@ -7,7 +7,7 @@ from typing import Final
 from workflows._lib.cron import Cron
 from workflows._lib.pipeline import Pipeline
 from workflows.trakt import backfill, daily
-from workflows.trakt.codes import IN_MEDIA
+from workflows.trakt.codes import CODES
 from workflows.trakt.forms import BRANCH
 
 __all__ = ["PIPELINE"]
@@ -19,7 +19,7 @@ PIPELINE: Final = Pipeline(
     daily.NAME,
     daily.build,
     parameters=BRANCH,
-    codes=IN_MEDIA,
+    codes=CODES,
     others={backfill.NAME: backfill.build},
     crons=(
         Cron(

@@ -1,17 +1,16 @@
-"""The steps: templates of ``ingest`` and ``backfill``, which share the quota of the key, ``model`` and ``publish``."""
+"""The steps: ``ingest`` and ``backfill``, which share the quota of the key, ``model``, ``publish`` and ``slo``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from shared.errors import EXIT_DATA, EXIT_OK, EXIT_TRANSIENT
 from workflows._lib.metrics import step_metrics
+from workflows._lib.names import TRAKT_ACCOUNT
 from workflows._lib.parameters import form_names
 from workflows._lib.retry import PATIENT, PROMPT
 from workflows._lib.secrets import DATABASE, NOTIFY, S3, TRAKT, TRAKT_USERS
 from workflows._lib.step import SMALL, Size, step
 from workflows._lib.synchronization import one_mutex
-from workflows._lib.variables import exit_code_of, expression, parameter
 from workflows.trakt.forms import BACKFILL, INGEST, MODEL, PUBLISH, SLO
 from workflows.trakt.gauges import COUNTS, gauges
 
@@ -19,10 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hera.workflows import Container
+    from hera.workflows.models import Metrics, Synchronization
 
     from workflows._lib.parameters import Field
+    from workflows._lib.retry import Pauses
+    from workflows._lib.secrets import MountedSecret
 
-__all__ = ["backfill", "has_read", "ingest", "model", "publish", "slo"]
+__all__ = ["backfill", "ingest", "model", "publish", "slo"]
 
 _PIPELINE: Final = "trakt"
 _MINUTE: Final = 60
@@ -40,41 +42,20 @@ _MODELLER: Final = Size("500m", "1Gi", "2", "2Gi", tmp="8Gi", storage="256Mi", s
 _PUBLISHER: Final = Size("100m", "256Mi", "1", "1Gi", tmp="2Gi", storage="64Mi", storage_limit="3Gi")
 
 
-def has_read(task: str) -> str:
-    """Return the condition under which the models run after ``ingest`` or ``backfill``.
-
-    They also run after bad items or failed titles (65), and after an API that stopped answering (75): what had arrived
-    until then is committed. They do not run after a dry run, or if an operator must act first.
-
-    Args:
-        task: the task that reads the API.
-    """
-    codes = [str(code) for code in (EXIT_OK, EXIT_DATA, EXIT_TRANSIENT)]
-    wet = f"sprig.b64dec({parameter('inputs', 'dry-run', in_expression=True)}) != 'true'"
-    return expression(f"{exit_code_of(task)} in {codes} and {wet}")
-
-
 def ingest(form: Sequence[Field]) -> Container:
     """Return the step that asks for what has changed.
 
     Args:
         form: form of the Workflow, to detect unknown parameters.
     """
-    return step(
+    return _reader(
         "ingest",
-        [_PIPELINE, "ingest"],
-        pipeline=_PIPELINE,
-        stage="ingest",
         title="Ingest",
         description="Asks for what has changed, and each title in full once in some days. Waits for the key's quota.",
         # 9,000 requests fit into 90 minutes.
         deadline_s=90 * _MINUTE,
-        size=_READER,
         parameters=INGEST,
-        secrets=(DATABASE, S3, TRAKT, TRAKT_USERS),
-        pauses=PATIENT,
-        variables=form_names(form),
-        synchronization=one_mutex(_QUOTA),
+        form=form,
     )
 
 
@@ -85,20 +66,14 @@ def backfill(form: Sequence[Field], pipeline: str) -> Container:
         form: form of the Workflow, to detect unknown parameters.
         pipeline: name of the WorkflowTemplate, for labels.
     """
-    return step(
+    return _reader(
         "backfill",
-        [_PIPELINE, "backfill"],
-        pipeline=pipeline,
-        stage="backfill",
         title="Backfill",
         description="Reads titles in full, and resumes where it was interrupted. Waits for the key's quota.",
         deadline_s=18 * _HOUR,
-        size=_READER,
         parameters=BACKFILL,
-        secrets=(DATABASE, S3, TRAKT, TRAKT_USERS),
-        pauses=PATIENT,
-        variables=form_names(form),
-        synchronization=one_mutex(_QUOTA),
+        form=form,
+        pipeline=pipeline,
     )
 
 
@@ -109,17 +84,15 @@ def model(pipeline: str = _PIPELINE, parameters: Sequence[Field] = MODEL) -> Con
         pipeline: name of the WorkflowTemplate, for labels.
         parameters: its settings.
     """
-    return step(
+    return _step(
         "model",
-        [_PIPELINE, "model"],
-        pipeline=pipeline,
-        stage="model",
         title="Model",
         description="Builds and tests silver and gold with dbt, from the loads that it has not taken yet.",
         deadline_s=_HOUR,
         size=_MODELLER,
         parameters=parameters,
         secrets=(DATABASE, S3, TRAKT_USERS),
+        pipeline=pipeline,
     )
 
 
@@ -129,34 +102,95 @@ def publish(pipeline: str = _PIPELINE) -> Container:
     Args:
         pipeline: name of the WorkflowTemplate, for labels.
     """
-    return step(
+    return _step(
         "publish",
-        [_PIPELINE, "publish"],
-        pipeline=pipeline,
-        stage="publish",
+        # Not `publish`, because that of gamedata has a report in the same run of media.
+        stage="publish_trakt",
         title="Publish",
         description="Copies gold to PostgreSQL, all tables in one transaction.",
         deadline_s=30 * _MINUTE,
         size=_PUBLISHER,
         parameters=PUBLISH,
+        secrets=(DATABASE, S3),
+        pipeline=pipeline,
     )
 
 
 def slo() -> Container:
     """Return the step that measures the service levels and sets the gauges for alerts."""
-    return step(
+    return _step(
         "slo",
-        [_PIPELINE, "slo"],
-        pipeline=_PIPELINE,
-        stage="slo",
         title="Service levels",
         description="Measures freshness and pages of the day, writes the page, sends alerts and sets their gauges.",
         deadline_s=10 * _MINUTE,
         size=SMALL,
         parameters=SLO,
-        counts=COUNTS,
         # It reads the ledger only, and announces alerts itself: a missed objective does not fail the run.
         secrets=(DATABASE, NOTIFY),
+        counts=COUNTS,
         metrics=step_metrics(_PIPELINE, "slo", *gauges(_PIPELINE)),
         pauses=PROMPT,
+    )
+
+
+def _reader(
+    name: str,
+    *,
+    title: str,
+    description: str,
+    deadline_s: int,
+    parameters: Sequence[Field],
+    form: Sequence[Field],
+    pipeline: str = _PIPELINE,
+) -> Container:
+    """Return a step that asks the API: with the key, and under the mutex of its quota."""
+    return _step(
+        name,
+        title=title,
+        description=description,
+        deadline_s=deadline_s,
+        size=_READER,
+        parameters=parameters,
+        secrets=(DATABASE, S3, TRAKT, TRAKT_USERS),
+        pipeline=pipeline,
+        variables=form_names(form),
+        synchronization=one_mutex(_QUOTA),
+    )
+
+
+def _step(
+    name: str,
+    *,
+    stage: str | None = None,
+    title: str,
+    description: str,
+    deadline_s: int,
+    size: Size,
+    parameters: Sequence[Field],
+    secrets: tuple[MountedSecret, ...],
+    pipeline: str = _PIPELINE,
+    counts: tuple[str, ...] = (),
+    metrics: Metrics | None = None,
+    pauses: Pauses = PATIENT,
+    variables: dict[str, str] | None = None,
+    synchronization: Synchronization | None = None,
+) -> Container:
+    """Return the step that runs ``telecine trakt NAME``, also in another WorkflowTemplate of the pipeline."""
+    return step(
+        name,
+        [_PIPELINE, name],
+        pipeline=pipeline,
+        stage=stage or name,
+        title=title,
+        description=description,
+        deadline_s=deadline_s,
+        size=size,
+        parameters=parameters,
+        counts=counts,
+        account=TRAKT_ACCOUNT,
+        secrets=secrets,
+        metrics=metrics,
+        pauses=pauses,
+        variables=variables,
+        synchronization=synchronization,
     )

@@ -33,7 +33,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
-{{/* Service account name: (list $ "step" | "upload" | "launcher" | "ray" | "migration" | "test"). */}}
+{{/* Service account name: (list $ "step" | "upload" | "trakt" | "launcher" | "ray" | "migration" | "test"). */}}
 {{- define "telecine.account" -}}
 {{- $root := index . 0 -}}
 {{- $role := index . 1 -}}
@@ -55,8 +55,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- include "telecine.secret" (list . $key) -}}
 {{- end -}}
 
-{{/* Buckets that doctor writes to. The bucket of viewership is one of them if it is used and has no keys or role of its
-     own: doctor has the keys of s3 and the role of the launcher. That of trakt is one if it is used. */}}
+{{/* Buckets that doctor writes to. Those of viewership and trakt are among them if they are used and have no keys or role
+     of their own: doctor has the keys of s3 and the role of the launcher. */}}
 {{- define "telecine.doctorBuckets" -}}
 {{- $poll := index .Values.crons "viewership-poll" -}}
 {{- $own := or .Values.viewership.existingSecret .Values.viewership.accessKeyId .Values.serviceAccounts.upload.annotations -}}
@@ -65,7 +65,7 @@ s3://{{ .Values.artifacts.bucket }}
 ,s3://{{ .Values.viewership.bucket }}
 {{- end -}}
 {{- $daily := index .Values.crons "trakt-daily" -}}
-{{- if or .Values.media.trakt (and $daily.enabled (not $daily.suspend)) -}}
+{{- if and (or .Values.media.trakt (and $daily.enabled (not $daily.suspend))) (not .Values.serviceAccounts.trakt.annotations) -}}
 ,s3://{{ .Values.trakt.bucket }}
 {{- end -}}
 {{- end -}}

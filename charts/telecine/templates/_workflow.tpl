@@ -66,7 +66,7 @@ tests/chart/test_workflows.py repeats this list.
 {{- $root := index . 0 -}}
 {{- range (list (index . 1) ((index . 1).executor | default dict)) -}}
   {{- with .serviceAccountName -}}
-    {{- if not (has . (list "telecine-step" "telecine-upload" "telecine-launcher")) -}}{{- fail (printf "files/: unknown service account %s; expected telecine-step, telecine-upload or telecine-launcher" .) -}}{{- end -}}
+    {{- if not (has . (list "telecine-step" "telecine-upload" "telecine-trakt" "telecine-launcher")) -}}{{- fail (printf "files/: unknown service account %s; expected telecine-step, telecine-upload, telecine-trakt or telecine-launcher" .) -}}{{- end -}}
   {{- end -}}
   {{- if .serviceAccountName -}}
     {{- $_ := set . "serviceAccountName" (include "telecine.account" (list $root (trimPrefix "telecine-" .serviceAccountName))) -}}

@@ -18,6 +18,7 @@ from jobs.trakt.api.clock import ReplayerClock, SystemClock
 from jobs.trakt.api.refusals import page_failed, stopped
 from jobs.trakt.api.retry import Verdict, is_from_api, judge, judge_failure
 from jobs.trakt.api.wire import USED, Pool
+from jobs.trakt.contract.parse import is_sprawling
 from jobs.trakt.errors import ApiDown, EdgeBlocked
 from shared.text import cut, one_line
 
@@ -324,7 +325,8 @@ def _incomplete(exchange: Exchange) -> str:
     closes = {b"{": b"}", b"[": b"]"}[body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]]
     if last != closes:
         return "BODY_INCOMPLETE"
-    if exchange.framed:
+    # The contract refuses a body of so many values.
+    if exchange.framed or is_sprawling(body):
         return ""
     # The body ends where the connection did, perhaps just after a bracket: only parsing reveals the truncation.
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import math
 import time
 import urllib.request
@@ -87,7 +88,7 @@ class ReplayerClock:
         try:
             with opener.open(request, timeout=_TIMEOUT_S):
                 pass
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise ApiDown(
                 f"{self._url} does not answer: {one_line(error)}; expected a replayer, because --advance-replayer is"
                 " set. Start `telecine trakt replayer`, and set TRAKT_BASE_URL to the URL that it prints."

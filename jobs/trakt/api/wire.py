@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import zlib
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from jobs.trakt.settings.api import ApiSettings
 
-__all__ = ["MAX_BODY", "USED", "Exchange", "Pool"]
+__all__ = ["MAX_BODY", "USED", "Exchange", "Pool", "Site"]
 
 MAX_BODY: Final = 64 * 1024 * 1024
 """Bytes of a body after decompression: 400 times the largest recorded page of 250 comments."""
@@ -66,33 +65,71 @@ class _Incomplete(Exception):
     """The body is truncated, or does not match its Content-Encoding."""
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site that is asked.
+
+    Attributes:
+        name: its name in messages.
+        base_url: what each path is appended to.
+        headers: of each request, besides those that every site gets.
+        is_local: whether it is on this machine, so that no proxy is used.
+    """
+
+    name: str
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)
+    is_local: bool = False
+
+
+def _trakt(settings: ApiSettings) -> Site:
+    headers = {
+        "Content-Type": "application/json",
+        # Without it, the edge answers with comments that are up to 8 hours old.
+        "Cache-Control": "no-cache",
+        "trakt-api-version": "2",
+        "trakt-api-key": settings.key().get_secret_value(),
+    }
+    return Site("the Trakt API", settings.base_url, headers, settings.is_local)
+
+
 class Pool:
-    """The connections to the API.
+    """The connections to one site: by default, to the API.
 
     Args:
         settings: key, base URL, timeouts.
+        site: another site, such as TMDb, which gets no key.
         transport: for tests.
 
     Raises:
-        ConfigurationError: no key is set, or the proxy or CA file of the environment cannot be used.
+        ConfigurationError: no key is set, the host of the base URL is invalid, or the proxy or CA file of the
+            environment cannot be used.
     """
 
-    def __init__(self, settings: ApiSettings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, settings: ApiSettings, *, site: Site | None = None, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         import httpx
 
+        site = site or _trakt(settings)
         self._total_s = settings.total_timeout_s
-        self._base = settings.base_url
+        self._base = site.base_url
+        try:
+            # Its own rules for hosts are stricter than those of urllib, which checked the setting: xn--, [v1.x].
+            _ = httpx.URL(self._base).host
+        except (ValueError, httpx.InvalidURL) as error:
+            raise ConfigurationError(
+                f"the base URL of {site.name} is {clean_text(self._base, 200)}, which has an invalid host:"
+                f" {clean_text(str(error), 200)}; expected https://host",
+                code="base_url",
+            ) from None
         try:
             self._http = httpx.AsyncClient(
                 headers={
-                    "Content-Type": "application/json",
                     "Accept": "application/json",
                     "Accept-Encoding": "gzip",
-                    # Without it, the edge answers with comments that are up to 8 hours old.
-                    "Cache-Control": "no-cache",
-                    "trakt-api-version": "2",
-                    "trakt-api-key": settings.key().get_secret_value(),
                     "User-Agent": settings.user_agent,
+                    **site.headers,
                 },
                 # A cookie from an answer would be sent with later requests and identify them.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -102,12 +139,13 @@ class Pool:
                 limits=httpx.Limits(max_connections=settings.connections),
                 follow_redirects=False,
                 # Use the environment's proxy and CA file, but no proxy for this machine's own addresses.
-                trust_env=not settings.is_local,
+                trust_env=not site.is_local,
+                event_hooks={"response": [_forget_location]},
                 transport=transport,
             )
-        except (ValueError, ImportError, OSError) as error:
+        except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
             raise ConfigurationError(
-                "the environment's proxy or CA file cannot be used for the Trakt API:"
+                f"the environment's proxy or CA file cannot be used for {site.name}:"
                 f" {clean_text(str(error), 300)}; expected HTTPS_PROXY=http://host:port and a readable SSL_CERT_FILE",
                 code="proxy",
             ) from None
@@ -139,7 +177,8 @@ class Pool:
             exchange.failure = "TOO_LARGE"
         except (_Incomplete, zlib.error) as error:
             exchange.failure, exchange.reason = "BODY_INCOMPLETE", str(error)
-        except (httpx.HTTPError, httpx.StreamError, OSError, ssl.SSLError) as error:
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError) as error:
+            # ValueError: a library refuses bytes of the server, or of a proxy, that it takes for a host or a header.
             exchange.failure = "BODY_INCOMPLETE" if exchange.status else "UNREACHABLE"
             exchange.reason = str(error) or type(error).__name__
         if not exchange.status:
@@ -163,6 +202,11 @@ class Pool:
                     raise
             finally:
                 exchange.body = bytes(body.content)
+
+
+async def _forget_location(response: httpx.Response) -> None:
+    """Remove the target of a redirect before the library parses it: an invalid one would raise, not be an answer."""
+    response.headers.pop("location", None)
 
 
 class _Body:

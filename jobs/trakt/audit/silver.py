@@ -38,10 +38,12 @@ _BATCH: Final = 65_536
 _MIX: Final = 0x9E3779B97F4A7C15
 _64_BITS: Final = 2**64
 _TITLE: Final = re.compile(r"(movie|show)-([0-9]+)(?:/([0-9]+))?(?:/([0-9]+))?")
+_ELSEWHERE: Final = re.compile(r"(season|episode|list)-[0-9]+")
 _DIGITS: Final = 16
 
 # Kind, Trakt id, season and episode.
-_Title = tuple[str, int, int | None, int | None]
+_Title = tuple[str | None, int | None, int | None, int | None]
+_NO_TITLE: Final[_Title] = (None, None, None, None)
 
 
 class _Sighting(NamedTuple):
@@ -169,6 +171,8 @@ def _title(kind: str | None, number: int | None, season: int | None, episode: in
 
 
 def _parsed(text: str) -> _Title | None:
+    if _ELSEWHERE.fullmatch(text):
+        return _NO_TITLE
     found = _TITLE.fullmatch(text)
     if found is None:
         return None
@@ -182,9 +186,9 @@ def _state(number: int, comment: _Comment, seen: Iterable[_Sighting], key: str) 
     changed = {sha: _changed(item) for sha, item in items.items()}
 
     def rank(each: _Sighting) -> Any:
-        title = each.title or ("", -1, None, None)
+        title = each.title or _NO_TITLE
         # None is the smallest of each part, as NULL is last in a descending order.
-        parts = (title[0], title[1], *(-1 if part is None else part for part in title[2:]))
+        parts = (title[0] or "", *(-1 if part is None else part for part in title[1:]), each.title == _NO_TITLE)
         return (each.at, changed[each.sha] or datetime.min.replace(tzinfo=UTC), each.sha, parts)
 
     ordered = sorted(seen, key=rank)

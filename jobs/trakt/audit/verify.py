@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from jobs.trakt.audit.bronze import Expected, read_rows
+from jobs.trakt.audit.bronze import Expected, pages_without_rows, read_rows
 from jobs.trakt.audit.gold import check_gold
 from jobs.trakt.audit.model import Check
 from jobs.trakt.audit.pages import find_loads, read_pages
@@ -77,7 +77,9 @@ def verify(settings: VerifySettings, progress: Progress) -> list[Check]:
         with _timed(bronze):
             erased = erased_users(session, settings)
             exact = snapshot(place).erasures == 0
-            expected = Expected(read_rows(place), bronze, exact=exact)
+            rows = read_rows(place)
+            reported = pages_without_rows(loads, rows, bronze)
+            expected = Expected(rows, bronze, exact=exact, reported=reported)
             for _, contents in read_pages(place, loads, erased, pages):
                 expected.compare(contents)
                 progress.advance()

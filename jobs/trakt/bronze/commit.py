@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from jobs.trakt.bronze.batches import KindRows
@@ -15,12 +16,13 @@ from jobs.trakt.bronze.pages import check_load_id
 from jobs.trakt.bronze.prefetch import ahead
 from jobs.trakt.bronze.report import DeadLetter, LoadReport
 from jobs.trakt.bronze.rows import DEDUPLICATED, read_page
-from jobs.trakt.bronze.table import TableMoved, commit_files, create_table, load_app, open_table
+from jobs.trakt.bronze.table import TableMoved, commit_entries, commit_files, create_table, load_app, open_table
 from jobs.trakt.bronze.tombstones import erased_users
+from jobs.trakt.contract.moments import moment
 from jobs.trakt.model import RESOURCE_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     import pyarrow as pa
     from deltalake import DeltaTable
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from jobs.trakt.bronze.pages import Page
     from jobs.trakt.bronze.place import BronzePlace
     from jobs.trakt.bronze.rows import Observation, PageRows
+    from jobs.trakt.model import TitleRef
 
     _Take = Callable[[Sequence[DeadLetter]], object]
 
@@ -37,6 +40,8 @@ __all__ = ["DeadLetter", "LoadReport", "commit_load"]
 # A foreign writer or a lost lock changes the table's version; after three times in a row, it will not stop.
 _ROUNDS: Final = 3
 _BATCH: Final = 65_536
+# A title is swept every 7 days: a comment that comes later should have come before.
+_LATE: Final = timedelta(days=7)
 
 
 def commit_load(
@@ -45,6 +50,7 @@ def commit_load(
     *,
     page_keys: Iterable[str] | None = None,
     take: Callable[[Sequence[DeadLetter]], object] | None = None,
+    read_before: Collection[TitleRef] | None = None,
 ) -> LoadReport:
     """Commit the rows of a load's page objects, unless the table already has the load.
 
@@ -56,6 +62,8 @@ def commit_load(
         page_keys: its page objects; None takes all of them in the bucket.
         take: receives rejected items, page by page; None collects them in the report. A load that is committed already
             returns the same items again, so a caller that was killed before it stored them loses none.
+        read_before: titles of which all comments had been read before the load's run; an old comment of theirs that is
+            new is a late arrival, and not a part of the first read. None: late arrivals are not counted.
 
     Raises:
         DataError: the id cannot be part of a key.
@@ -69,7 +77,8 @@ def commit_load(
         erased = erased_users(session, place.settings)
         for round_ in range(1, _ROUNDS + 1):
             try:
-                return _Load(place, load_id, keys, erased, take if round_ == 1 or take is None else _ignore).run()
+                taken = take if round_ == 1 or take is None else _ignore
+                return _Load(place, load_id, keys, erased, taken, read_before=read_before).run()
             except TableMoved:
                 if round_ == _ROUNDS:
                     raise
@@ -83,11 +92,21 @@ def _ignore(_: Sequence[DeadLetter]) -> None:
 class _Load:
     """One attempt to commit a load on top of one version of the table."""
 
-    def __init__(self, place: BronzePlace, load_id: str, keys: list[str], erased: Erased, take: _Take | None) -> None:
+    def __init__(
+        self,
+        place: BronzePlace,
+        load_id: str,
+        keys: list[str],
+        erased: Erased,
+        take: _Take | None,
+        *,
+        read_before: Collection[TitleRef] | None,
+    ) -> None:
         self._place = place
         self._keys = keys
         self._erased = erased
-        self._report = LoadReport(load_id)
+        self._report = LoadReport(load_id, late_arrivals=None if read_before is None else 0)
+        self._read_before = frozenset(read_before or ())
         self._take: _Take = take or self._report.dead_letters.extend
         self._last = LastSeen()
         self._last_tmdb: dict[str, tuple[int, int]] = {}
@@ -139,6 +158,9 @@ class _Load:
             "load_id": load_id,
             "pages": report.pages if only is None else len(only),
             "rows": {kind: count for kind, count in report.rows.items() if count},
+            # For a caller that was killed before it stored them: only the commit knows what was new.
+            "unchanged": report.unchanged,
+            "late_arrivals": report.late_arrivals,
         }
         report.version = commit_files(self._place, actions, base=base, app=load_app(load_id), metadata=metadata)
         return base
@@ -161,6 +183,9 @@ class _Load:
         report.files = report.bytes = 0
         for _ in self._read_all():
             pass
+        entries = {} if table is None else commit_entries(self._place, table, version)
+        report.unchanged = entries.get("unchanged") or 0
+        report.late_arrivals = entries.get("late_arrivals")
         for file in live_files(self._place, table):
             if file.load_id == report.load_id:
                 report.rows[file.kind] += file.rows
@@ -199,8 +224,10 @@ class _Load:
         others = [one for one in rows.observations if one.kind != "comment"]
         observed = round(page.observed_at.timestamp() * 1_000_000)
         if comments:
+            ids = [one.id for one in comments if one.id is not None]
+            self._count_late(page, comments, ids)
             kept = self._last.keep(
-                [one.id for one in comments if one.id is not None],
+                ids,
                 [sha_number(one.sha256 or "") for one in comments],
                 [_title_of(one) for one in comments],
                 observed,
@@ -215,6 +242,22 @@ class _Load:
                 self._kinds[one.kind].add(page, (one,))
         if rows.sightings is not None:
             self._kinds["page"].add_page(page, rows.sightings)
+
+    def _count_late(self, page: Page, comments: list[Observation], ids: list[int]) -> None:
+        """Count comments that should have come before; those on seasons and episodes come only when they change."""
+        if not self._read_before:
+            return
+        limit = page.observed_at - _LATE
+        late = []
+        for at, one in enumerate(comments):
+            subject = one.subject
+            if one.written_at is None or subject.season is not None or subject.title not in self._read_before:
+                continue
+            written = moment(one.written_at)
+            if written is not None and written < limit:
+                late.append(ids[at])
+        if late and self._report.late_arrivals is not None:
+            self._report.late_arrivals += sum(self._last.unseen(list(dict.fromkeys(late))))
 
     def _is_new_tmdb(self, one: Observation, observed: int) -> bool:
         key = str(one.subject)

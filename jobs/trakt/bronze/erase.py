@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+from deltalake.transaction import RemoveAction
 
 from jobs.trakt.bronze.data_files import DataFiles, open_parquet
 from jobs.trakt.bronze.erase_page import rewrite_erased
@@ -20,10 +22,12 @@ from jobs.trakt.bronze.erased_items import (
     folded,
     names_in_text,
     own_names,
+    without_users,
 )
 from jobs.trakt.bronze.live_files import live_files
 from jobs.trakt.bronze.pages import WHOLE_ANSWER
 from jobs.trakt.bronze.rewrite import remove_action
+from jobs.trakt.bronze.rows import encoded
 from jobs.trakt.bronze.table import ERASURES, commit_files, open_table
 from jobs.trakt.bronze.tombstones import add_tombstones, salt_of
 from jobs.trakt.contract.parse import Unreadable, parse
@@ -31,10 +35,10 @@ from shared.database.session import transaction
 from shared.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import date
 
-    from deltalake.transaction import AddAction, RemoveAction
+    from deltalake.transaction import AddAction
 
     from jobs.trakt.bronze.erased_items import Erased
     from jobs.trakt.bronze.live_files import LiveFile
@@ -45,6 +49,12 @@ __all__ = ["EraseReport", "erase_user"]
 
 _ROWS: Final = 8_192
 _LETTERS: Final = 5_000
+# Kinds whose payload may have a user. TMDb is another site with users of its own.
+_WITH_USERS: Final = frozenset({"comment", "rating", "title"})
+_DIGITS: Final = 16
+
+# Id, and the first digits of the payload's hash as it was -> as it is without the users.
+_Changed = dict[tuple[int, str], str]
 
 
 @dataclass(slots=True)
@@ -54,6 +64,7 @@ class EraseReport:
     Attributes:
         names: number of the user's usernames and slugs, including the name that was passed.
         rows: comment rows removed from the table.
+        scrubbed: rows about another user from which the user was removed.
         files: data files rewritten.
         pages: page objects rewritten.
         dead_letters: dead letters removed.
@@ -64,6 +75,7 @@ class EraseReport:
 
     names: int = 1
     rows: int = 0
+    scrubbed: int = 0
     files: int = 0
     pages: int = 0
     dead_letters: int = 0
@@ -80,8 +92,9 @@ def erase_user(
     Other names of the user in the same comments are erased too: an item in an old format has no slug, and a comment
     written before a renaming has the former name. Comments whose account was deleted are recognised by their ids: the
     name that they are shown under may be that of all deleted accounts. Ids and hashes of the items stay in the record
-    of sightings, so a page stays complete. Mentions of the user in other users' texts stay. Safe to run again, even
-    after a kill.
+    of sightings, so a page stays complete. Where a comment by another user contains the user as an object, the object
+    becomes null, and the sightings get the new hash. Mentions of the user in other users' texts stay. Safe to run
+    again, even after a kill.
 
     Args:
         place: the bucket.
@@ -157,14 +170,15 @@ def _erase_rows(place: BronzePlace, erased: Erased, report: EraseReport) -> None
         return
     report.version = table.version()
     actions: list[AddAction | RemoveAction] = []
-    for file in live_files(place, table):
-        if file.kind != "comment":
-            continue
-        kept, removed = _without(place, file, erased)
-        if removed:
-            report.rows += removed
-            report.files += 1
+    changed: _Changed = {}
+    files = live_files(place, table)
+    for file in (file for file in files if file.kind in _WITH_USERS):
+        if (kept := _without(place, file, erased, changed, report)) is not None:
             actions += [*kept, remove_action(file, changes_data=True)]
+    for file in (file for file in files if file.kind == "page" and changed):
+        if (kept := _with_hashes(place, file, changed)) is not None:
+            actions += [*kept, remove_action(file, changes_data=True)]
+    report.files = sum(isinstance(action, RemoveAction) for action in actions)
     if actions:
         report.version = commit_files(
             place,
@@ -172,26 +186,72 @@ def _erase_rows(place: BronzePlace, erased: Erased, report: EraseReport) -> None
             base=table.version(),
             app=ERASURES,
             number=(table.transaction_version(ERASURES) or 0) + 1,
-            metadata={"erasure": True, "rows": report.rows},
+            metadata={"erasure": True, "rows": report.rows, "scrubbed": report.scrubbed},
         )
 
 
-def _without(place: BronzePlace, file: LiveFile, erased: Erased) -> tuple[list[AddAction], int]:
-    """Copy a file without the users' rows; return the actions that add the copy, and the number of rows left out."""
-    # Most files have no row of the user: read the authors before writing anything.
-    if not any(erased.holds(author_marks(item)) for _, item in _items(place, [file])):
-        return [], 0
-    removed = 0
+def _without(
+    place: BronzePlace, file: LiveFile, erased: Erased, changed: _Changed, report: EraseReport
+) -> list[AddAction] | None:
+    """Copy a file without the users; return the actions that add the copy, or None if the file has no such user."""
+    # Most files have no row of the user: read the payloads before writing anything.
+    if not any(erased.holds(author_marks(item)) or without_users(item, erased) for _, item in _items(place, [file])):
+        return None
+
+    def change(batch: pa.RecordBatch) -> pa.RecordBatch:
+        number = "comment_id" if file.kind == "comment" else "title_id_trakt"
+        rows = zip(*(batch.column(name).to_pylist() for name in (number, "payload", "payload_sha256")), strict=True)
+        keep, payloads, hashes = [], [], []
+        for of, payload, before in rows:
+            item = json.loads(payload)
+            keep.append(file.kind != "comment" or not erased.holds(author_marks(item)))
+            text, sha = payload, before
+            if keep[-1] and without_users(item, erased):
+                text = encoded(item).decode()
+                sha = hashlib.sha256(text.encode()).hexdigest()
+                changed[of, before[:_DIGITS]] = sha[:_DIGITS]
+                report.scrubbed += 1
+            payloads.append(text)
+            hashes.append(sha)
+        report.rows += len(keep) - sum(keep)
+        return _replaced(batch, payload=payloads, payload_sha256=hashes).filter(pa.array(keep))
+
+    return _copied(place, file, change)
+
+
+def _with_hashes(place: BronzePlace, file: LiveFile, changed: _Changed) -> list[AddAction] | None:
+    """Copy a file of sightings with the new hashes; return the actions, or None if it has none of these payloads."""
+
+    def rewritten(payload: str) -> str:
+        held = json.loads(payload)
+        pairs = zip(held["ids"], held["sha"], strict=True)
+        hashes = [changed.get((number, sha), sha) for number, sha in pairs]
+        return payload if hashes == held["sha"] else json.dumps({**held, "sha": hashes}, separators=(",", ":"))
+
+    with open_parquet(place.store, file.key, file.size) as parquet:
+        batches = parquet.iter_batches(batch_size=_ROWS, columns=["payload"])
+        if all(rewritten(text) is text for batch in batches for text in batch.column("payload").to_pylist()):
+            return None
+    return _copied(
+        place, file, lambda batch: _replaced(batch, payload=[*map(rewritten, batch.column("payload").to_pylist())])
+    )
+
+
+def _replaced(batch: pa.RecordBatch, **columns: list[str]) -> pa.RecordBatch:
+    for name, values in columns.items():
+        at = batch.schema.get_field_index(name)
+        batch = batch.set_column(at, batch.schema.field(at), pa.array(values, batch.schema.field(at).type))
+    return batch
+
+
+def _copied(place: BronzePlace, file: LiveFile, change: Callable[[pa.RecordBatch], pa.RecordBatch]) -> list[AddAction]:
     with ExitStack() as stack:
         parquet = stack.enter_context(open_parquet(place.store, file.key, file.size))
         made = DataFiles(place.store, file.kind, f"part-{file.load_id or 'joined'}-erased")
         stack.callback(made.close)
         for batch in parquet.iter_batches(batch_size=_ROWS):
-            payloads = batch.column("payload").to_pylist()
-            keep = [not erased.holds(author_marks(json.loads(payload))) for payload in payloads]
-            removed += len(keep) - sum(keep)
-            made.add(batch.filter(pa.array(keep)))
-        return made.finish(), removed
+            made.add(change(batch))
+        return made.finish()
 
 
 def _erase_pages(place: BronzePlace, session: DatabaseSession, erased: Erased, report: EraseReport) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jobs.trakt.bronze.erased_items import author_marks, names_in_text, user_names
+from jobs.trakt.bronze.erased_items import author_marks, names_in_text, without_users
 from jobs.trakt.bronze.pages import WHOLE_ANSWER, ErasedItem
 from jobs.trakt.bronze.rows import observed_item
 from jobs.trakt.contract.check import check
@@ -23,12 +23,14 @@ def rewrite_erased(page: Page, erased: Erased) -> Page:
 
     An item becomes ``null``, so that the others keep their positions; its id and hash are stored in the header. A user
     elsewhere, such as the owner of a list, becomes ``null``. If an answer cannot be parsed and contains an erased name,
-    its body is emptied. Mentions in the text of other users' comments stay.
+    its body is emptied. Mentions in the text of other users' comments stay. TMDb is another site with users of its own.
 
     Args:
         page: a page object.
         erased: the users.
     """
+    if page.request.resource == "tmdb":
+        return page
     try:
         # As the contract reads it: what that accepts of an invalid text must not be lost with the user.
         value = parse(page.body).value
@@ -37,7 +39,7 @@ def rewrite_erased(page: Page, erased: Erased) -> Page:
         return page.without(b"", (WHOLE_ANSWER,)) if has_name else page
     items = value if isinstance(value, list) else [value]
     gone = [index for index, item in enumerate(items) if erased.holds(author_marks(item))]
-    scrubbed = sum(_scrub(item, erased) for index, item in enumerate(items) if index not in set(gone))
+    scrubbed = sum(without_users(item, erased) for index, item in enumerate(items) if index not in set(gone))
     if not gone and not scrubbed:
         return page
     sightings = _sightings(page, gone)
@@ -58,19 +60,3 @@ def _sightings(page: Page, gone: list[int]) -> list[ErasedItem]:
         else ErasedItem(index, None, None)
         for index in gone
     ]
-
-
-def _scrub(value: Any, erased: Erased) -> bool:
-    """Replace erased users under ``user`` with null, at any depth; return whether there were any."""
-    found = False
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            if erased.holds(user_names(one.get("user"))):
-                one["user"] = None
-                found = True
-            waiting.extend(one.values())
-        elif isinstance(one, list):
-            waiting.extend(one)
-    return found

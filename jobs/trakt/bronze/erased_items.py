@@ -22,6 +22,7 @@ __all__ = [
     "name_digest",
     "names_in_text",
     "own_names",
+    "without_users",
 ]
 
 # A username or slug in JSON text that does not parse.
@@ -125,6 +126,30 @@ def user_names(user: Any) -> set[str]:
     ids = user.get("ids")
     found = (user.get("username"), ids.get("slug") if isinstance(ids, dict) else None)
     return {name for name in found if isinstance(name, str) and name}
+
+
+def without_users(value: Any, erased: Erased) -> bool:
+    """Replace erased users with null, at any depth of a value; return whether there were any.
+
+    A user is an object that is called ``user`` or has a ``username``. A title has a slug too, so a slug alone is none.
+
+    >>> item = {"list": {"user": {"username": "ann"}}, "likes": [{"username": "bob"}]}
+    >>> without_users(item, Erased(b"s", frozenset({name_digest(b"s", "ann")}))), item
+    (True, {'list': {'user': None}, 'likes': [{'username': 'bob'}]})
+    """
+    found = False
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        members = one.items() if isinstance(one, dict) else enumerate(one) if isinstance(one, list) else ()
+        for key, member in list(members):
+            is_user = isinstance(member, dict) and (key == "user" or "username" in member)
+            if is_user and erased.holds(user_names(member)):
+                one[key] = None
+                found = True
+            elif isinstance(member, dict | list):
+                waiting.append(member)
+    return found
 
 
 def names_in_text(text: str) -> set[str]:

@@ -107,6 +107,12 @@ class LastSeen:
             self._merge()
         return kept
 
+    def unseen(self, ids: Sequence[int]) -> list[bool]:
+        """Return for each comment whether no observation of it is recorded."""
+        return [
+            stored is None and number not in self._fresh for number, stored in zip(ids, self._known(ids), strict=True)
+        ]
+
     def _known(self, ids: Sequence[int]) -> list[Any]:
         """Return the merged state of each id, or None."""
         if not len(self._ids):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ import pyarrow as pa
 from jobs.trakt.bronze.place import TABLE
 from jobs.trakt.bronze.schema import PARTITION
 from jobs.trakt.bronze.table import ERASURES, delta_errors, open_table
-from shared.errors import DataError
+from shared.errors import DataError, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from jobs.trakt.bronze.place import BronzePlace
 
 __all__ = ["LiveFile", "Snapshot", "fetch", "live_files", "snapshot"]
+
+# delta-rs says so of a version whose log begins in the middle.
+_NO_LOG: Final = "No table metadata or protocol found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def snapshot(place: BronzePlace, version: int | None = None) -> Snapshot:
     if version is not None and version != newest.version():
         if not 0 <= version < newest.version():
             raise _no_version(place, version, newest.version())
-        table = open_table(place, version)
+        table = _older(place, version)
     if table is None:
         raise _no_version(place, version or 0, newest.version())
     return Snapshot(
@@ -146,10 +149,23 @@ def fetch(place: BronzePlace, files: Iterable[LiveFile], folder: Path) -> list[P
 
 
 def _no_version(place: BronzePlace, version: int, newest: int) -> DataError:
-    return DataError(
-        f"{place.uri} has no version {version}; expected a number from 0 to {newest}"
-        if newest >= 0
-        else f"{place.uri} is not a table yet; expected version {version}; ingest first",
-        code="VERSION",
-        uri=place.uri,
-    )
+    if newest < 0:
+        message = f"{place.uri} is not a table yet; expected version {version}; ingest first"
+    elif 0 <= version <= newest:
+        message = (
+            f"{place.uri} no longer has version {version}: a vacuum has deleted its log; expected a newer one, up "
+        )
+        message += f"to {newest}"
+    else:
+        message = f"{place.uri} has no version {version}; expected a number from 0 to {newest}"
+    return DataError(message, code="VERSION", uri=place.uri)
+
+
+def _older(place: BronzePlace, version: int) -> DeltaTable | None:
+    """Return an older version of the table; None if its log no longer exists."""
+    try:
+        return open_table(place, version)
+    except StoreUnavailable as error:
+        if _NO_LOG in str(error.__cause__):
+            return None
+        raise

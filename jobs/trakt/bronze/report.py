@@ -49,6 +49,8 @@ class LoadReport:
         rows: kind -> rows written by the load, whichever call committed it.
         items: accepted items of all pages.
         unchanged: items whose payload equals the last stored one.
+        late_arrivals: comments of titles that had been read completely before, which are stored for the first time more
+            than 7 days after they were written; None if they were not counted.
         erased: items of erased users.
         bad: code -> rejected items and answers.
         unreadable: keys of pages whose whole answer could not be read; they have no ``page`` row.
@@ -66,6 +68,7 @@ class LoadReport:
     rows: Counter[str] = field(default_factory=Counter)
     items: int = 0
     unchanged: int = 0
+    late_arrivals: int | None = None
     erased: int = 0
     bad: Counter[str] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)

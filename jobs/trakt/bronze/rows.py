@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.trakt.bronze.erased_items import EMPTY, author_marks, names_in_text
+from jobs.trakt.bronze.erased_items import EMPTY, author_marks, names_in_text, without_users
 from jobs.trakt.bronze.pages import WHOLE_ANSWER, ErasedItem
 from jobs.trakt.bronze.report import DeadLetter
 from jobs.trakt.contract.check import check
-from jobs.trakt.contract.checked import RAW_CHARS, BadItem
-from jobs.trakt.contract.parse import Unreadable, depth_exceeded, parse
+from jobs.trakt.contract.checked import BadItem
+from jobs.trakt.contract.parse import parse
 from jobs.trakt.contract.pointer import ITEM
 from jobs.trakt.contract.resources import SUBJECTS
-from jobs.trakt.contract.text import repair
 from jobs.trakt.model import TitleRef
-from shared.text import clean_text
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from jobs.trakt.bronze.pages import Page
     from jobs.trakt.contract.checked import Checked, Item
 
-__all__ = ["DEDUPLICATED", "Observation", "PageRows", "Subject", "observed_item", "read_page"]
+__all__ = ["DEDUPLICATED", "Observation", "PageRows", "Subject", "encoded", "observed_item", "read_page"]
 
 DEDUPLICATED: Final = frozenset({"comment", "tmdb"})
 """Kinds whose payload is not stored again if it equals the last stored one. Ratings are a series of measurements, and a
@@ -47,17 +45,20 @@ class Subject:
         slug: the title's slug, if the answer has it.
         season: number of the season.
         episode: number of the episode.
+        elsewhere: what it is about instead of a title: ``season-70``, ``episode-73640`` or ``list-5``, by an id that
+            names no title.
     """
 
     title: TitleRef | None = None
     slug: str | None = None
     season: int | None = None
     episode: int | None = None
+    elsewhere: str = ""
 
     def __str__(self) -> str:
-        """Return it as in a feed's sightings: ``movie-12``, or ``show-5/1/3`` for an episode; empty if unknown."""
+        """Return it as in sightings: ``movie-12``, or ``show-5/1/3`` for an episode; empty if unknown."""
         if self.title is None:
-            return ""
+            return self.elsewhere
         parts = (part for part in (self.season, self.episode) if part is not None)
         return "/".join((str(self.title), *map(str, parts)))
 
@@ -73,6 +74,8 @@ class Observation:
         payload: JSON with sorted keys; None for a 404.
         sha256: hex digits of the payload's hash; None for a 404.
         subject: the subject.
+        written_at: when a comment on a title, or on a part of it, was written, as the API writes it; None for a reply
+            and for anything else.
     """
 
     kind: str
@@ -81,6 +84,7 @@ class Observation:
     payload: str | None
     sha256: str | None
     subject: Subject
+    written_at: str | None = None
 
 
 @dataclass(slots=True)
@@ -92,7 +96,7 @@ class PageRows:
         observations: accepted items, in the order of the answer.
         sightings: payload of the ``page`` row; None if the answer could not be read.
         erased: number of erased users' items: those already removed from the page object and those found now.
-        found_now: whether the page object still contains an item of an erased user.
+        found_now: whether the page object still contains an erased user.
         dead_letters: rejected items.
         unknown: JSON pointer of an unknown field -> items that have it.
         notes: (code, path) of an oddity -> occurrences.
@@ -140,29 +144,21 @@ def _missing(rows: PageRows) -> None:
 
 
 def _foreign(rows: PageRows) -> None:
-    """Read TMDb metadata, which our contract does not describe."""
-    page = rows.page
-    raw = clean_text(page.body[:RAW_CHARS].decode(errors="replace"), RAW_CHARS)
-    try:
-        value = parse(page.body).value
-        if not isinstance(value, dict):
-            _refuse(rows, BadItem(None, "NOT_AN_OBJECT", ITEM, "the answer is not an object; expected an object", raw))
-            return
-        if depth_exceeded(value):
-            _refuse(rows, BadItem(None, "TOO_DEEP", ITEM, "the answer is nested too deeply", raw))
-            return
-        payload = _encoded(repair(value, lambda _: None))
-    except Unreadable as error:
-        _refuse(rows, BadItem(None, error.code, ITEM, error.message, raw))
+    """Read TMDb metadata. It names no users: erased ones are not looked for, and its id is not that of a comment."""
+    title = rows.page.request.title
+    checked = check("tmdb", rows.page.body, now=rows.page.fetched_at)
+    rows.unknown, rows.notes = checked.unknown, checked.notes
+    if checked.failure is not None:
+        _refuse(rows, checked.failure)
         return
-    except ValueError:
-        message = "a number is not finite or cannot be kept exactly; expected a 64-bit number"
-        _refuse(rows, BadItem(None, "NUMBER_RANGE", ITEM, message, raw))
-        return
-    title = page.request.title
-    seen = Observation("tmdb", None, _id_of(title), payload.decode(), _sha256(payload), Subject(title))
-    rows.observations.append(seen)
-    rows.sightings = _sightings([seen], items=1)
+    for item in checked.items:
+        payload = item.payload
+        rows.observations.append(
+            Observation("tmdb", None, _id_of(title), payload.decode(), _sha256(payload), Subject(title))
+        )
+    for bad in checked.bad:
+        _refuse(rows, bad)
+    rows.sightings = _sightings(rows.observations, items=1)
 
 
 def _id_of(title: TitleRef | None) -> int | None:
@@ -190,6 +186,8 @@ def _answer(rows: PageRows, erased: Erased) -> None:
             _refuse(rows, checked.failure)
         return
     seen: list[Observation | ErasedItem] = []
+    # Nobody but the author is in the known fields of a comment; in a feed's item, the owner of a list may be.
+    others = bool(erased) and bool(checked.unknown or request.resource == "feed")
     for item in checked.items:
         found = observed_item(page, item)
         if erased and erased.holds(author_marks(item.value)):
@@ -197,12 +195,17 @@ def _answer(rows: PageRows, erased: Erased) -> None:
             rows.erased += 1
             rows.found_now = True
         else:
+            if others and without_users(item.value, erased):
+                found = observed_item(page, replace(item, payload=encoded(item.value)))
+                rows.found_now = True
             seen.append(found)
             rows.observations.append(found)
     _refuse_bad(rows, checked, erased)
     if known:
         seen = sorted((*seen, *(item for item in known.values() if item.sha)), key=lambda one: one.index or 0)
-    rows.sightings = _sightings(seen, items=len(checked.items) + len(checked.bad), subjects=request.resource == "feed")
+    # A single comment that is no longer about a title says so only here.
+    subjects = request.resource == "feed" or any(one.subject.elsewhere for one in rows.observations)
+    rows.sightings = _sightings(seen, items=len(checked.items) + len(checked.bad), subjects=subjects)
 
 
 def _refuse_bad(rows: PageRows, checked: Checked, erased: Erased) -> None:
@@ -219,6 +222,9 @@ def _refuse_bad(rows: PageRows, checked: Checked, erased: Erased) -> None:
                 rows.erased += 1
                 rows.found_now = True
                 continue
+            if erased.holds(names_in_text(bad.raw)):
+                bad = replace(bad, raw="")  # noqa: PLW2901 - the same item, without the user in it
+                rows.found_now = True
         _refuse(rows, bad)
 
 
@@ -241,6 +247,7 @@ def _refuse(rows: PageRows, bad: BadItem) -> None:
 def observed_item(page: Page, item: Item) -> Observation:
     """Return an accepted item as it is stored; for a feed's item, only its comment, as in a list of comments."""
     request, value = page.request, item.value
+    written_at = None
     if request.resource in ("rating", "title"):
         title = request.title
         slug = value.get("ids", {}).get("slug") if request.resource == "title" else None
@@ -251,11 +258,12 @@ def observed_item(page: Page, item: Item) -> Observation:
         if isinstance(value.get("comment"), dict):
             subject = _wrapped_subject(value)
             value = value["comment"]
-            payload = _encoded(value)
+            payload = encoded(value)
         number = value["id"]
+        written_at = None if value.get("parent_id") else value["created_at"]
     kind = request.resource if request.resource in ("rating", "title") else "comment"
     return Observation(
-        kind, item.index if request.is_list else None, number, payload.decode(), _sha256(payload), subject
+        kind, item.index if request.is_list else None, number, payload.decode(), _sha256(payload), subject, written_at
     )
 
 
@@ -265,9 +273,11 @@ def _asked_for(page: Page) -> Subject:
     if request.title is None and request.resource == "comment":
         number = page.header_number("x-item-id")
         kind = page.headers.get("x-item-type", "")
-        # For a comment on a season or an episode, this is the id of that part, which names no title.
         if number is not None and kind in ("movie", "show"):
             return Subject(TitleRef("movie" if kind == "movie" else "show", number))
+        # The id of that part names no title; the comment that was asked for has left the one that it was read at.
+        if number is not None and kind in ("season", "episode", "list"):
+            return Subject(elsewhere=f"{kind}-{number}")
     return Subject(request.title, None, request.season, request.episode)
 
 
@@ -304,7 +314,8 @@ def _sightings(seen: Sequence[Observation | ErasedItem], *, items: int, subjects
     return json.dumps(found, separators=(",", ":"))
 
 
-def _encoded(value: Any) -> bytes:
+def encoded(value: Any) -> bytes:
+    """Return a value as it is stored: UTF-8 JSON with sorted keys."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +13,8 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from jobs.trakt.bronze.schema import PARTITION, SCHEMA
-from shared.errors import StoreUnavailable, TransientError
+from shared.errors import AccessDenied, StorageFull, StoreUnavailable, TelecineError, TransientError
+from shared.storage import delta_error
 from shared.text import clean_text
 
 if TYPE_CHECKING:
@@ -23,7 +25,16 @@ if TYPE_CHECKING:
 
     from jobs.trakt.bronze.place import BronzePlace
 
-__all__ = ["ERASURES", "TableMoved", "commit_files", "create_table", "delta_errors", "load_app", "open_table"]
+__all__ = [
+    "ERASURES",
+    "TableMoved",
+    "commit_entries",
+    "commit_files",
+    "create_table",
+    "delta_errors",
+    "load_app",
+    "open_table",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +52,9 @@ ERASURES: Final = "telecine trakt erasures"
 
 # Four waits of at most 0.2, 0.4, 0.8 and 1.6 s: a longer outage of the store fails the step, which is retried.
 _ATTEMPTS: Final = 5
+# Texts of errno 13 and 28 in errors of delta-rs.
+_DENIED: Final = "os error 13"
+_FULL: Final = "os error 28"
 _FIRST_WAIT_S: Final = 0.2
 
 
@@ -57,24 +71,49 @@ def load_app(load_id: str) -> str:
 
 @contextmanager
 def delta_errors(place: BronzePlace, action: str) -> Iterator[None]:
-    """Translate errors of delta-rs; they do not distinguish permanent causes from transient ones.
+    """Translate errors of delta-rs.
 
     Args:
         place: the table.
         action: the attempted action, for the message.
+
+    Raises:
+        ConfigurationError: the store refuses it for a reason that stays: the key, a missing bucket, the region.
+        StorageFull: there is no space.
+        StoreUnavailable: anything else, which may pass.
     """
     try:
         yield
     except (DeltaError, OSError) as error:
+        if found := _lasting(place, error):
+            raise found from error
         raise StoreUnavailable(
-            f"cannot {action} {place.uri}: {clean_text(str(error), 500)}; try again", uri=place.uri, action=action
+            f"cannot {action} {place.uri}: {_plain(error)}; try again", uri=place.uri, action=action
         ) from error
+
+
+def _lasting(place: BronzePlace, error: Exception) -> TelecineError | None:
+    """Return the error for a cause that another attempt does not change; None if it may pass."""
+    if not place.uri.startswith("file://"):
+        return delta_error(str(error), place.uri, place.settings.s3_options())
+    if _DENIED in str(error):
+        message = f"access to the folder {place.location} is denied; grant it to this user"
+        return AccessDenied(message, bucket=place.store.uri, action="read or write", uri=place.uri)
+    if _FULL in str(error):
+        return StorageFull(f"no space for {place.uri}; free space, then try again", uri=place.uri)
+    return None
+
+
+def _plain(error: Exception) -> str:
+    """Return the text of an error of delta-rs, which is a tree of lines, in one line."""
+    return clean_text(" ".join(re.sub(r"\x1b\[[0-9;]*m|\u21b3", " ", str(error)).split()), 500)
 
 
 def open_table(place: BronzePlace, version: int | None = None) -> DeltaTable | None:
     """Return the table at a version, by default the newest; None if there is no table.
 
     Raises:
+        ConfigurationError: the store refuses to read it, or has no such bucket.
         StoreUnavailable: the log cannot be read, or the version does not exist.
     """
     with delta_errors(place, "read the log of"):
@@ -88,6 +127,7 @@ def create_table(place: BronzePlace) -> DeltaTable:
     """Return the newest version of the table; create the table if it does not exist.
 
     Raises:
+        ConfigurationError: the store refuses it for a reason that stays, such as the key.
         StoreUnavailable: the log cannot be read or written.
     """
     if found := open_table(place):
@@ -105,9 +145,11 @@ def create_table(place: BronzePlace) -> DeltaTable:
                 commit_properties=CommitProperties(max_commit_retries=0),
                 storage_options=place.options() or None,
             )
-        except (DeltaError, OSError):
+        except (DeltaError, OSError) as error:
             # Either the table was created and the answer lost, or it was not created: opening it below shows which.
             _log.debug("creating the table failed", exc_info=True)
+            if found_cause := _lasting(place, error):
+                raise found_cause from error
         return DeltaTable(place.location, storage_options=place.options() or None)
 
 
@@ -135,6 +177,7 @@ def commit_files(
 
     Raises:
         TableMoved: the table's version is not ``base``, and the log lacks this transaction.
+        ConfigurationError: the store refuses it for a reason that stays, such as the key.
         StoreUnavailable: all attempts failed.
     """
     failure = ""
@@ -155,7 +198,10 @@ def commit_files(
                 break
             _commit(table, actions, metadata, Transaction(app, base + 1 if number is None else number))
         except (DeltaError, OSError, StoreUnavailable) as error:
-            failure = clean_text(str(error), 500)
+            # A key that may not write is refused at every attempt. Nothing was written.
+            if (found_cause := _lasting(place, error)) and not isinstance(found_cause, TransientError):
+                raise found_cause from error
+            failure = _plain(error)
             _log.warning("commit %d of %d to %s failed: %s", attempt, _ATTEMPTS, place.uri, failure)
             time.sleep(random.uniform(0, _FIRST_WAIT_S * 2**attempt))  # noqa: S311 - jitter
         else:
@@ -163,6 +209,23 @@ def commit_files(
     raise StoreUnavailable(
         f"cannot commit to {place.uri} after {_ATTEMPTS} attempts: {failure}; try again", uri=place.uri, action="commit"
     )
+
+
+def commit_entries(place: BronzePlace, table: DeltaTable, version: int) -> dict[str, Any]:
+    """Return the entries of a commit; none if the log no longer has it.
+
+    Args:
+        place: the table.
+        table: the table at this version or a later one.
+        version: the version that the commit created.
+
+    Raises:
+        StoreUnavailable: the log cannot be read.
+    """
+    with delta_errors(place, "read the log of"):
+        # Newest first.
+        found = table.history(table.version() - version + 1)
+    return next((each for each in found if each.get("version") == version), {})
 
 
 def _commit(

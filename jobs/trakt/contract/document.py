@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jobs.trakt.contract.resources import OBJECTS, RESOURCES, SUBJECTS, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["DATE", "TIME", "document", "is_wrapped"]
 
@@ -19,7 +22,14 @@ The format refuses days that a month does not have.
 """
 DATE: Final = f"^(?:{_YEAR}|0001|9999){_DAY}$"
 
-_TYPES: Final = {"text": "string", "time": "string", "date": "string", "texts": "array"}
+_TYPES: Final = {
+    "text": "string",
+    "time": "string",
+    "date": "string",
+    "texts": "array",
+    "integers": "array",
+    "objects": "array",
+}
 _SOURCES: Final = {
     "answers": "Seen in recorded answers.",
     "contract": "Only in the published contract.",
@@ -58,7 +68,7 @@ def document(resource: str, *, closed: bool = False) -> dict[str, Any]:
             _define(name, definitions, closed=closed)
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"Trakt {resource}",
+        "title": made.title or f"Trakt {resource}",
         "description": f"{made.about} Unknown fields are accepted and counted. The formats are asserted.",
         "type": "object",
     }
@@ -105,7 +115,9 @@ def _subject(kind: str, needed: tuple[str, ...]) -> dict[str, Any]:
 def _field(field: Field) -> dict[str, Any]:
     kind = _TYPES.get(field.kind, field.kind)
     made: dict[str, Any] = {"type": [kind, "null"] if field.nullable else kind}
-    if field.object is not None:
+    if field.kind in _ENTRIES:
+        made |= {"maxItems": _MAX_ENTRIES, "items": _ENTRIES[field.kind](field)}
+    elif field.object is not None:
         made["$ref"] = _reference(field.object)
     elif field.kind == "time":
         made |= {"format": "date-time", "pattern": TIME}
@@ -113,8 +125,6 @@ def _field(field: Field) -> dict[str, Any]:
         made |= {"format": "date", "pattern": DATE}
     elif field.kind == "text":
         made["maxLength"] = field.maximum
-    elif field.kind == "texts":
-        made |= {"maxItems": _MAX_ENTRIES, "items": {"type": "string", "maxLength": 100}}
     elif field.kind in ("integer", "number"):
         made |= {"minimum": field.minimum, "maximum": field.maximum}
     if field.about:
@@ -126,3 +136,10 @@ def _field(field: Field) -> dict[str, Any]:
 
 def _reference(name: str) -> str:
     return f"#/$defs/{name}"
+
+
+_ENTRIES: Final[dict[str, Callable[[Field], dict[str, Any]]]] = {
+    "texts": lambda _: {"type": "string", "maxLength": 100},
+    "integers": lambda field: {"type": "integer", "minimum": field.minimum, "maximum": field.maximum},
+    "objects": lambda field: {"type": "object", "$ref": _reference(field.object or "")},
+}

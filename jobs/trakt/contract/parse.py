@@ -12,9 +12,12 @@ from typing import Any, Final
 from jobs.trakt.contract.pointer import ITEM, key_text
 from jobs.trakt.errors import ANSWER_CODES
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "Answer", "Unreadable", "depth_exceeded", "parse"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_MARKS", "Answer", "Unreadable", "depth_exceeded", "is_sprawling", "parse"]
 
 MAX_BYTES: Final = 64 * 2**20
+MAX_MARKS: Final = 1_000_000
+"""Commas and opening brackets of an answer, each of which can be a value in memory. A page of 250 comments has some
+15,000; 51 MiB of short keys, which gzip sends as 15 MiB, took 5.8 GB and 81 s before there was a limit."""
 MAX_DEPTH: Final = 32
 # Converting a number takes time that grows with the square of its length; Python refuses 4,300 digits.
 _MAX_DIGITS: Final = 1000
@@ -96,12 +99,19 @@ def parse(raw: bytes) -> Answer:
         raw: any bytes; a byte-order mark is ignored.
 
     Raises:
-        Unreadable: the body is too large, not JSON, or nested beyond what the parser can follow.
+        Unreadable: the body has too many bytes or values, is not JSON, or nested beyond what the parser can follow.
     """
+    if is_sprawling(raw):
+        raise Unreadable("TOO_LARGE", f"the answer has too many values; expected at most {MAX_MARKS:,}")
     if len(raw) > MAX_BYTES:
         message = f"the answer has {len(raw):,} bytes; expected at most {MAX_BYTES:,}"
         raise Unreadable("TOO_LARGE", message)
     return Answer(raw)
+
+
+def is_sprawling(raw: bytes) -> bool:
+    """Return whether a body may have more values than :data:`MAX_MARKS`: parsing it could take gigabytes."""
+    return len(raw) > MAX_MARKS and sum(map(raw.count, (b",", b"[", b"{"))) > MAX_MARKS
 
 
 def depth_exceeded(value: Any) -> bool:

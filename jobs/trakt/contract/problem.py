@@ -43,7 +43,9 @@ _KINDS: Final[dict[Kind, str]] = {
     "time": _A_TIME,
     "date": _A_DATE,
     "texts": "a list",
+    "integers": "a list",
     "object": "an object",
+    "objects": "a list",
 }
 # In the order of a message.
 _NAMES: Final = {
@@ -94,10 +96,11 @@ def _problem(error: Any, resource: Resource, item: dict[str, Any]) -> tuple[int,
     return 1, path, code, f"{path} is {shown(value)}; expected {_expected(error.kind)}"
 
 
-def _kind_at(where: list[str], kind: str | None) -> str:
+def _kind_at(where: list[str | int], kind: str | None) -> str:
     """Return the type of a field in words."""
     field = None
-    for key in where:
+    # A place in a list has the fields of the list's objects.
+    for key in (key for key in where if isinstance(key, str)):
         field = next((each for each in OBJECTS[kind or ""] if each.name == key), None)
         kind = field.object if field else None
     return _KINDS[field.kind] if field else "a value"

@@ -1,4 +1,4 @@
-"""The fields of every resource of the API, in one table: name, type, bounds, whether required or nullable, source.
+"""The fields of every resource, Trakt's and TMDb's, in one table: name, type, bounds, required, nullable, source.
 
 A field is required only if every answer ever seen has it, and the row would mean nothing without it: real answers lack
 fields that the published contract demands, such as a private user's name or any user's numeric id.
@@ -6,12 +6,12 @@ fields that the published contract demands, such as a private user's name or any
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 __all__ = ["MAX_ITEM_BYTES", "OBJECTS", "RESOURCES", "SUBJECTS", "Field", "Kind", "Resource", "Source"]
 
-Kind = Literal["integer", "number", "boolean", "text", "time", "date", "texts", "object"]
+Kind = Literal["integer", "number", "boolean", "text", "time", "date", "texts", "integers", "object", "objects"]
 Source = Literal["answers", "contract", "older"]
 """``answers``: in recorded answers; ``contract``: so far only in the published one; ``older``: in old recordings."""
 
@@ -35,7 +35,7 @@ class Field:
         nullable: whether it may be null.
         minimum: the smallest number.
         maximum: the largest number, or the greatest length of a text.
-        object: name of the object in :data:`OBJECTS`, for the kind ``object``.
+        object: name of the object in :data:`OBJECTS`, for the kinds ``object`` and ``objects``.
         source: where it was seen.
         about: its meaning, if the name does not tell.
     """
@@ -62,6 +62,7 @@ class Resource:
         about: a sentence for the schema.
         wrapped: name of the object for items that hold a comment and its subject, or None.
         one_of: fields of which an item has at least one.
+        title: title of the schema; None names Trakt and the resource.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Resource:
     about: str
     wrapped: str | None = None
     one_of: tuple[str, ...] = ()
+    title: str | None = None
 
 
 def _id(name: str, *, required: bool = False) -> Field:
@@ -96,6 +98,11 @@ def _object(
     name: str, kind: str, *, required: bool = False, nullable: bool = True, source: Source = "answers"
 ) -> Field:
     return Field(name, "object", required=required, nullable=nullable, object=kind, source=source)
+
+
+def _metadata(*fields: Field) -> tuple[Field, ...]:
+    """Return fields of TMDb, whose answers are not recorded here: its reference describes them."""
+    return tuple(replace(field, source="contract") for field in fields)
 
 
 _IDS: Final = (*_text("slug", "imdb"), _count("tmdb"), _count("tvdb"), _count("tvrage", source="older"))
@@ -213,6 +220,44 @@ OBJECTS: Final[dict[str, tuple[Field, ...]]] = {
         _object("movie", "title", nullable=False),
         _object("show", "title", nullable=False),
     ),
+    "tmdb_name": _metadata(
+        _id("id"),
+        *_text("name", "original_name", "english_name", "iso_639_1", "iso_3166_1", "origin_country", "credit_id"),
+        *_text("logo_path", "poster_path", "backdrop_path", "profile_path", "overview"),
+        _count("gender"),
+    ),
+    "tmdb_part": _metadata(
+        _id("id"),
+        *_text("name", "overview", "air_date", "episode_type", "production_code", "still_path", "poster_path"),
+        *(_count(name) for name in ("season_number", "episode_number", "episode_count", "show_id", "runtime")),
+        _count("vote_count"),
+        _number("vote_average", 10),
+    ),
+    "tmdb_title": _metadata(
+        _id("id", required=True),
+        _number("popularity", 10**9),
+        _number("vote_average", 10),
+        _count("vote_count"),
+        *_text(
+            "title", "original_title", "name", "original_name", "original_language", "overview", "tagline", "status"
+        ),
+        *_text("type", "homepage", "imdb_id", "poster_path", "backdrop_path"),
+        # A title without a date has an empty text.
+        *_text("release_date", "first_air_date", "last_air_date"),
+        Field("runtime", "integer", minimum=0, maximum=_MAX_INT, about="In minutes."),
+        *(_count(name) for name in ("budget", "revenue", "number_of_episodes", "number_of_seasons")),
+        *_flag("adult", "video", "softcore", "in_production"),
+        *(Field(name, "texts") for name in ("origin_country", "languages")),
+        Field("episode_run_time", "integers", minimum=0, maximum=_MAX_INT, about="In minutes."),
+        *(
+            Field(name, "objects", object="tmdb_name")
+            for name in ("genres", "production_companies", "production_countries", "spoken_languages")
+        ),
+        *(Field(name, "objects", object="tmdb_name") for name in ("created_by", "networks")),
+        _object("belongs_to_collection", "tmdb_name"),
+        Field("seasons", "objects", object="tmdb_part"),
+        *(_object(name, "tmdb_part") for name in ("last_episode_to_air", "next_episode_to_air")),
+    ),
 }
 """Name of an object -> its fields."""
 
@@ -245,6 +290,13 @@ RESOURCES: Final[dict[str, Resource]] = {
         Resource("title", "title", many=False, about="A film or show, as returned with extended=full."),
         Resource("stats", "stats", many=False, about="How often a title is watched, collected and listed."),
         Resource("updates", "update", many=True, about="A title that has changed, and when.", one_of=("movie", "show")),
+        Resource(
+            "tmdb",
+            "tmdb_title",
+            many=False,
+            about="A film or series, as TMDb returns it at /3/movie/{id} and /3/tv/{id}.",
+            title="TMDb title",
+        ),
     )
 }
 """Name -> resource."""

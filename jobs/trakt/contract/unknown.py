@@ -20,6 +20,8 @@ _FIELDS: Final[dict[str, dict[str, Field]]] = {
 def unknown_fields(item: dict[str, Any], kind: str, path: tuple[str, ...] = ()) -> Iterator[str]:
     """Yield the JSON pointer of each field that the contract does not know; those inside it are not listed.
 
+    ``*`` stands for each place in a list of objects.
+
     Args:
         item: a valid object.
         kind: its name in :data:`~jobs.trakt.contract.resources.OBJECTS`.
@@ -32,3 +34,6 @@ def unknown_fields(item: dict[str, Any], kind: str, path: tuple[str, ...] = ()) 
             yield pointer((*path, name))
         elif field.object is not None and isinstance(value, dict):
             yield from unknown_fields(value, field.object, (*path, name))
+        elif field.object is not None and isinstance(value, list):
+            for each in value:
+                yield from unknown_fields(each, field.object, (*path, name, "*"))

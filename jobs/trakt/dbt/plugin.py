@@ -6,12 +6,10 @@ only the standard library.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import importlib.util
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,6 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 
 _SALT = "TELECINE_DBT_USER_SALT"
 _PARAMETERS = "TELECINE_DBT_PARAMETERS"
-_PARENT = "TELECINE_DBT_PARENT"
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # This file is jobs/trakt/dbt/plugin.py.
 _JOBS = Path(__file__).resolve().parents[2]
 
@@ -31,7 +27,6 @@ class Plugin(BasePlugin):  # type: ignore[misc]
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:  # noqa: ARG002 - the interface
         """Read the salt and the parameters of the metrics."""
-        _end_with_parent()
         # DuckDB looks for pandas at each value that passes between SQL and Python; without it, it would search the disk
         # every time: 4,800 calls of a function take 7.4 s of CPU, and 0.9 s with this.
         if importlib.util.find_spec("pandas") is None:
@@ -51,15 +46,6 @@ class Plugin(BasePlugin):  # type: ignore[misc]
     def configure_cursor(self, cursor: Any) -> None:
         """Set the salt: variables belong to one cursor. It is a parameter, so no statement contains it."""
         cursor.execute("SET VARIABLE user_salt = ?", [self._salt or None])
-
-
-def _end_with_parent() -> None:
-    """Have the kernel kill this process when the runner is killed."""
-    parent = os.environ.get(_PARENT)
-    if parent:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        if os.getppid() != int(parent):
-            os._exit(1)
 
 
 def _metrics() -> Any:

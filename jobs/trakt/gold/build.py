@@ -14,7 +14,7 @@ from shared.errors import DataError, ObjectMissing, UsageError
 if TYPE_CHECKING:
     from shared.storage import ObjectStore
 
-__all__ = ["BUILD_PATTERN", "MANIFEST", "POINTER", "TABLES", "Build", "GoldFile", "read_build"]
+__all__ = ["BUILD_PATTERN", "MANIFEST", "POINTER", "ROOT", "TABLES", "Build", "GoldFile", "read_build"]
 
 TABLES: Final = (
     "trakt_titles",
@@ -67,6 +67,7 @@ class Build(BaseModel):
         description="The run that built it."
     )
     source_system: Literal["trakt", "replay"] = Field(description="The API, or the replayer.")
+    erasures: Annotated[int, Field(ge=0)] = Field(0, description="Erasures of the Delta table up to that version.")
     tables: dict[str, GoldFile] = Field(description="Table -> its file.")
 
     @model_validator(mode="after")

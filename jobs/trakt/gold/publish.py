@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.trakt.gold.build import TABLES
 from jobs.trakt.gold.parquet import rows_as_csv
+from shared.database.session import transaction
 from shared.errors import DataError, TelecineError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from jobs.trakt.gold.build import Build, GoldFile
     from shared.database.session import DatabaseSession
+    from shared.settings.database import DatabaseSettings
 
-__all__ = ["LOCK", "Published", "columns_of", "publish"]
+__all__ = ["LOCK", "Published", "columns_of", "hold_gold", "lock_gold", "publish"]
 
 LOCK: Final = "telecine trakt gold"
+"""Lock of the builds in the bucket and of the published tables."""
 # A build of 2,000 titles and 28 days has 562,000 rows, and takes 4 s on two busy cores.
 _LOCK_S: Final = 600
 
@@ -32,6 +36,32 @@ class Published:
     updated: int
     unchanged: int
     removed: int
+
+
+def lock_gold(session: DatabaseSession) -> None:
+    """Wait for the lock of builds and published tables; the end of the transaction releases it.
+
+    Args:
+        session: a transaction, which may be idle while files are read or written.
+
+    Raises:
+        TransientError: another holder took more than ten minutes.
+    """
+    session.run(f"SET LOCAL lock_timeout = '{_LOCK_S}s'")
+    session.run("SET LOCAL idle_in_transaction_session_timeout = 0")
+    session.lock(LOCK)
+
+
+@contextmanager
+def hold_gold(settings: DatabaseSettings) -> Iterator[None]:
+    """Hold the lock of :func:`lock_gold` in a transaction of its own.
+
+    Args:
+        settings: the database.
+    """
+    with transaction(settings) as session:
+        lock_gold(session)
+        yield
 
 
 def columns_of(session: DatabaseSession, table: str) -> dict[str, str]:
@@ -62,7 +92,7 @@ def publish(
     """Replace the published rows with those of a build, and record the version.
 
     Readers see either all old rows or all new ones. Publications wait for each other. A build that is already published
-    changes nothing and adds no version.
+    adds no version, and changes only rows that were changed since.
 
     Args:
         session: a transaction of its own.
@@ -82,14 +112,11 @@ def publish(
         DataError: a file does not fit its table (code ``GOLD_INVALID``).
         TransientError: another publication took more than ten minutes.
     """
-    session.run(f"SET LOCAL lock_timeout = '{_LOCK_S}s'")
-    session.lock(LOCK)
+    lock_gold(session)
     last = _last(session, build)
     if last is not None:
         _refuse_replay(build, last, replace_source=replace_source)
         _refuse_older(build, last, replace_newer=replace_newer)
-        if _is_same(build, last):
-            return {table: Published(0, 0, build.tables[table].rows, 0) for table in TABLES}
     # Days of the replayer and of the API are never mixed.
     is_first = last is None or last.source_system != build.source_system
     done = {}
@@ -106,6 +133,9 @@ def publish(
                 code="GOLD_INVALID",
             ) from error
         copied(table, build.tables[table].rows)
+    # Its rows are compared all the same: one that was changed or deleted by hand is put back.
+    if last is not None and _is_same(build, last):
+        return done
     session.run(
         "INSERT INTO gold.trakt_versions (bronze_version, project_hash, as_of, build_id, source_system, files, run_id)"
         " VALUES (:bronze, :project, :as_of, :build, :source, CAST(:files AS jsonb), :run_id)",

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.trakt.api.resources import feed as feed_path
 from jobs.trakt.contract.check import check
+from jobs.trakt.contract.moments import moment
 from jobs.trakt.contract.parse import parse
-from jobs.trakt.ingest.ledger import Target
+from jobs.trakt.ingest.ledger_rows import Target
 from jobs.trakt.ingest.listing import entries
-from jobs.trakt.ingest.moments import moment
 from shared.database.session import transaction
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from jobs.trakt.bronze.pages import Page
     from jobs.trakt.bronze.place import BronzePlace
     from jobs.trakt.bronze.report import LoadReport
-    from jobs.trakt.ingest.ledger import Ledger, Outcome
+    from jobs.trakt.ingest.ledger import Ledger
+    from jobs.trakt.ingest.ledger_rows import Outcome
 
 __all__ = ["Loads"]
 
@@ -78,6 +79,15 @@ class Loads:
         page = replace(page, request=replace(page.request, read=reads[key]))
         return await asyncio.to_thread(self._place.pages.put, page)
 
+    def page(self, key: str) -> Page:
+        """Return a stored page.
+
+        Raises:
+            ObjectMissing: it does not exist.
+            IntegrityError: it is damaged.
+        """
+        return self._place.pages.get(key)
+
     async def leave(self, load: str, outcome: Outcome | None) -> None:
         """Take the outcome of a page whose object was put, and commit loads that are full and at rest."""
         if outcome is not None:
@@ -93,17 +103,21 @@ class Loads:
 
     async def add(self, outcome: Outcome) -> None:
         """Take the outcome of a page; it is written soon."""
-        if any(each.page_id == outcome.page_id for each in self._waiting):
-            # Two reads of one page add up, but one statement changes a row once.
-            await self.flush()
         self._waiting.append(outcome)
         now = asyncio.get_running_loop().time()
         if len(self._waiting) >= _TOGETHER or now - self._written_at > _AT_LEAST_EVERY_S:
             await self.flush()
 
-    def waiting(self) -> list[Outcome]:
-        """Return the outcomes that wait; for a process that is about to end."""
-        return list(self._waiting)
+    def settle(self) -> None:
+        """Write the outcomes that wait; for a process that is about to end, after its event loop.
+
+        Raises:
+            TransientError: the database is out of reach.
+        """
+        while self._waiting:
+            rows, later = _each_page_once(self._waiting)
+            self._ledger.write(rows)
+            self._waiting = later
 
     async def flush(self) -> None:
         """Write the outcomes that wait."""
@@ -114,10 +128,7 @@ class Loads:
 
     async def _write(self) -> None:
         """Write the outcomes that wait, each page once; they wait on if that fails."""
-        first: dict[int, Outcome] = {}
-        later = [each for each in self._waiting if first.setdefault(each.page_id, each) is not each]
-        self._waiting = later
-        rows = list(first.values())
+        rows, self._waiting = _each_page_once(self._waiting)
         writing = asyncio.create_task(asyncio.to_thread(self._ledger.write, rows))
         try:
             # A thread that writes cannot be cancelled: whether it succeeded is known at its end.
@@ -155,6 +166,16 @@ class Loads:
 
     def _commit_now(self, load: str) -> LoadReport | None:
         has_pages = next(iter(self._place.pages.keys(load)), None) is not None
-        report = commit_load(self._place, load, take=self._ledger.letters) if has_pages else None
+        report = None
+        if has_pages:
+            read_before = self._ledger.read_before(load)
+            report = commit_load(self._place, load, take=self._ledger.letters, read_before=read_before)
         self._ledger.committed(load, report)
         return report
+
+
+def _each_page_once(outcomes: list[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
+    """Return the first outcome of each page, and the rest: one statement changes a row once, and reads add up."""
+    first: dict[int, Outcome] = {}
+    later = [each for each in outcomes if first.setdefault(each.page_id, each) is not each]
+    return list(first.values()), later

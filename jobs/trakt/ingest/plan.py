@@ -9,7 +9,7 @@ from jobs.trakt.ingest.sweep import LIMIT
 from jobs.trakt.model import TitleRef
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from jobs.trakt.ingest.titles import Title
@@ -27,12 +27,14 @@ class Work:
         sweep: whether all its comments are read.
         rating: whether its ratings are read.
         summary: whether the title itself is read.
+        replies: comments whose replies a killed run had planned to read.
     """
 
     ref: TitleRef
     sweep: bool
     rating: bool
     summary: bool
+    replies: tuple[int, ...] = ()
 
 
 def works(
@@ -41,6 +43,7 @@ def works(
     due: Collection[TitleRef],
     rated: Collection[TitleRef] = (),
     all_ratings: bool = False,
+    owed: Mapping[TitleRef, Sequence[int]] | None = None,
 ) -> list[Work]:
     """Return what is asked for, sweeps first: they take longest, and other connections read the rest meanwhile.
 
@@ -49,13 +52,15 @@ def works(
         due: titles to be swept besides those whose time has come.
         rated: titles whose ratings are read besides those that are swept.
         all_ratings: whether all ratings are read.
+        owed: comments whose replies a killed run had planned to read.
     """
     found = {}
     for title in titles:
         sweep = title.is_due or title.ref in due
         rating = sweep or ((all_ratings or title.ref in rated) and title.state != "gone")
-        if sweep or rating:
-            found[title.ref] = Work(title.ref, sweep, rating, sweep and not title.is_fresh)
+        replies = tuple((owed or {}).get(title.ref, ()))
+        if sweep or rating or replies:
+            found[title.ref] = Work(title.ref, sweep, rating, sweep and not title.is_fresh, replies)
     sizes = {title.ref: pages_of(title) for title in titles}
     return sorted(found.values(), key=lambda each: (not each.sweep, -sizes[each.ref], each.ref))
 
@@ -69,7 +74,7 @@ def pages_of(title: Title) -> int:
 def estimate(titles: Iterable[Title], plan: Iterable[Work]) -> int:
     """Return the requests that a plan is expected to need, without retries."""
     sizes = {title.ref: pages_of(title) for title in titles}
-    return sum((sizes[each.ref] if each.sweep else 0) + each.rating + each.summary for each in plan)
+    return sum((sizes[each.ref] if each.sweep else 0) + each.rating + each.summary + len(each.replies) for each in plan)
 
 
 def unrated(session: DatabaseSession) -> set[TitleRef]:

@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from jobs.trakt.api.answer import Answer
-from jobs.trakt.bronze.pages import Page, PageRequest
+from jobs.trakt.bronze.pages import Page
 from jobs.trakt.contract.parse import Unreadable
 from jobs.trakt.errors import PageFailed
-from jobs.trakt.ingest.ledger import Outcome, Single
+from jobs.trakt.ingest.ledger_rows import Outcome, Single
 from jobs.trakt.ingest.listing import read_list
+from jobs.trakt.ingest.page_read import OK, Read, Request, answer_of, judged, outcome_of_answer
 from jobs.trakt.ingest.sweep import LIMIT, Sweep, Want
+from jobs.trakt.ingest.sweep_rows import SweepRows
+from shared.errors import IntegrityError, ObjectMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from jobs.trakt.api.answer import Answer
     from jobs.trakt.api.client import TraktClient
-    from jobs.trakt.bronze.pages import PageResource
-    from jobs.trakt.ingest.ledger import Ledger, OpenSweep, Target
+    from jobs.trakt.ingest.ledger import Ledger
+    from jobs.trakt.ingest.ledger_rows import OpenSweep, Target
     from jobs.trakt.ingest.listing import Listing
     from jobs.trakt.ingest.loads import Loads
     from jobs.trakt.settings.ingest import ReadSettings
     from shared.database.session import DatabaseSession
 
-__all__ = ["NOT_FOUND", "OK", "Ended", "Read", "Reader", "Swept", "outcome_of"]
+__all__ = ["Ended", "Reader", "Swept"]
 
-OK: Final = 200
-NOT_FOUND: Final = 404
+_LOG: Final = logging.getLogger(__name__)
+
 # Codes of pages that may hold one item which the API cannot serve (trakt/trakt-api#364): a smaller page may succeed.
 # An overloaded API would only be asked more.
 _SLICED: Final = frozenset({"SERVER_ERROR", "NOT_JSON", "NOT_A_LIST", "BODY_INCOMPLETE"})
@@ -39,29 +43,9 @@ _SLICE_RETRIES: Final = 1
 _RESTARTS: Final = 2
 # A feed that lost the subjects of its comments has them again with the next request (trakt/trakt-api#369).
 _BARE_READS: Final = 2
+# A stopped run has 30 s in Kubernetes; an object takes less than one.
+_STORING_S: Final = 5.0
 _RESTARTED: Final = frozenset({"BORDER_CHANGED", "LIMIT_CHANGED"})
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A page that was asked for.
-
-    Attributes:
-        answer: the answer; None if it failed.
-        listing: its comments, of a list.
-        code: why it failed; None if it did not.
-        is_gone: a title or a comment answered 404, which is an observation, and no failure.
-    """
-
-    answer: Answer | None = None
-    listing: Listing | None = None
-    code: str | None = None
-    is_gone: bool = False
-
-    @property
-    def is_missing(self) -> bool:
-        """True if the API answered 404."""
-        return self.answer is not None and self.answer.status == NOT_FOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +56,13 @@ class Ended:
         sweep: what was seen.
         sweep_id: its number.
         load_id: the open load, for what is planned together with the end.
+        replied: comments with replies.
     """
 
     sweep: Sweep
     sweep_id: int
     load_id: str
+    replied: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +112,7 @@ class Reader:
         self, path: str, single: Single, page_id: int, query: Mapping[str, str | int] | None = None
     ) -> Read:
         """Ask for a document that is not a list. A 404 is an observation, and stored too."""
-        request = _Request(single.resource, single.ref, comment_id=single.comment_id)
+        request = Request(single.resource, single.ref, comment_id=single.comment_id)
         return await self._read(path, dict(query or {}), request, page_id)
 
     async def skip(self, page_id: int, reason: str) -> None:
@@ -136,7 +122,7 @@ class Reader:
     async def store(self, path: str, single: Single, answer: Answer) -> None:
         """Store a document that was asked for before it could be planned, because its id was not known."""
         (page_id,) = await self.plan([single])
-        request = _Request(single.resource, single.ref, comment_id=single.comment_id)
+        request = Request(single.resource, single.ref, comment_id=single.comment_id)
         await self._keep(path, request, page_id, answer, None)
 
     async def listing(
@@ -174,18 +160,19 @@ class Reader:
         seen: Callable[[Listing, Answer], None],
         completed: Callable[[DatabaseSession, Ended], None] | None,
     ) -> Swept:
-        # The replies to the comments of pages that were read before are not known to be read.
-        resumes = not self.settings.replies
-        load = await self.loads.current()
-        opened = await asyncio.to_thread(lambda: self.ledger.open_sweep(target, LIMIT, load, resumes=resumes))
-        sweep = _sweep(target, opened)
-        rows = _Rows(self, opened.sweep_id, target)
+        opened = await asyncio.to_thread(self.ledger.open_sweep, target, LIMIT, await self.loads.current())
         first: Answer | None = None
         replied: dict[int, None] = {}
+        if self.settings.replies and target.resource == "comments" and opened.known:
+            # The ledger has the ids of a page, but not which of them have replies.
+            opened, found = await asyncio.to_thread(self._replied_before, opened)
+            replied.update(dict.fromkeys(found))
+        sweep = _sweep(target, opened)
+        rows = SweepRows(self.ledger, self.loads, opened.sweep_id, target)
         is_missing = is_bare = False
         while (want := sweep.next()) is not None:
             page_id = await rows.of(want, sweep)
-            request = _Request(
+            request = Request(
                 target.resource,
                 target.ref,
                 target.comment_id,
@@ -215,7 +202,14 @@ class Reader:
         # A feed is complete when it was read back to the watermark; a listing, when all of it was read.
         reason = sweep.reason if target.resource != "feed" else sweep.uncovered or ("FEED_BARE" if is_bare else None)
         is_covered = target.resource == "feed" and reason is None
-        ended = Ended(sweep, opened.sweep_id, await self.loads.current())
+        ended = Ended(sweep, opened.sweep_id, await self.loads.current(), tuple(replied))
+
+        def note(session: DatabaseSession) -> None:
+            if reason is None and completed is not None:
+                completed(session, ended)
+            if self.settings.replies and target.resource == "comments" and target.ref is not None and replied:
+                self.ledger.plan_replies(session, target.ref, ended.replied, ended.load_id)
+
         await asyncio.to_thread(
             lambda: self.ledger.end_sweep(
                 opened.sweep_id,
@@ -227,16 +221,31 @@ class Reader:
                 reason=reason,
                 notes=sweep.notes,
                 sliced=sorted(sweep.sliced),
-                completed=None if completed is None else lambda session: completed(session, ended),
+                ended=note,
             )
         )
         return Swept(sweep, opened.sweep_id, reason, is_missing, tuple(replied), first)
+
+    def _replied_before(self, opened: OpenSweep) -> tuple[OpenSweep, list[int]]:
+        """Return a resumed sweep, and the comments with replies on its known pages, whose objects say so.
+
+        Without one of the objects, all pages are read again.
+        """
+        found = []
+        try:
+            for key in opened.keys:
+                listing = read_list(answer_of(self.loads.page(key)))
+                found += [each.id for each in listing.entries if each.replies]
+        except (IntegrityError, ObjectMissing, Unreadable) as error:
+            _LOG.warning("a page of an interrupted sweep cannot be read, so it starts again: %s", error)
+            return replace(opened, known=(), keys=(), started=None), []
+        return opened, found
 
     async def _read(
         self,
         path: str,
         query: dict[str, Any],
-        request: _Request,
+        request: Request,
         page_id: int,
         *,
         retries: int | None = None,
@@ -276,14 +285,26 @@ class Reader:
         return answer
 
     async def _keep(
-        self, target: str, request: _Request, page_id: int, answer: Answer, land: Callable[[Read], int] | None
+        self, target: str, request: Request, page_id: int, answer: Answer, land: Callable[[Read], int] | None
     ) -> Read:
-        read = _judged(request, answer)
+        read = judged(request, answer)
         repeated = land(read) if land is not None else 0
+        storing = asyncio.create_task(self._put(target, request, page_id, answer, read, repeated))
+        try:
+            await asyncio.shield(storing)
+        except asyncio.CancelledError:
+            # An answer that has come is stored also by a run that is being stopped: nothing asks for it again.
+            await asyncio.wait([storing], timeout=_STORING_S)
+            raise
+        return read
+
+    async def _put(  # noqa: PLR0917 - as _keep, with what was read
+        self, target: str, request: Request, page_id: int, answer: Answer, read: Read, repeated: int
+    ) -> None:
         load = await self.loads.enter()
         outcome = None
         try:
-            outcome = _outcome(page_id, load, read, answer, repeated)
+            outcome = outcome_of_answer(page_id, load, read, answer, repeated)
             if read.code is None or read.is_gone:
                 page = Page(
                     request.of(load),
@@ -305,71 +326,6 @@ class Reader:
             raise
         finally:
             await self.loads.leave(load, outcome)
-        return read
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """A request without its load, which is known only when the object is put."""
-
-    resource: str
-    ref: Any = None
-    comment_id: int | None = None
-    sort: str | None = None
-    page: int | None = None
-    limit: int | None = None
-
-    def of(self, load: str) -> PageRequest:
-        return PageRequest(
-            load,
-            cast("PageResource", self.resource),
-            self.ref if self.resource in ("comments", "rating", "title") else None,
-            sort=self.sort,
-            page=self.page,
-            limit=self.limit,
-            comment_id=self.comment_id,
-        )
-
-
-class _Rows:
-    """Rows of the ledger of one sweep, planned before their requests."""
-
-    def __init__(self, reader: Reader, sweep_id: int, target: Target) -> None:
-        self._reader = reader
-        self._sweep_id = sweep_id
-        self._target = target
-        self._planned: dict[tuple[int, int], int] = {}
-        self._read: set[tuple[int, int]] = set()
-
-    async def of(self, want: Want, sweep: Sweep) -> int:
-        """Return the number of a page's row.
-
-        The pages that are expected next are planned together with it.
-        """
-        key = (want.page, want.limit)
-        if key not in self._planned:
-            pages = {want.page}
-            if want.purpose != "slice":
-                pages.update(sweep.open_pages)
-            found = await asyncio.to_thread(
-                self._reader.ledger.plan_pages,
-                self._sweep_id,
-                self._target,
-                sorted(pages),
-                want.limit,
-                await self._reader.loads.current(),
-                part=want.purpose == "slice",
-            )
-            self._planned.update({(page, want.limit): page_id for page, page_id in found.items()})
-        return self._planned[key]
-
-    def read(self, want: Want) -> None:
-        """Note that a page was read."""
-        self._read.add((want.page, want.limit))
-
-    def is_reread(self, want: Want) -> bool:
-        """Return whether a page was read before by this process."""
-        return (want.page, want.limit) in self._read
 
 
 def _sweep(target: Target, opened: OpenSweep) -> Sweep:
@@ -381,6 +337,8 @@ def _sweep(target: Target, opened: OpenSweep) -> Sweep:
         most=target.most,
         known=opened.known,
         started=None if opened.started is None else _started(opened.started),
+        # That a reply is absent says nothing: what moved meanwhile shows in the number of items.
+        rechecks=target.resource != "replies",
     )
 
 
@@ -402,68 +360,3 @@ def _landing(sweep: Sweep, want: Want, target: Target) -> Callable[[Read], int]:
         return sweep.landed(want, facts)
 
     return land
-
-
-def outcome_of(page_id: int, page: Page) -> Outcome:
-    """Return the outcome of a page whose object was put before its row could be written.
-
-    Args:
-        page_id: number of the row.
-        page: the page object.
-    """
-    answer = Answer(
-        page.status,
-        page.headers,
-        page.body,
-        page.requested_at,
-        page.observed_at,
-        page.attempt,
-        (page.fetched_at - page.requested_at).total_seconds(),
-    )
-    request = _Request(page.request.resource, page=page.request.page)
-    outcome = _outcome(page_id, page.request.load_id, _judged(request, answer), answer, 0)
-    outcome.page_key = page.key
-    return outcome
-
-
-def _judged(request: _Request, answer: Answer) -> Read:
-    if answer.status != OK:
-        return Read(answer, code="NOT_FOUND", is_gone=request.resource in ("title", "comment"))
-    if request.page is None:
-        return Read(answer)
-    try:
-        return Read(answer, read_list(answer))
-    except Unreadable as error:
-        return Read(answer, code=error.code)
-
-
-def _outcome(page_id: int, load: str, read: Read, answer: Answer, repeated: int) -> Outcome:
-    status = "good"
-    if read.code is not None and not read.is_gone:
-        status = "failed"
-    elif read.listing is not None and not read.listing.rows:
-        status = "good_empty"
-    outcome = Outcome(
-        page_id,
-        status,
-        load,
-        reason=read.code,
-        duplicates=repeated,
-        bytes=len(answer.body),
-        ms=round(answer.elapsed_s * 1000),
-        attempts=answer.attempts,
-        throttled=answer.throttled,
-        http_status=answer.status,
-        observed_at=answer.observed_at.isoformat(),
-        page_count=answer.page_count,
-        item_count=answer.item_count,
-    )
-    if read.listing is not None:
-        ids = list(read.listing.facts.ids)
-        outcome.rows = read.listing.rows
-        outcome.bad = read.listing.rows - len(ids)
-        outcome.ids = ids
-        outcome.first_id, outcome.last_id = (ids[0], ids[-1]) if ids else (None, None)
-    elif status == "good":
-        outcome.rows = 0 if read.is_missing else 1
-    return outcome

@@ -7,14 +7,15 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from jobs.trakt.bronze.pages import PageRequest
-from jobs.trakt.ingest.reading import outcome_of
+from jobs.trakt.ingest.page_read import outcome_of
 from shared.errors import IntegrityError, ObjectMissing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from jobs.trakt.bronze.place import BronzePlace
-    from jobs.trakt.ingest.ledger import Ledger, Outcome, Planned
+    from jobs.trakt.ingest.ledger import Ledger
+    from jobs.trakt.ingest.ledger_rows import Outcome, Planned
     from jobs.trakt.ingest.loads import Loads
 
 __all__ = ["recover"]
@@ -27,17 +28,20 @@ async def recover(ledger: Ledger, place: BronzePlace, loads: Loads) -> int:
 
     A page object is complete or absent, and its key follows from the request: a planned row whose object exists was
     answered. Rows of single documents without one are skipped; those of a sweep are planned again when it is resumed.
+    A load that is committed has no object without a row, but rows of it may have theirs in a later load.
     """
     left = await asyncio.to_thread(ledger.left_loads)
     if not left:
         return 0
+    loads_left = [each.load_id for each in left]
+    waiting = [each.load_id for each in left if not each.is_committed]
 
     def noted() -> list[Outcome]:
         outcomes = []
-        objects = _Objects((key for load in left for key in place.pages.keys(load)), ledger.page_keys(left))
-        for row in ledger.planned(left):
+        objects = _Objects((key for load in waiting for key in place.pages.keys(load)), ledger.page_keys(waiting))
+        for row in ledger.planned(loads_left):
             # A load may have been full between the plan and the answer.
-            after = left[left.index(row.load_id) :]
+            after = loads_left[loads_left.index(row.load_id) :]
             found = next((key for load in after if (key := objects.take(_key(row, load))) is not None), None)
             outcome = _noted(place, row, found) if found is not None else None
             if outcome is not None:
@@ -46,8 +50,8 @@ async def recover(ledger: Ledger, place: BronzePlace, loads: Loads) -> int:
         return outcomes
 
     outcomes = await asyncio.to_thread(noted)
-    await loads.commit_left(left)
-    await asyncio.to_thread(ledger.skip_singles, left)
+    await loads.commit_left(waiting)
+    await asyncio.to_thread(ledger.skip_singles, loads_left)
     return len(outcomes)
 
 

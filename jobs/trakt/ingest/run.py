@@ -16,8 +16,11 @@ from jobs.trakt.bronze.place import BronzePlace
 from jobs.trakt.errors import AmbiguousTitle, PageFailed, TitleUnknown
 from jobs.trakt.ingest import plan, titles, watch_list
 from jobs.trakt.ingest.feed import has_watermark, read_feed
-from jobs.trakt.ingest.ledger import Busy, Ledger, Single
+from jobs.trakt.ingest.interruption import run_until_signal
+from jobs.trakt.ingest.ledger import Ledger
+from jobs.trakt.ingest.ledger_rows import Busy, Single
 from jobs.trakt.ingest.loads import Loads
+from jobs.trakt.ingest.metadata import Metadata, MetadataRead
 from jobs.trakt.ingest.reading import Reader
 from jobs.trakt.ingest.recovery import recover
 from jobs.trakt.ingest.title_reading import TitleReader
@@ -31,7 +34,7 @@ from shared.ledger.run import new_run_id
 from shared.text import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import date
 
     from jobs.trakt.api.client import Tally
@@ -74,6 +77,7 @@ class Run:
         loads: commits to the bronze table.
         recovered: pages that a killed run had read and not noted.
         tally: requests.
+        metadata: what was read of TMDb.
         stopped: the error that ended the run; what had come by then is committed.
     """
 
@@ -87,6 +91,7 @@ class Run:
     loads: list[LoadReport] = field(default_factory=list)
     recovered: int = 0
     tally: Tally | None = None
+    metadata: MetadataRead = field(default_factory=MetadataRead)
     stopped: TelecineError | None = None
 
     @property
@@ -96,20 +101,6 @@ class Run:
         for each in self.reads:
             found.update(each.counts)
         return found
-
-    @property
-    def totals(self) -> dict[str, int]:
-        """Counts of a run that ended early."""
-        return {
-            "titles": self.titles,
-            "planned": self.planned,
-            "read": len(self.reads),
-            "comments": self.counts["comments"],
-            "rows": sum(sum(load.rows.values()) for load in self.loads),
-            "recovered": self.recovered,
-            "requests": self.tally.requests if self.tally else 0,
-            "retries": self.tally.retries if self.tally else 0,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +125,7 @@ class Forecast:
 
 
 def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
-    """Read what a run asks for, and commit it.
+    """Read what a run asks for, and commit it. An error of the API ends the reading, and is part of the result.
 
     Args:
         settings: settings of ``ingest`` or ``backfill``.
@@ -142,8 +133,9 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
 
     Raises:
         UsageError: the watch list is wrong, or the run's id is too long.
-        ConfigurationError: the API accepts neither key nor account.
-        TransientError: the API, the store or the database is out of reach; what had come by then is committed.
+        ConfigurationError: the database or the store needs an operator.
+        TransientError: the store or the database is out of reach; the next run commits what had come by then.
+        Stopped: a signal stopped the run; the next one commits what had come by then.
     """
     if (length := len(stage_run.run_id)) > LONGEST_RUN_ID:
         raise UsageError(
@@ -156,16 +148,15 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
     with ledger.alive():
         driver = _Driver(settings, stage_run, ledger)
         try:
-            asyncio.run(driver.run(entries))
+            run_until_signal(driver.run(entries))
         except BaseException:
-            # A killed process leaves this to the next run.
-            ledger.write(driver.loads.waiting())
-            ledger.skip_rest("INTERRUPTED")
+            # A killed process leaves this to the next run, and so does one whose database is away.
+            try:
+                driver.loads.settle()
+                ledger.skip_rest("INTERRUPTED")
+            except TelecineError as error:
+                _LOG.warning("the page ledger is not up to date, which the next run repairs: %s", error)
             raise
-    if driver.done.stopped is not None:
-        # There is no report of a run that was stopped: the ledger keeps the data of its error.
-        driver.done.stopped.data["counts"] = driver.done.totals
-        raise driver.done.stopped
     return driver.done
 
 
@@ -257,15 +248,16 @@ def _plan(
     resumable: Collection[TitleRef],
     *,
     rated: Collection[TitleRef],
+    owed: Mapping[TitleRef, Sequence[int]] | None = None,
 ) -> list[Work]:
     is_all = settings.ratings == "all"
     if isinstance(settings, BackfillSettings):
         with transaction(settings) as session:
             fresh = plan.fresh(session, settings.skip_hours, _since(settings))
-        wanted = [title.ref for title in known if title.ref not in fresh or title.ref in resumable]
-        chosen = [title for title in known if title.ref in wanted]
-        return plan.works(chosen, due=wanted, all_ratings=is_all)
-    return plan.works(known, due=resumable, rated=rated, all_ratings=is_all)
+        wanted = {title.ref for title in known if title.ref not in fresh or title.ref in resumable}
+        chosen = [title for title in known if title.ref in wanted or title.ref in (owed or {})]
+        return plan.works(chosen, due=wanted, all_ratings=is_all, owed=owed)
+    return plan.works(known, due=resumable, rated=rated, all_ratings=is_all, owed=owed)
 
 
 class _Driver:
@@ -278,12 +270,14 @@ class _Driver:
         self._ledger = ledger
         self._place = BronzePlace(settings)
         self.loads = Loads(self._place, ledger, settings.commit_pages)
+        self._metadata = Metadata(settings, self.loads, stage_run.run_id)
+        self.done.metadata = self._metadata.done
 
     async def run(self, entries: Sequence[Entry]) -> None:
         """Read, and commit what came, whatever ended the reading."""
         settings, done = self._settings, self.done
         done.recovered = await recover(self._ledger, self._place, self.loads)
-        async with TraktClient(settings, open_budget(settings, settings)) as client:
+        async with TraktClient(settings, open_budget(settings, settings)) as client, self._metadata as metadata:
             done.tally = client.tally
             reader = Reader(client, self._ledger, self.loads, settings, self._stage_run.run_id)
             try:
@@ -293,7 +287,8 @@ class _Driver:
             except TelecineError as error:
                 # Keep the pages that were read: the next run continues from there.
                 done.stopped = error
-                _LOG.warning("%s; what was read is committed", error.message.rstrip("."))
+                _LOG.error("%s; what was read is committed", error.message.rstrip("."))
+            done.stopped = await metadata.finish() or done.stopped
         await self.loads.flush()
         await asyncio.to_thread(self._ledger.skip_rest, done.stopped.code if done.stopped else "BUSY")
         await self.loads.finish()
@@ -311,7 +306,8 @@ class _Driver:
         if isinstance(settings, IngestSettings) or not await asyncio.to_thread(has_watermark, settings):
             known = await self._feed(reader, known)
         rated = await asyncio.to_thread(_unrated, settings)
-        works = await asyncio.to_thread(lambda: _plan(settings, known, resumable, rated=rated))
+        owed = await asyncio.to_thread(self._ledger.owed_replies) if settings.replies else {}
+        works = await asyncio.to_thread(lambda: _plan(settings, known, resumable, rated=rated, owed=owed))
         done.planned = len(works)
         await self._titles(reader, works)
 
@@ -403,6 +399,8 @@ class _Driver:
                 done.busy.append(work.ref)
             else:
                 done.reads.append(found)
+                if found.counts["swept"]:
+                    self._metadata.add(work.ref)
                 if found.code is not None:
                     self._fails(Failure(str(work.ref), found.code, found.message, retryable=True))
             self._stage_run.progress.advance(1)

@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from jobs.trakt.ingest.moments import moment
+from jobs.trakt.contract.moments import moment
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -28,7 +28,8 @@ LIMIT: Final = 250
 """Comments per page: the most that the API grants."""
 SLICES: Final = (50, 10, 1)
 # A hidden run of 250 comments is one empty page. 20 of them would be 5,000 hidden comments in a row, which no title
-# has; a count of pages that is nonsense would otherwise cost its number in requests.
+# has; a count of pages that is nonsense would otherwise cost its number in requests. The same holds for pages that
+# only repeat comments: an API that ignores the number of the page never returns an empty one.
 _EMPTY_RUN: Final = 20
 # Rows of the ledger for pages that come next. A count of pages that is nonsense would otherwise cost memory, and 10^9
 # rows; all but a few titles have fewer than 50 pages, that is 12,500 comments.
@@ -132,6 +133,7 @@ class Sweep:
         most: read at most this many pages; more are ``TOO_LONG``.
         known: pages that an interrupted sweep has read.
         started: time of the first answer; comments written later are new.
+        rechecks: whether the last known page is read again, as something may have moved since.
     """
 
     def __init__(
@@ -145,6 +147,7 @@ class Sweep:
         most: int | None = None,
         known: Iterable[Known] = (),
         started: datetime | None = None,
+        rechecks: bool = True,
     ) -> None:
         self.limit = limit
         self.sort = sort
@@ -175,7 +178,7 @@ class Sweep:
         self._empty = 0
         self._failed = 0
         self._gave_up = False
-        self._resume(sorted(known, key=lambda each: each.page))
+        self._resume(sorted(known, key=lambda each: each.page), rechecks=rechecks)
 
     # Requests
 
@@ -244,11 +247,12 @@ class Sweep:
             self._hides_new = bool(facts.ids) and self._new.issuperset(facts.ids)
         repeated = len(self.ids.intersection(facts.ids) - page.ids)
         self.duplicates += repeated
+        is_new = not self.ids.issuperset(facts.ids)
         self.ids.update(facts.ids)
         is_first = page.reads == 0
         page.take(facts)
         if is_first:
-            self._empty = 0 if facts.ids else self._empty + 1
+            self._empty = 0 if is_new else self._empty + 1
             if self._empty >= _EMPTY_RUN:
                 self._give_up("EMPTY_RUN")
             self._compare(want.page)
@@ -464,7 +468,7 @@ class Sweep:
 
     # Resuming
 
-    def _resume(self, known: list[Known]) -> None:
+    def _resume(self, known: list[Known], *, rechecks: bool) -> None:
         if not known:
             return
         read = [each for each in known if each.page <= len(known)]
@@ -483,5 +487,7 @@ class Sweep:
             self._compare(each.page)
         # Borders that were to be compared are compared at the end: their pages are then read again.
         self._extra.clear()
+        if not rechecks:
+            return
         last = next((each for each in reversed(read) if each.ids), read[-1])
         self._extra.append(Want(last.page, self._asked, "border"))

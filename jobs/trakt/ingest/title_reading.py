@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.trakt.api.resources import comment, ratings, replies, summary, title_comments
 from jobs.trakt.contract.parse import Unreadable, parse
 from jobs.trakt.ingest import titles
-from jobs.trakt.ingest.ledger import Single, Target
+from jobs.trakt.ingest.ledger_rows import Single, Target
 from jobs.trakt.ingest.titles import TitleFacts
 from shared.database.session import transaction
 
@@ -41,12 +41,14 @@ class TitleRead:
         code: why something is missing; None if nothing is.
         message: the same in words.
         counts: pages, rows, duplicates, absent and deleted comments.
+        replied: comments whose replies are read.
     """
 
     ref: TitleRef
     code: str | None = None
     message: str = ""
     counts: Counter[str] = field(default_factory=Counter)
+    replied: dict[int, None] = field(default_factory=dict)
 
     def fails(self, code: str, message: str) -> None:
         """Note why something is missing; the first reason stays."""
@@ -82,7 +84,7 @@ class TitleReader:
         Raises:
             Busy: another process sweeps the title.
         """
-        found = TitleRead(work.ref)
+        found = TitleRead(work.ref, replied=dict.fromkeys(work.replies))
         # The listing comes first: that another process reads the title is known before anything is asked for.
         is_there = await self._sweep(found) if work.sweep else True
         if work.summary or not is_there:
@@ -96,6 +98,8 @@ class TitleReader:
             await self._rating(found, planned["rating", work.ref])
         elif work.rating:
             await self._reader.skip(planned["rating", work.ref], "NOT_FOUND")
+        for number in found.replied:
+            await self._replies(found, number)
         return found
 
     async def _summary(self, found: TitleRead, page_id: int, *, is_there: bool) -> bool:
@@ -174,8 +178,7 @@ class TitleReader:
             found.fails(str(swept.reason), f"{ref} was not read completely ({swept.reason}); {read}")
         await self._absent(found, absent)
         if self._reader.settings.replies:
-            for number in swept.replied:
-                await self._replies(found, number)
+            found.replied.update(dict.fromkeys(swept.replied))
         return True
 
     async def _absent(self, found: TitleRead, planned: list[tuple[Single, int]]) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "missing",
     "store",
     "swept",
+    "tmdb_id",
     "tracked",
 ]
 
@@ -177,6 +178,16 @@ def store(session: DatabaseSession, facts: TitleFacts, name: str | None = None) 
         released=facts.released,
         comments=facts.comments,
     )
+
+
+def tmdb_id(session: DatabaseSession, ref: TitleRef) -> int | None:
+    """Return the id of a title at TMDb; None if Trakt does not state one."""
+    rows = session.rows(
+        "SELECT tmdb FROM trakt.titles WHERE kind = :kind AND trakt_id = :trakt_id AND tmdb > 0",
+        kind=ref.kind,
+        trakt_id=ref.trakt_id,
+    )
+    return int(rows[0].tmdb) if rows else None
 
 
 def found(session: DatabaseSession, refs: Sequence[TitleRef]) -> None:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from jobs.trakt.bronze.live_files import fetch, snapshot
+from jobs.trakt.bronze.place import TABLE
 from jobs.trakt.model import RESOURCE_KINDS
 from jobs.trakt.modelling.cache import Cached, ModelCache, continues
 from jobs.trakt.modelling.environment import Workplace, cache_key, dbt_python, project_hash, salt
 from jobs.trakt.modelling.export import build_id_of, is_exported, put_gold, read_export
 from jobs.trakt.modelling.process import run_dbt
 from jobs.trakt.modelling.results import Results, check_results, read_results
+from shared.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from jobs.trakt.bronze.live_files import LiveFile, Snapshot
     from jobs.trakt.bronze.place import BronzePlace
     from jobs.trakt.settings.model import ModelSettings
 
-__all__ = ["Built", "build"]
+__all__ = ["Built", "build", "pinned"]
 
 _EMPTY: Final = "empty.parquet"
 
@@ -37,6 +41,7 @@ class Built:
         version: version of the bronze table; -1 without one.
         build_id: name of gold's build; empty without one.
         as_of: the day for which metrics were computed, as text.
+        is_pinned: whether this version was asked for.
         loads: loads taken.
         files: files of bronze that were read.
         bytes_read: their bytes.
@@ -51,6 +56,7 @@ class Built:
     version: int
     build_id: str = ""
     as_of: str = ""
+    is_pinned: bool = False
     loads: int = 0
     files: int = 0
     bytes_read: int = 0
@@ -61,8 +67,15 @@ class Built:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
-    """Build silver and gold of the newest version of bronze.
+def build(
+    settings: ModelSettings,
+    place: BronzePlace,
+    *,
+    run_id: str,
+    version: int | None = None,
+    hold: AbstractContextManager[None] | None = None,
+) -> Built:
+    """Build silver and gold of a version of bronze.
 
     A build that is killed leaves the current one as it is; the next one starts from that again.
 
@@ -70,23 +83,28 @@ def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
         settings: settings of the step.
         place: the bronze table.
         run_id: recorded with gold.
+        version: a version of the table; such a build never becomes the current one. None takes the newest.
+        hold: the lock of gold's builds, taken while this one is put into the bucket.
 
     Raises:
         SaltMissing: the salt of user keys is not set.
         DbtMissing: dbt's environment does not exist.
-        UsageError: the path of the folder of builds has a character that cannot be used.
+        UsageError: the path of the folder of builds has a character that cannot be used; or the version does not exist,
+            has comments of users who were erased after it, or lacks files that a vacuum has deleted (code ``VERSION``).
         ModelFailed: a model could not be built, or bronze has rows of Trakt and of the replayer.
         ModelTestFailed: rows violate a test.
         TransientError: dbt did not end in time, or the store does not answer.
     """
     salt(settings)
     python = dbt_python(settings)
-    cache = ModelCache(settings)
+    is_pinned = version is not None
+    cache = ModelCache(settings, settings.dbt_timeout_s, pinned=is_pinned)
     with cache.locked():
         cache.clear()
-        found = snapshot(place)
+        # With the folder held: an erasure that comes later waits for this build, and removes it.
+        found = snapshot(place) if version is None else pinned(place, version)
         if not found.files:
-            return Built("empty", found.version)
+            return Built("empty", found.version, is_pinned=is_pinned)
         key, asked = cache_key(settings), str(settings.as_of or "")
         last = None if settings.full_refresh else cache.current()
         if not continues(last, key=key, table=place.uri, snapshot=found):
@@ -94,14 +112,16 @@ def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
         if (
             last is not None
             and (last.version, last.asked, last.engagement_days) == (found.version, asked, settings.engagement_days)
-            and is_exported(place.store, last.build_id)
+            and is_exported(place.store, last.build_id, pinned=is_pinned)
         ):
-            return Built("unchanged", found.version, last.build_id, last.as_of, file=cache.path(last))
+            return Built(
+                "unchanged", found.version, last.build_id, last.as_of, is_pinned=is_pinned, file=cache.path(last)
+            )
         work = Workplace(cache.workplace())
         try:
             taken = frozenset(last.files) if last else frozenset()
             fresh = [file for file in found.files if file.key not in taken]
-            built = Built("continued" if last else "built", found.version, files=len(fresh))
+            built = Built("continued" if last else "built", found.version, is_pinned=is_pinned, files=len(fresh))
             built.bytes_read = sum(file.size for file in fresh)
             _prepare(place, work, fresh, cache.path(last) if last else None, built)
             began = time.monotonic()
@@ -115,10 +135,42 @@ def build(settings: ModelSettings, place: BronzePlace, *, run_id: str) -> Built:
             )
             built.results = check_results(status, read_results(work), work)
             built.seconds["dbt"] = time.monotonic() - began
-            _finish(settings, place, cache, work, built, key=key, asked=asked, found=found, run_id=run_id)
+            _finish(settings, place, cache, work, built, key=key, asked=asked, found=found, run_id=run_id, hold=hold)
         finally:
             shutil.rmtree(work.root, ignore_errors=True)
     return built
+
+
+def pinned(place: BronzePlace, version: int) -> Snapshot:
+    """Return a version of bronze that can still be read, and that has no erased user.
+
+    Args:
+        place: the bronze table.
+        version: number of the version.
+
+    Raises:
+        UsageError: the version does not exist, is from before an erasure, or lacks files (code ``VERSION``).
+        StoreUnavailable: the log cannot be read.
+    """
+    try:
+        found, newest = snapshot(place, version), snapshot(place)
+    except DataError as error:
+        raise UsageError(f"{error.message}; pass another --bronze-version", code="VERSION") from error
+    if found.erasures != newest.erasures:
+        raise UsageError(
+            f"version {version} of {place.uri} has comments of users who were erased after it; expected a version "
+            f"after the last erasure, up to {newest.version}; pass another --bronze-version",
+            code="VERSION",
+        )
+    stored = {info.key for info in place.store.list(f"{TABLE}/")}
+    if missing := [file.key for file in found.files if file.key not in stored]:
+        raise UsageError(
+            f"version {version} of {place.uri} lacks {len(missing):,} of {len(found.files):,} files, which a vacuum "
+            f"has deleted, the first one {missing[0]}; expected a version whose files exist, up to {newest.version}; "
+            "pass another --bronze-version",
+            code="VERSION",
+        )
+    return found
 
 
 def _prepare(place: BronzePlace, work: Workplace, files: Sequence[LiveFile], last: Path | None, built: Built) -> None:
@@ -153,6 +205,7 @@ def _finish(
     asked: str,
     found: Snapshot,
     run_id: str,
+    hold: AbstractContextManager[None] | None,
 ) -> None:
     """Put gold and swap the pointer; the order does not matter, since a build that lacks one of them is made again."""
     began = time.monotonic()
@@ -168,15 +221,19 @@ def _finish(
         table_id=found.table_id,
         engagement_days=settings.engagement_days,
     )
-    built.sizes = put_gold(
-        place.store,
-        work,
-        exported,
-        build_id=built.build_id,
-        version=built.version,
-        project=project_hash(),
-        run_id=run_id,
-    )
+    # A vacuum must not delete a build of this name while it becomes the current one again.
+    with hold or nullcontext():
+        built.sizes = put_gold(
+            place.store,
+            work,
+            exported,
+            build_id=built.build_id,
+            version=built.version,
+            erasures=found.erasures,
+            project=project_hash(),
+            run_id=run_id,
+            pinned=built.is_pinned,
+        )
     description = Cached(
         file=f"{built.build_id}-{time.time_ns():x}.duckdb",
         key=key,

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jobs.trakt.bronze.live_files import Snapshot
-    from jobs.trakt.settings.model import ModelSettings
+    from jobs.trakt.settings.bronze import BuildsSettings
 
 __all__ = ["Cached", "ModelCache", "continues"]
 
 _POINTER: Final = "current.json"
 _FORMAT: Final = 2
 _WORK: Final = "work"
+_PINNED: Final = "pinned"
 # DuckDB reads files by a pattern, and dbt takes the path of its file for an address.
 _REFUSED: Final = "[*?#\\"
 _WAIT_S: Final = 0.2
@@ -68,11 +69,15 @@ class ModelCache:
 
     Args:
         settings: name the folder.
+        timeout_s: wait for this long for a build that holds the folder.
+        pinned: the folder of builds from versions that were asked for, of which there is one at a time. They never
+            replace the build of the newest version, from which the next one continues.
     """
 
-    def __init__(self, settings: ModelSettings) -> None:
-        self.folder = Path(settings.model_dir or Path(settings.state_dir) / "trakt" / "models").absolute()
-        self._timeout_s = settings.dbt_timeout_s
+    def __init__(self, settings: BuildsSettings, timeout_s: float, *, pinned: bool = False) -> None:
+        folder = Path(settings.model_dir or Path(settings.state_dir) / "trakt" / "models").absolute()
+        self.folder = folder / _PINNED if pinned else folder
+        self._timeout_s = timeout_s
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -97,7 +102,7 @@ class ModelCache:
                 except BlockingIOError:
                     if time.monotonic() >= until:
                         raise TransientError(
-                            f"another build has held {self.folder} for {self._timeout_s:,} s; try again"
+                            f"another build has held {self.folder} for {self._timeout_s:,.0f} s; try again"
                         ) from None
                     time.sleep(_WAIT_S)
             yield
@@ -125,6 +130,44 @@ class ModelCache:
     def clear(self) -> None:
         """Remove what a build that was killed left: it has texts and names of bronze. The lock must be held."""
         shutil.rmtree(self.folder / _WORK, ignore_errors=True)
+
+    def erase(self, *, table: str, erasures: int) -> str:
+        """Remove the builds that may have rows of erased users, and what killed builds left.
+
+        Waits for a build that is being made: it may have begun before the erasure.
+
+        Args:
+            table: URI of the bronze table.
+            erasures: number of its erasures.
+
+        Returns:
+            ``removed``; ``none`` if the folder has no such build; ``other`` if its build is of another table, whose
+            users were not erased, and is kept.
+
+        Raises:
+            UsageError, TransientError: as :meth:`locked`.
+            StorageFull: the folder cannot be written.
+        """
+        if not self.folder.is_dir():
+            return "none"
+        with self.locked():
+            self.clear()
+            build = self.current()
+            kept = "" if build is None else build.file
+            if build is not None and build.table == table and build.erasures != erasures:
+                kept = ""
+            found = [path for path in self.folder.glob("*.duckdb*") if not (kept and path.name.startswith(kept))]
+            try:
+                for path in [*found, *([] if kept else [self.folder / _POINTER])]:
+                    path.unlink(missing_ok=True)
+            except OSError as error:
+                raise StorageFull(
+                    f"{self.folder} has builds with rows of an erased user that cannot be removed: {error.strerror}; "
+                    "remove the folder"
+                ) from error
+        if found:
+            return "removed"
+        return "other" if build is not None and build.table != table else "none"
 
     def swap(self, file: Path, build: Cached) -> None:
         """Make a file the current build. A reader that has the old one open keeps it until it opens the new one.

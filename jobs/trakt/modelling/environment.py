@@ -146,7 +146,6 @@ class Workplace:
             "TELECINE_DBT_MEMORY": f"{settings.dbt_memory_mb}MB",
             "TELECINE_DBT_PARAMETERS": parameters_json(settings),
             "TELECINE_DBT_USER_SALT": salt(settings),
-            "TELECINE_DBT_PARENT": str(os.getpid()),
         }
 
     def arguments(self, settings: ModelSettings) -> list[str]:

@@ -83,18 +83,29 @@ def build_id_of(*, version: int, as_of: str, key: str, table_id: str, engagement
     return f"v{version}-{as_of}-{engagement_days}d-{mark}"
 
 
-def is_exported(store: ObjectStore, build_id: str) -> bool:
-    """Return whether the bucket has the build, and its pointer names it."""
+def is_exported(store: ObjectStore, build_id: str, *, pinned: bool = False) -> bool:
+    """Return whether the bucket has the build, and its pointer names it unless the build is pinned."""
     try:
-        pointer = json.loads(store.read(f"{_ROOT}/current.json"))
         store.stat(f"{_ROOT}/{build_id}/manifest.json")
+        if pinned:
+            return True
+        pointer = json.loads(store.read(f"{_ROOT}/current.json"))
     except (ObjectMissing, ValueError):
         return False
     return isinstance(pointer, dict) and pointer.get("build") == build_id
 
 
 def put_gold(
-    store: ObjectStore, work: Workplace, exported: Exported, *, build_id: str, version: int, project: str, run_id: str
+    store: ObjectStore,
+    work: Workplace,
+    exported: Exported,
+    *,
+    build_id: str,
+    version: int,
+    erasures: int,
+    project: str,
+    run_id: str,
+    pinned: bool = False,
 ) -> dict[str, int]:
     """Put the files of a build, its manifest, and the pointer; return the bytes of each table.
 
@@ -104,8 +115,10 @@ def put_gold(
         exported: what the hooks exported.
         build_id: its name.
         version: version of the bronze table.
+        erasures: erasures of the bronze table up to that version.
         project: hash of the project.
         run_id: recorded in the manifest.
+        pinned: the build is of a version that was asked for; the pointer stays.
     """
     tables: dict[str, Any] = {}
     sizes: dict[str, int] = {}
@@ -120,14 +133,17 @@ def put_gold(
     manifest = {
         "format": _FORMAT,
         "bronze_version": version,
+        "erasures": erasures,
         "project_hash": project,
         "as_of": exported.as_of,
         "run_id": run_id,
+        "pinned": pinned,
         "source_system": exported.source_system,
         "tables": tables,
     }
     store.put(f"{_ROOT}/{build_id}/manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode())
-    store.put(f"{_ROOT}/current.json", json.dumps({"build": build_id}).encode())
+    if not pinned:
+        store.put(f"{_ROOT}/current.json", json.dumps({"build": build_id}).encode())
     return sizes
 
 

@@ -19,8 +19,13 @@ __all__ = ["run_dbt"]
 
 # dbt ends its queries on SIGTERM; the DuckDB file is thrown away anyway.
 _GRACE_S: Final = 3.0
-# The entry point of the `dbt` command, without its shebang, which has a length limit.
-_ENTRY: Final = "import sys; from dbt.cli.main import cli; sys.argv[0] = 'dbt'; sys.exit(cli())"
+# The entry point of the `dbt` command, without its shebang, which has a length limit. First of all, the kernel is to
+# kill dbt when the runner is killed: its imports take seconds, in which the next build empties the folder and begins.
+_ENTRY: Final = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9, 0, 0, 0);"  # PR_SET_PDEATHSIG (linux/prctl.h), SIGKILL
+    "os.getppid() == int(sys.argv.pop(1)) or os._exit(1);"
+    "from dbt.cli.main import cli; sys.argv[0] = 'dbt'; sys.exit(cli())"
+)
 
 
 def run_dbt(
@@ -51,7 +56,7 @@ def run_dbt(
     try:
         with output.open("wb") as sink, _signals_after():
             process = subprocess.Popen(  # noqa: S603 - a list of arguments, and no shell
-                [str(python), "-c", _ENTRY, *arguments],
+                [str(python), "-c", _ENTRY, str(os.getpid()), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,8 @@ __all__ = ["ModelResult", "ModelTest", "Results", "check_results", "read_results
 
 _SAID: Final = 600
 _TAIL: Final = 4_096
+# dbt's artifacts alone take 3 MB.
+_LEAST_FREE: Final = 1_000_000
 _PREFIX: Final = ("model.", "test.")
 
 
@@ -129,6 +132,12 @@ def check_results(status: int, results: Results | None, work: Workplace) -> Resu
                 model=test.model,
                 rows=test.rows,
             )
+    if status and _is_full(work):
+        raise StorageFull(
+            f"dbt exited with {status}: {work.root} has no space left; nothing was replaced; free space there or "
+            "choose another folder with --model-dir, then try again",
+            status=status,
+        )
     if status > 0:
         raise ModelFailed(
             f"dbt exited with {status} before it built a model: {_last_message(work.output)}; nothing was replaced",
@@ -139,6 +148,18 @@ def check_results(status: int, results: Results | None, work: Workplace) -> Resu
             f"dbt {describe_status(status)} without a result: {_last_message(work.output)}; try again", status=status
         )
     return results
+
+
+def _is_full(work: Workplace) -> bool:
+    """Return whether the disk is full; dbt itself may then print nothing, or only a part of its traceback."""
+    try:
+        if shutil.disk_usage(work.root).free < _LEAST_FREE:
+            return True
+        with work.output.open("rb") as file:
+            file.seek(max(0, work.output.stat().st_size - 16 * _TAIL))
+            return b"No space left on device" in file.read()
+    except OSError:
+        return False
 
 
 def _model_error(model: ModelResult) -> Exception:

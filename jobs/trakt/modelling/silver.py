@@ -48,7 +48,7 @@ def export_silver(settings: ModelSettings, target: Path) -> Cached | None:
         DbtMissing: dbt's environment does not exist.
         IntegrityError: the DuckDB file cannot be read.
     """
-    cache = ModelCache(settings)
+    cache = ModelCache(settings, settings.dbt_timeout_s)
     if cache.current() is None:
         return None
     python = dbt_python(settings)

@@ -8,12 +8,27 @@ from jobs.trakt.replayer.catalogue import title_document
 from jobs.trakt.replayer.clock import DAY, iso
 from jobs.trakt.replayer.draw import mix
 from jobs.trakt.replayer.state import comment_id
-from jobs.trakt.replayer.words import written
+from jobs.trakt.replayer.words import is_review, written
 
 if TYPE_CHECKING:
     from jobs.trakt.replayer.world import World
 
-__all__ = ["comment", "comment_text", "rating", "reply", "reply_text", "stats", "subject", "title", "wrapped"]
+__all__ = [
+    "comment",
+    "is_reply_review",
+    "is_review_now",
+    "like",
+    "rating",
+    "reaction",
+    "reactions",
+    "reactions_summary",
+    "reply",
+    "reply_likes",
+    "stats",
+    "subject",
+    "title",
+    "wrapped",
+]
 
 _PRIVATE, _RECORDED = 5, 98
 _USERS: Final = 100_000
@@ -22,6 +37,7 @@ _GENRES: Final = ("drama", "thriller", "comedy", "science-fiction", "documentary
 # The sum of the distribution minus the votes, as recorded for 14 titles; the last two ratings were not the mean either.
 _DEVIATIONS: Final = (*(0,) * 10, -1, -2, -278, -342)
 _FAR_OFF: Final = 100
+_REACTIONS: Final = ("like", "dislike", "love", "laugh", "shocked", "bravo", "spoiler")
 
 
 def _user(world: World, number: int, pool: int, salt: int) -> dict[str, Any]:
@@ -37,20 +53,24 @@ def _user(world: World, number: int, pool: int, salt: int) -> dict[str, Any]:
     return user
 
 
-def comment_text(world: World, number: int) -> tuple[str, bool, bool]:
-    """Return the text of a comment after its edits, its spoiler flag and whether it is a review."""
-    return written(world.seed + 43 + 1_000_003 * world.change_of(number).edits, number)
+def _salt(world: World, number: int) -> int:
+    return world.seed + 43 + 1_000_003 * world.change_of(number).edits
 
 
-def reply_text(world: World, number: int, place: int) -> tuple[str, bool, bool]:
-    """Return the text of a reply, its spoiler flag and whether it is a review."""
-    return written(world.seed + 44, world.reply_id(number, place))
+def is_review_now(world: World, number: int) -> bool:
+    """Return whether a comment is a review after its edits."""
+    return is_review(_salt(world, number), number)
+
+
+def is_reply_review(world: World, number: int, place: int) -> bool:
+    """Return whether a reply is a review."""
+    return is_review(world.seed + 44, world.reply_id(number, place))
 
 
 def comment(world: World, number: int) -> dict[str, Any]:
     """Return a top-level comment."""
     bits = mix(world.seed + 42, number)
-    text, spoiler, review = comment_text(world, number)
+    text, spoiler, review = written(_salt(world, number), number)
     rating, plays = world.rating(number), world.plays(number)
     created, updated = world.created(number), world.updated(number)
     written_at = iso(created)
@@ -73,10 +93,15 @@ def comment(world: World, number: int) -> dict[str, Any]:
     }
 
 
+def reply_likes(world: World, identifier: int) -> int:
+    """Return the likes of a reply."""
+    return mix(world.seed + 45, identifier) % 4
+
+
 def reply(world: World, number: int, place: int) -> dict[str, Any]:
     """Return a reply to a comment."""
     identifier = world.reply_id(number, place)
-    text, spoiler, review = reply_text(world, number, place)
+    text, spoiler, review = written(world.seed + 44, identifier)
     moment = iso(world.replied(number, place))
     return {
         "id": identifier,
@@ -87,12 +112,57 @@ def reply(world: World, number: int, place: int) -> dict[str, Any]:
         "spoiler": spoiler,
         "review": review,
         "replies": 0,
-        "likes": mix(world.seed + 45, identifier) % 4,
+        "likes": reply_likes(world, identifier),
         "language": "en",
         "user_rating": None,
         "user_stats": {"rating": None, "play_count": 0, "completed_count": 0},
         "user": _user(world, mix(world.seed + 46, identifier), 5_000, 3),
     }
+
+
+def like(world: World, identifier: int, place: int, since: int) -> dict[str, Any]:
+    """Return the like at a place of those of a comment or reply, the newest first.
+
+    Args:
+        world: where it is.
+        identifier: id of the comment or reply.
+        place: from 0.
+        since: when the comment was written.
+    """
+    return {"liked_at": iso(_moment(world, place, since)), "user": _reader(world, identifier, place)}
+
+
+def reaction(world: World, identifier: int, place: int, since: int) -> dict[str, Any]:
+    """Return the reaction at a place, as :func:`like`."""
+    kind = _reaction(world, identifier, place)
+    moment = iso(_moment(world, place, since))
+    return {"reacted_at": moment, "reaction": {"type": kind}, "user": _reader(world, identifier, place)}
+
+
+def reactions(world: World, identifier: int) -> int:
+    """Return how many reactions a comment or reply has: none for most."""
+    return max(mix(world.seed + 51, identifier) % 10 - 6, 0)
+
+
+def reactions_summary(world: World, identifier: int) -> dict[str, Any]:
+    """Return the reactions of a comment or reply, counted by kind."""
+    kinds = [_reaction(world, identifier, place) for place in range(reactions(world, identifier))]
+    counts = {kind: kinds.count(kind) for kind in _REACTIONS}
+    users = {_reader(world, identifier, place)["username"] for place in range(len(kinds))}
+    return {"reaction_count": len(kinds), "user_count": len(users), "distribution": counts}
+
+
+def _reaction(world: World, identifier: int, place: int) -> str:
+    return _REACTIONS[mix(world.seed + 52, identifier + place) % len(_REACTIONS)]
+
+
+def _moment(world: World, place: int, since: int) -> int:
+    return since + (world.now - since) // (place + 2)
+
+
+def _reader(world: World, identifier: int, place: int) -> dict[str, Any]:
+    """Return a user who liked a comment or reacted to it."""
+    return _user(world, identifier + place, _USERS, 5)
 
 
 def subject(world: World, number: int) -> dict[str, Any]:

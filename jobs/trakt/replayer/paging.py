@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "SORTS", "BadQuery", "Page", "page_of"]
+__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "SORTS", "SYNONYMS", "BadQuery", "Page", "page_of"]
 
 DEFAULT_LIMIT: Final = 10
 MAX_LIMIT: Final = 250
 """A larger limit is answered with this one, not refused."""
-SORTS: Final = ("newest", "oldest", "likes", "replies", "highest", "lowest", "plays")
+SYNONYMS: Final = {"added": "newest", "rating": "highest", "watched": "plays"}
+"""Newer names of orders -> the name in the contract."""
+SORTS: Final = ("newest", "oldest", "likes", "replies", "highest", "lowest", "plays", *SYNONYMS)
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from jobs.trakt.replayer.answer import Answer, html
-from jobs.trakt.replayer.documents import comment, rating, reply, stats, subject, title, wrapped
+from jobs.trakt.replayer.documents import (
+    comment,
+    like,
+    rating,
+    reaction,
+    reactions,
+    reactions_summary,
+    reply,
+    reply_likes,
+    stats,
+    subject,
+    title,
+    wrapped,
+)
 from jobs.trakt.replayer.drift import kind_of, serialized
 from jobs.trakt.replayer.lists import FEEDS, SUBJECTS, WRITTEN, FeedName, Lists, reply_of
 from jobs.trakt.replayer.paging import SORTS, BadQuery, page_of
@@ -189,12 +203,23 @@ class Routes:
             return Answer(200, body, headers=[*item, _COMMENTS_AGE], rows=1)
         if rest == ["item"]:
             return _document(subject(world, number), _COMMENTS_AGE)
-        if rest != ["replies"] or place is not None:
-            raise _NotFound
+        moment = world.created(number) if place is None else world.replied(number, place)
+        document = partial(reply, world, number)
+        match rest:
+            case ["replies"] if place is None:
+                count = world.replies(number)
+            case ["likes"]:
+                count = world.likes(number) if place is None else reply_likes(world, int(identifier))
+                document = partial(like, world, int(identifier), since=moment)
+            case ["reactions"]:
+                count = reactions(world, int(identifier))
+                document = partial(reaction, world, int(identifier), since=moment)
+            case ["reactions", "summary"]:
+                return _document(reactions_summary(world, int(identifier)), _COMMENTS_AGE)
+            case _:
+                raise _NotFound
         page = page_of(query)
-        count = world.replies(number)
-        places = range(page.start, min(page.stop, count))
-        shown = [serialized("", reply(world, number, each)) for each in places]
+        shown = [serialized("", document(each)) for each in range(page.start, min(page.stop, count))]
         return _list(shown, [*page.headers(count), _COMMENTS_AGE])
 
     def _item_id(self, number: int) -> int:

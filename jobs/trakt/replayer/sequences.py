@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from itertools import accumulate
+from typing import TYPE_CHECKING
 
-__all__ = ["Gaps", "insert_sorted"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Gaps", "Periodic", "insert_sorted"]
 
 
 class Gaps:
@@ -46,6 +51,38 @@ class Gaps:
                 found.append(number)
             number += 1
         return found
+
+
+class Periodic:
+    """The integers from 0 to ``size - 1`` that a pattern, repeated without end, marks.
+
+    Args:
+        size: the first integer that is not in it, whatever the pattern says.
+        pattern: whether the first integers are members.
+    """
+
+    def __init__(self, size: int, pattern: Sequence[bool]) -> None:
+        self._period = len(pattern)
+        self._marked = [at for at, marked in enumerate(pattern) if marked]
+        self._before = [0, *accumulate(map(int, pattern))]
+        self._pattern = pattern
+        self._count = self.below(size)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, number: int) -> bool:
+        return self._pattern[number % self._period]
+
+    def below(self, number: int) -> int:
+        """Return how many members are less than a number, which is at most the size."""
+        rounds, rest = divmod(number, self._period)
+        return rounds * len(self._marked) + self._before[rest]
+
+    def at(self, place: int) -> int:
+        """Return the member at a place, from 0."""
+        rounds, rest = divmod(place, len(self._marked))
+        return rounds * self._period + self._marked[rest]
 
 
 def insert_sorted(numbers: list[int], number: int) -> None:

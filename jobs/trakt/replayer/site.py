@@ -20,11 +20,14 @@ from jobs.trakt.replayer.journal import Entry, Journal
 from jobs.trakt.replayer.quota import WINDOW, Quota
 from jobs.trakt.replayer.routes import Routes
 from jobs.trakt.replayer.scenarios import scenario
+from jobs.trakt.replayer.tmdb import ROOT, metadata_answer
 from jobs.trakt.replayer.truth import Truth
 from jobs.trakt.replayer.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from jobs.trakt.replayer.scenarios import Scenario
 
 __all__ = ["Request", "Site"]
 
@@ -37,6 +40,7 @@ _ADMIN: Final = "_replayer"
 _PRIVATE: Final = ("Cache-Control", "no-store")
 _TOO_MANY: Final = 429
 _OK: Final = 200
+_HUNDRED: Final = 100
 # Half of all feeds of a drifting site come without the subject around each comment, in turn.
 _BARE_EVERY: Final = 2
 
@@ -60,6 +64,7 @@ class Site:
         quota: GETs per key in any 300 s; 0 lifts it.
         step: milliseconds that a request moves the clock.
         wall: the real clock, read only if ``speed`` is not 0.
+        plan: served instead of the scenario with that name, such as the same one with a larger world.
     """
 
     def __init__(
@@ -71,10 +76,11 @@ class Site:
         quota: int = 500,
         step: int = 200,
         wall: Callable[[], float] = time.monotonic,
+        plan: Scenario | None = None,
     ) -> None:
         self.name = name
         self.seed = seed
-        self.scenario = scenario(name)
+        self.scenario = plan or scenario(name)
         self.clock = Clock(step=step, speed=speed, wall=wall)
         self.world = World(seed, self.scenario.habits)
         self.quota = Quota(quota)
@@ -84,6 +90,7 @@ class Site:
         self._bans = Bans(self.scenario.ban_every)
         self._waits: OrderedDict[str, int] = OrderedDict()
         self._faults = 0
+        self._struck: tuple[int, frozenset[int]] = (-1, frozenset())
         self._feeds = 0
 
     def truth(self, at: int | None = None) -> Truth:
@@ -116,7 +123,10 @@ class Site:
         name = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:12] if key else ""
         early = now < self._waits.get(name, 0)
         admitted = False
-        if fault := self._bans.fault(now):
+        if parts[:1] == [ROOT]:
+            # Another site, with neither the key, the quota nor the bans of Trakt.
+            answer = self._faulty(number, now, metadata_answer(self.world, request.method, request.headers, parts[1:]))
+        elif fault := self._bans.fault(now):
             answer = FAULTS[fault](now, Answer(_OK))
             answer.fault = fault
         elif request.method not in ("GET", "HEAD"):
@@ -175,7 +185,7 @@ class Site:
         """Return the answer after the scenario's fault, if this request gets one."""
         plan = self.scenario
         is_down = now - START < plan.down_for
-        if not plan.faults or not (is_down or mix(self.seed + 70, number) % 100 < plan.share):
+        if not plan.faults or not (is_down or self._is_struck(number)):
             return right
         fault = plan.faults[self._faults % len(plan.faults)]
         if fault in COUNTS:
@@ -188,6 +198,17 @@ class Site:
             answer = FAULTS[fault](now, right)
         self._faults += 1
         return replace(answer, fault=fault)
+
+    def _is_struck(self, number: int) -> bool:
+        """Return whether a request gets a fault: of each hundred, exactly the scenario's share, in a seeded order.
+
+        Drawn one by one, a share of 15 % was 24 % of the first hundred requests, and 17 % of the first thousand.
+        """
+        hundred, at = divmod(number, _HUNDRED)
+        if hundred != self._struck[0]:
+            order = sorted(range(_HUNDRED), key=lambda each: mix(self.seed + 70, hundred * _HUNDRED + each))
+            self._struck = hundred, frozenset(order[: self.scenario.share])
+        return at in self._struck[1]
 
     def _note_wait(self, name: str, now: int, answer: Answer) -> None:
         if answer.status == _TOO_MANY:

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
     from jobs.trakt.replayer.habits import Habits
 
-__all__ = ["REPLIES_AT_MOST", "Change", "State", "comment_id"]
+__all__ = ["BLOCK", "REPLIES_AT_MOST", "Change", "State", "comment_id"]
 
 ID_STEP: Final = 7
 """Ids of comments increase with age, with gaps: one of every seven numbers is used."""
 REPLIES_AT_MOST: Final = 15
 _FIRST_ID: Final = 100
 _FIRST_REPLY_ID: Final = 50_000_000
-# Comments made in advance are sorted by their last edit in blocks of this many: an edit never leaves its block, so the
-# feed's order can be computed block by block.
-_BLOCK: Final = 1_000
+BLOCK: Final = 1_000
+"""Comments made in advance are sorted by their last edit in blocks of this many: an edit never leaves its block, so the
+order of a feed can be computed block by block."""
 _EDITED: Final = 12  # of 98 recorded comments
 _HIDDEN_RUN: Final = range(250, 500)
 _SILENT: Final = 7  # of ten comments have no reply
@@ -116,7 +116,7 @@ class State:
         bits = mix(self.seed + 22, number)
         if bits % 98 >= _EDITED:
             return created
-        last = min((number // _BLOCK + 1) * _BLOCK, self.habits.comments)
+        last = min((number // BLOCK + 1) * BLOCK, self.habits.comments)
         return created + 1 + (bits >> 8) % max(self.launch + last * self.spacing - created - 1, 1)
 
     def hidden(self, number: int) -> bool:
@@ -226,13 +226,14 @@ class State:
         return found
 
     def _ranked(self, rank: int) -> int:
-        block, at = divmod(rank, _BLOCK)
-        return self._block(block)[at]
+        block, at = divmod(rank, BLOCK)
+        return self.block(block)[at]
 
-    def _block(self, block: int) -> list[int]:
+    def block(self, block: int) -> list[int]:
+        """Return the comments of a block that was made in advance, by their first edit."""
         found = self._blocks.get(block)
         if found is None:
-            numbers = range(block * _BLOCK, min((block + 1) * _BLOCK, self.habits.comments))
+            numbers = range(block * BLOCK, min((block + 1) * BLOCK, self.habits.comments))
             found = sorted(numbers, key=lambda number: (self._first_edit(number), number))
             self._blocks[block] = found
             if len(self._blocks) > 64:  # noqa: PLR2004 - 64 blocks are 0.5 MB
@@ -318,8 +319,8 @@ class State:
             del self._fresh[bisect_left(self._fresh, (self.updated(number), number))]
 
     def _rank(self, number: int) -> int:
-        block = number // _BLOCK
-        return block * _BLOCK + self._block(block).index(number)
+        block = number // BLOCK
+        return block * BLOCK + self.block(block).index(number)
 
     def _materialized(self, thread: int) -> list[int]:
         members = self._members.get(thread)

@@ -6,7 +6,7 @@ from typing import Final
 
 from jobs.trakt.replayer.draw import mix
 
-__all__ = ["REVIEW_WORDS", "written"]
+__all__ = ["REVIEW_WORDS", "is_review", "written"]
 
 REVIEW_WORDS: Final = 200
 """A comment of at least this many words is a review."""
@@ -42,6 +42,16 @@ _WORDS: Final = tuple(len(sentence.split()) for sentence in _SENTENCES)
 # Of 98 recorded comments, 22 have CRLF, 8 an inline spoiler and, of those, 1 the flag too.
 _CRLF, _INLINE, _FLAGGED = 22, 8, 2
 _REVIEWS: Final = 6
+_SENTENCES_AT_MOST: Final = 6
+
+
+def is_review(salt: int, number: int) -> bool:
+    """Return whether a comment is a review, without writing it: see :func:`written`."""
+    return _is_long(mix(salt, number))
+
+
+def _is_long(bits: int) -> bool:
+    return (bits >> 8) % 100 < _REVIEWS
 
 
 def written(salt: int, number: int) -> tuple[str, bool, bool]:
@@ -52,7 +62,7 @@ def written(salt: int, number: int) -> tuple[str, bool, bool]:
         number: of the comment.
     """
     bits = mix(salt, number)
-    habit, long, count = bits % 98, (bits >> 8) % 100 < _REVIEWS, 1 + (bits >> 16) % 6
+    habit, long, count = bits % 98, _is_long(bits), 1 + (bits >> 16) % _SENTENCES_AT_MOST
     at = bits >> 24
     parts: list[str] = []
     words = 0
@@ -65,3 +75,7 @@ def written(salt: int, number: int) -> tuple[str, bool, bool]:
         parts[-1] = f"[spoiler]{parts[-1]}[/spoiler]"
     between = "\r\n\r\n" if (bits >> 4) % 98 < _CRLF else " "
     return between.join(parts), habit == 0 or habit > 98 - _FLAGGED, words >= REVIEW_WORDS
+
+
+# Only a text that is meant to be long has the words of a review.
+assert max(_WORDS) * _SENTENCES_AT_MOST < REVIEW_WORDS

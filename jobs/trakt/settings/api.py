@@ -14,7 +14,7 @@ from shared.errors import ConfigurationError
 from shared.settings import Settings, setting
 from shared.settings.base import LIMITS, Group
 
-__all__ = ["QUOTA", "WINDOW_S", "ApiSettings", "SourceSystem"]
+__all__ = ["QUOTA", "WINDOW_S", "ApiSettings", "SourceSystem", "is_loopback"]
 
 SourceSystem = Literal["trakt", "replay"]
 
@@ -65,7 +65,8 @@ def _is_trakt(host: str) -> bool:
     return name == "trakt.tv" or name.endswith(".trakt.tv")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -75,7 +76,7 @@ def _is_loopback(host: str) -> bool:
 def _is_own(url: str, source: object) -> bool:
     """Return whether a site is a replayer: on this machine or declared as one, and never Trakt itself."""
     host = urlsplit(url).hostname or ""
-    return not _is_trakt(host) and (source == "replay" or _is_loopback(host))
+    return not _is_trakt(host) and (source == "replay" or is_loopback(host))
 
 
 def _asks_own(info: ValidationInfo) -> bool:
@@ -204,7 +205,7 @@ class ApiSettings(Settings, pipeline="trakt"):
     @property
     def is_local(self) -> bool:
         """Return whether the base URL is on this machine; then no proxy is used."""
-        return _is_loopback(urlsplit(self.base_url).hostname or "")
+        return is_loopback(urlsplit(self.base_url).hostname or "")
 
     def key(self) -> SecretStr:
         """Return the key.

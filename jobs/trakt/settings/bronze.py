@@ -10,7 +10,7 @@ from shared.settings import StepSettings, setting
 from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
 from shared.storage import Bucket, default_bucket
 
-__all__ = ["MIN_RETENTION_DAYS", "BronzeSettings", "EraseSettings", "TraktVacuumSettings"]
+__all__ = ["MIN_RETENTION_DAYS", "BronzeSettings", "BuildsSettings", "EraseSettings", "TraktVacuumSettings"]
 
 MIN_RETENTION_DAYS: Final = 7
 """Days for which readers of older versions and running commits may need files that the newest version lacks."""
@@ -37,19 +37,31 @@ class BronzeSettings(StepSettings, pipeline="trakt"):
     )
 
 
+class BuildsSettings(BronzeSettings, pipeline="trakt"):
+    """The bronze table, and this machine's folder of what `model` builds from it."""
+
+    model_dir: str | None = setting(
+        None,
+        default_text="the state folder's trakt/models",
+        description="Keep the DuckDB file in this local folder.",
+        detail="The file is a cache: without it, the next build reads all of bronze.",
+        group=WHERE,
+    )
+
+
 class TraktVacuumSettings(BronzeSettings, pipeline="trakt"):
-    """Settings of `vacuum`, which compacts the bronze table and deletes files that it no longer needs."""
+    """Settings of `vacuum`, which compacts the bronze table and deletes unused files and old builds of gold."""
 
     retention_days: Annotated[int, Field(ge=MIN_RETENTION_DAYS, le=3_650)] = setting(
         MIN_RETENTION_DAYS,
         unit="days",
-        description="Delete files that the table stopped using this long ago (at least 7 days).",
+        description="Delete files and builds that are unused for this long (at least 7 days).",
         group=LIMITS,
     )
     dry_run: bool = setting(False, description="Report what would be done; change nothing.", group=HOW_IT_RUNS)
 
 
-class EraseSettings(BronzeSettings, pipeline="trakt"):
+class EraseSettings(BuildsSettings, pipeline="trakt"):
     """Settings of `erase`, which removes a user's comments."""
 
     user: SecretStr = setting(

@@ -7,8 +7,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from jobs.trakt.settings.api import ApiSettings
 from jobs.trakt.settings.bronze import BronzeSettings
+from jobs.trakt.settings.tmdb import TmdbSettings
 from shared.lineage.settings import LineageSettings
 from shared.settings import setting
 from shared.settings.base import HOW_IT_RUNS, LIMITS, Group
@@ -21,7 +21,7 @@ _ASKED: Final = Group("What is asked for", 20)
 Names = Annotated[tuple[str, ...], Field()]
 
 
-class ReadSettings(LineageSettings, ApiSettings, BronzeSettings, pipeline="trakt"):
+class ReadSettings(LineageSettings, TmdbSettings, BronzeSettings, pipeline="trakt"):
     """Settings of all commands that read titles."""
 
     watch_list: str | None = setting(

@@ -5,22 +5,22 @@ from __future__ import annotations
 from datetime import date  # noqa: TC003 - pydantic resolves the annotations of fields
 from typing import Annotated, Final
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
-from jobs.trakt.settings.bronze import BronzeSettings
+from jobs.trakt.settings.bronze import BuildsSettings
 from shared.lineage.settings import LineageSettings
 from shared.settings import setting
 from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
 
-__all__ = ["ModelSettings"]
+__all__ = ["ModelSettings", "PinnedModelSettings"]
 
 _METRICS: Final = Group("Metrics", 40)
 # 1M comments need 935 MB in DuckDB at this limit; with less, it spills to disk.
 _MEMORY_MB: Final = 1_000
 
 
-class ModelSettings(LineageSettings, BronzeSettings, pipeline="trakt"):
-    """Settings of `model`, which builds silver and gold from bronze with dbt."""
+class ModelSettings(LineageSettings, BuildsSettings, pipeline="trakt"):
+    """Settings of builds: silver and gold from bronze with dbt."""
 
     as_of: date | None = setting(
         None,
@@ -58,13 +58,6 @@ class ModelSettings(LineageSettings, BronzeSettings, pipeline="trakt"):
         description="Run dbt with this Python; it needs the packages of requirements/dbt.txt.",
         group=WHERE,
     )
-    model_dir: str | None = setting(
-        None,
-        default_text="the state folder's trakt/models",
-        description="Keep the DuckDB file in this local folder.",
-        detail="The file is a cache: without it, the next build reads all of bronze.",
-        group=WHERE,
-    )
     dbt_threads: Annotated[int, Field(ge=1, le=64)] = setting(
         2, description="Run up to this many models and DuckDB threads at once.", group=LIMITS
     )
@@ -73,4 +66,16 @@ class ModelSettings(LineageSettings, BronzeSettings, pipeline="trakt"):
     )
     dbt_timeout_s: PositiveInt = setting(
         1_800, unit="s", description="Stop a build that takes longer than this.", group=LIMITS
+    )
+
+
+class PinnedModelSettings(ModelSettings, pipeline="trakt"):
+    """Settings of `model`, which can also build from an older version of bronze."""
+
+    bronze_version: NonNegativeInt | None = setting(
+        None,
+        default_text="the newest",
+        description="Build from this version of the bronze table, as it was then.",
+        detail="Such a build has a DuckDB file of its own and does not become the current one: publish it by its name.",
+        group=HOW_IT_RUNS,
     )

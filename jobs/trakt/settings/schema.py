@@ -12,7 +12,7 @@ __all__ = ["SchemaSettings"]
 class _SchemaFields(Settings, pipeline="trakt_schema"):
     """The resource and the output file; variables of steps that write data do not set them."""
 
-    resource: Literal["all", "comment", "rating", "title", "stats", "updates"] = setting(
+    resource: Literal["all", "comment", "rating", "title", "stats", "updates", "tmdb"] = setting(
         "all", description="Print the schema of this resource; all: one object with each by name.", argument=True
     )
     output: str | None = setting(

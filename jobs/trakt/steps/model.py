@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jobs.trakt.datasets import BRONZE, MODEL, bronze
+from jobs.trakt.settings.model import PinnedModelSettings
+from jobs.trakt.settings.publish import PublishSettings
 from shared.lineage.event import Dataset
 from shared.lineage.trace import trace
 from shared.report import Report
@@ -28,14 +30,22 @@ def run(settings: ModelSettings, stage_run: StageRun) -> Report:
 
     Raises:
         ConfigurationError: the salt, or dbt's environment, is missing.
+        UsageError: the version that was asked for cannot be built.
         DataError: a model or a test failed; the last build stays.
         TransientError: the store does not answer, or dbt did not end in time.
     """
     from jobs.trakt.bronze.place import BronzePlace
+    from jobs.trakt.gold.publish import hold_gold
     from jobs.trakt.modelling.build import build
 
     with trace(settings, MODEL, stage_run, inputs=[Dataset(BRONZE)]) as traced:
-        built = build(settings, BronzePlace(settings), run_id=stage_run.run_id)
+        built = build(
+            settings,
+            BronzePlace(settings),
+            run_id=stage_run.run_id,
+            version=settings.bronze_version if isinstance(settings, PinnedModelSettings) else None,
+            hold=hold_gold(settings),
+        )
         if settings.lineage is not None and built.outcome != "empty":
             _name_datasets(traced, settings, built)
     return _report(settings, built)
@@ -66,9 +76,15 @@ def _report(settings: ModelSettings, built: Built) -> Report:
         return Report(status="skipped", headline=f"bronze has no load yet; run: {command}")
     outputs = {"gold": f"{settings.bucket}/gold/{built.build_id}", "duckdb": str(built.file)}
     outputs["output_hash"] = built.build_id
+    pinned = ""
+    if built.is_pinned:
+        outputs["bronze_version"] = str(built.version)
+        words = ("--build", built.build_id, "--replace-newer")
+        publish = next_command("trakt publish", *words, model=PublishSettings, settings=settings)
+        pinned = f"; pinned to version {built.version} of bronze, so the current build stays; to publish it: {publish}"
     if built.outcome == "unchanged":
         return Report(
-            headline=f"version {built.version} of bronze is modelled already: build {built.build_id}",
+            headline=f"version {built.version} of bronze is modelled already: build {built.build_id}{pinned}",
             counts={"loads": 0},
             outputs=outputs,
         )
@@ -80,7 +96,7 @@ def _report(settings: ModelSettings, built: Built) -> Report:
     return Report(
         headline=f"{counted(built.loads, 'load', 'loads')} of bronze {built.outcome}: "
         f"{counted(comments, 'comment', 'comments')}, {counted(titles, 'title', 'titles')} as of {built.as_of}, "
-        f"{counted(len(tests), 'test', 'tests')} passed, {counted(unusual, 'anomaly', 'anomalies')}",
+        f"{counted(len(tests), 'test', 'tests')} passed, {counted(unusual, 'anomaly', 'anomalies')}{pinned}",
         items=built.loads,
         counts={
             "loads": built.loads,

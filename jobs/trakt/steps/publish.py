@@ -43,7 +43,7 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
         ConfigurationError: access is denied, or the database is not migrated.
     """
     from jobs.trakt.gold.parquet import fetch, further_columns
-    from jobs.trakt.gold.publish import columns_of, publish
+    from jobs.trakt.gold.publish import columns_of, lock_gold, publish
     from shared.database.migrate import ready
     from shared.database.session import transaction
     from shared.storage import open_store
@@ -53,12 +53,15 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
     build_again = next_command("trakt model", model=StepSettings, settings=settings)
     store = open_store(settings.bucket, settings)
     with trace(settings, PUBLISH, stage_run) as traced, tempfile.TemporaryDirectory(prefix="telecine-gold-") as folder:
-        build = read_build(store, settings.build, build_again=build_again)
-        files = {table: fetch(store, build, table, Path(folder)) for table in TABLES}
-        read = time.monotonic()
-        total = sum(build.tables[table].rows for table in TABLES)
-        stage_run.progress.start(total, "rows")
         with transaction(settings) as session:
+            # Also while files are read: a vacuum would delete the build.
+            lock_gold(session)
+            locked = time.monotonic()
+            build = read_build(store, settings.build, build_again=build_again)
+            files = {table: fetch(store, build, table, Path(folder)) for table in TABLES}
+            read = time.monotonic()
+            total = sum(build.tables[table].rows for table in TABLES)
+            stage_run.progress.start(total, "rows")
             columns = {table: columns_of(session, table) for table in TABLES}
             for table, path in files.items():
                 if further := further_columns(path, columns[table]):
@@ -75,7 +78,13 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
         sizes = {table: path.stat().st_size for table, path in files.items()}
         _name_datasets(traced, build, columns)
     stage_run.progress.finish()
-    return _report(settings, build, done, sizes, {"read": read - began, "publish": time.monotonic() - read})
+    return _report(
+        settings,
+        build,
+        done,
+        sizes,
+        {"wait": locked - began, "read": read - locked, "publish": time.monotonic() - read},
+    )
 
 
 def _name_datasets(traced: Trace, build: Build, columns: dict[str, dict[str, str]]) -> None:

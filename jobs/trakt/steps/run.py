@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.trakt.ingest.run import check_titles
 from jobs.trakt.modelling.environment import dbt_python, salt
 from jobs.trakt.steps import ingest, model, publish, slo
+from shared.disk import full_disk
 from shared.errors import EXIT_BUG, TelecineError, UsageError, most_severe
 from shared.failure import Failure
 from shared.ledger import open_run
@@ -28,8 +29,9 @@ __all__ = ["merge", "run", "show"]
 
 _LOG: Final = logging.getLogger(__name__)
 
-# Name and order of each stage in the ledger, as the single commands have them.
+# Name and order of each stage; its order and its name in the ledger are those of the single commands.
 _STAGES: Final = (("ingest", 5), ("model", 5), ("publish", 7), ("slo", 7))
+_IN_LEDGER: Final = {"publish": "publish_trakt"}
 _STEPS: Final[Mapping[str, Callable[[Any, Any], Report]]] = {
     "ingest": ingest.run,
     "model": model.run,
@@ -83,7 +85,7 @@ def _run_stage(settings: RunSettings, ledger: Run, name: str, order: int) -> Rep
     """Run a stage, and return its report; an error that does not concern the other stages is one of its failures."""
     began = time.monotonic()
     try:
-        with ledger.stage(name, order) as stage:
+        with ledger.stage(_IN_LEDGER.get(name, name), order) as stage, full_disk():
             report = _STEPS[name](settings, stage)
             report.seconds = time.monotonic() - began
             stage.finish(report)

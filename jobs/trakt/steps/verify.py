@@ -37,6 +37,7 @@ _ADVICE: Final[dict[str, str]] = {
     "ORPHAN": "restore the database from a newer backup, or delete these objects and run: {backfill}",
     "LOAD_MISSING": "restore bronze/trakt from a backup of the bucket, or run: {backfill}",
     "LOAD_WAITING": "run: {ingest}",
+    "PAGE_ROW_MISSING": "restore bronze/trakt from a backup of the bucket",
     "ROW_MISSING": "restore bronze/trakt from a backup of the bucket",
     "ROW_EXTRA": "restore the page object from a backup of the bucket",
     "ROW_TWICE": "restore bronze/trakt from a backup of the bucket; silver counts the row once",

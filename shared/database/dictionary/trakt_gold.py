@@ -189,8 +189,8 @@ _LEVELS: Final[Mapping[str, Relation]] = {
             "retried_landed": "retried pages that were read in the end",
             "items": "items of the loads that were committed on the day; NULL if no load counted them",
             "duplicates": "items equal to the last stored observation; NULL likewise",
-            "late_arrivals": "comments first stored more than 7 days after they were written, except by backfills; NULL"
-            " likewise",
+            "late_arrivals": "comments first stored more than 7 days after they were written, without the first read of"
+            " a title; NULL likewise",
             "reasons": "titles that were not fresh, by reason",
             "missing": "pages that are missing, by reason",
             "content_hash": "hash of the values above; a row whose hash is unchanged is not rewritten",

@@ -20,3 +20,8 @@
 {% macro periods() -%}
     (values ('7d', 7), ('28d', 28), ('90d', 90), ('all', null::integer)) as periods(period, days)
 {%- endmacro %}
+
+{# A sum as a 64-bit number. Each number of the API is one, but two of the largest are not: the build would fail for good. #}
+{% macro as_bigint(sum) -%}
+    greatest(least({{ sum }}, 9223372036854775807), -9223372036854775807)::bigint
+{%- endmacro %}

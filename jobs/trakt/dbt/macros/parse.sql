@@ -12,7 +12,7 @@
 {% macro as_time(field) -%}
     case
         when regexp_full_match({{ field }}, '[0-9]{4}-.*(Z|z|[+-][0-9]{2}:[0-9]{2})')
-        then try_cast({{ field }} as timestamptz)
+        then try_cast(upper({{ field }}) as timestamptz)
     end
 {%- endmacro %}
 

@@ -14,7 +14,6 @@ from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import ValidationError
 
 from shared.errors import DataError, Stopped
-from shared.lineage import transport
 from shared.lineage.event import Dataset, Job, run_event, run_uuid
 from shared.lineage.settings import LineageSettings
 from shared.lineage.trace import trace
@@ -250,7 +249,7 @@ def test_a_url_without_a_path_gets_the_usual_one(monkeypatch):
             asked.append((request.full_url, timeout))
             raise OSError("away")
 
-    monkeypatch.setattr(transport.urllib.request, "build_opener", lambda *_: Opener())
+    monkeypatch.setattr("shared.post.urllib.request.build_opener", lambda *_: Opener())
     for url in ("https://lineage.example", "https://lineage.example/", "https://lineage.example/own"):
         with trace(settings(url), JOB, MemoryStageRun()):
             pass

@@ -15,10 +15,10 @@ from jobs.trakt.settings.api import ApiSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from jobs.trakt.api.budget import Forecast
+    from jobs.trakt.api.forecast import Forecast
     from jobs.trakt.replayer.server import Running
 
-__all__ = ["KEY", "FakeClock", "RecordingBudget", "client_of", "client_of_site", "run"]
+__all__ = ["KEY", "FakeClock", "RecordingBudget", "Transport", "client_of", "client_of_site", "run"]
 
 KEY = "3f9c" * 16
 START = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -73,7 +73,7 @@ class RecordingBudget:
         self.closed += 1
 
 
-class _Transport(httpx.AsyncBaseTransport):
+class Transport(httpx.AsyncBaseTransport):
     """A function as a server, whose bodies arrive as from a connection."""
 
     def __init__(self, handler: Callable[[httpx.Request], Any]) -> None:
@@ -100,7 +100,7 @@ def client_of(
         settings,
         budget or RecordingBudget(),
         clock=clock or FakeClock(),
-        transport=_Transport(handler),
+        transport=Transport(handler),
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from jobs.trakt.api import wire
 from jobs.trakt.api.client import TraktClient
-from jobs.trakt.api.wire import MAX_BODY
+from jobs.trakt.api.wire import MAX_BODY, Pool
 from jobs.trakt.errors import ApiDown, EdgeBlocked, KeyRefused, PageFailed, RateLimited
 from jobs.trakt.settings.api import ApiSettings
 from shared.errors import ConfigurationError, TransientError
@@ -115,6 +115,54 @@ def test_a_redirect_is_not_followed(place):
     script = Script(httpx.Response(302, headers={"location": place}))
     assert failure(script).code == "REDIRECTED"
     assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://xn--/",
+        "javascript:alert(1)",
+        "http://[::1",
+        "http://[v1.x]/",
+        "http://host:abc/",
+        "//\xff\xfe",
+        "///",
+        "",
+    ],
+)
+def test_a_redirect_to_nonsense_is_a_redirect(place):
+    script = Script(httpx.Response(302, headers=[(b"location", place.encode("latin-1"))]))
+    assert failure(script).code == "REDIRECTED"
+    assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize("error", [httpx.InvalidURL("no"), UnicodeError("label too long"), ValueError("no")])
+def test_an_error_of_a_library_about_bytes_of_the_server_fails_one_request(error):
+    assert failure(Script(error)).code == "UNREACHABLE"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("HTTPS_PROXY", "http://someone:sesame@host:port"), ("HTTPS_PROXY", "ftp://someone:sesame@host")],
+)
+def test_a_proxy_that_is_none_is_a_matter_of_configuration_and_its_password_is_not_told(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match="proxy") as caught:
+        Pool(ApiSettings(client_id=KEY, base_url="https://api.example.org"))
+    assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://xn--", "https://[v1.x]"])
+def test_a_base_url_whose_host_no_connection_can_have_is_a_matter_of_configuration(url):
+    with pytest.raises(ConfigurationError, match="TRAKT_BASE_URL"):
+        client_of(Script(OK), base_url=url)
+
+
+def test_an_unframed_body_of_too_many_values_is_left_to_the_contract(monkeypatch):
+    monkeypatch.setattr(json, "loads", lambda *_, **__: pytest.fail("parsed"))
+    body = b"[" + b"0," * 1_000_001 + b"0]"
+    answer = httpx.Response(200, headers=API, stream=Parts(body))
+    assert len(run(ask(Script(answer))).body) == len(body)
 
 
 @pytest.mark.parametrize(("retries", "requests"), [(None, 4), (0, 1), (2, 3)])

@@ -73,6 +73,17 @@ def compare(place: PlainPlace, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     return run
 
 
+def test_a_comment_that_left_its_title_for_an_episode_has_none(place: PlainPlace):
+    before = expected(place)[2]
+    moved = comment(id=2, likes=7, created_at=CREATED)
+    headers = {"x-item-type": "episode", "x-item-id": "12"}
+    place.pages.put(one_page(PageRequest("c", "comment", comment_id=2), moved, headers=headers, minutes=20))
+    commit_load(place, "c")
+    after = expected(place)[2]
+    assert (before["title_kind"], before["title_id_trakt"]) == (FERRY.kind, FERRY.trakt_id)
+    assert (after["title_kind"], after["title_id_trakt"], after["is_deleted"]) == (None, None, False)
+
+
 def expected(place: PlainPlace) -> dict[int, dict[str, Any]]:
     return dict(silver._expected(place, silver.snapshot(place), VerifySettings(user_salt=SALT), Check("")))
 

@@ -159,6 +159,35 @@ def test_an_equal_payload_is_stored_once_and_seen_each_time(place: PlainPlace):
     assert {item for items in seen.values() for item in items} == hashes
 
 
+def test_an_old_comment_is_a_late_arrival_if_its_title_had_been_read_before(place: PlainPlace):
+    week_ago, older = "2026-04-25T12:00:00.000Z", "2026-04-25T11:59:59.999Z"
+    known = comment(id=1, created_at=older)
+    place.pages.put(comments_page("load-1", [known]))
+    assert commit_load(place, "load-1", read_before=()).late_arrivals == 0, "the first read of a title"
+    late = [comment(id=2, created_at=older), comment(id=3, created_at=older)]
+    page = comments_page(
+        "load-2",
+        [
+            *(known, {**known, "likes": 0}, *late, late[0]),
+            comment(id=4, created_at=week_ago),
+            comment(id=5, created_at=older, parent_id=1),
+        ],
+    )
+    other = comments_page("load-2", [comment(id=6, created_at=older)], title=TitleRef("movie", 9))
+    wrapped = feed_item("episode", comment=comment(id=7, created_at=older))
+    again = feed_item("movie", movie={"title": "Night Ferry", "ids": {"trakt": FERRY.trakt_id}}, comment=late[1])
+    feed = PageRequest("load-2", "feed", sort="updates", page=1, limit=250)
+    for each in (page, other, one_page(feed, [wrapped, again])):
+        place.pages.put(each)
+    report = commit_load(place, "load-2", read_before={FERRY, TitleRef("show", 7001)})
+    assert report.late_arrivals == 2
+    # Committed, but not recorded: the commit itself says what was new.
+    lost = commit_load(place, "load-2", read_before={FERRY})
+    assert (lost.was_committed, lost.late_arrivals, lost.unchanged) == (True, 2, report.unchanged)
+    assert report.unchanged > 0
+    assert load(place, comments_page("load-3", late)).late_arrivals is None
+
+
 def test_a_payload_that_comes_back_is_stored_again(place: PlainPlace):
     for number, likes in enumerate((1, 2, 1)):
         load(place, comments_page(f"load-{number}", [comment(id=1, likes=likes)], minutes=number))
@@ -183,14 +212,14 @@ def test_a_comment_of_a_feed_equals_that_of_a_list(place: PlainPlace):
 
 
 def test_ratings_and_titles_are_stored_at_each_observation_and_tmdb_only_if_it_changed(place: PlainPlace):
-    for number, tmdb in enumerate(({"a": 1}, {"a": 1}, {"a": 2})):
+    for number, tmdb in enumerate(({"id": 7, "new": 1}, {"new": 1, "id": 7}, {"id": 7, "new": 2})):
         load_id = f"load-{number}"
         load(
             place,
             one_page(PageRequest(load_id, "rating", FERRY), example("rating"), minutes=number),
             one_page(PageRequest(load_id, "title", FERRY), example("title"), minutes=number),
             one_page(PageRequest(load_id, "tmdb", FERRY), tmdb, minutes=number),
-            one_page(PageRequest(load_id, "tmdb", TitleRef("show", 612345)), {"a": 1}, minutes=number),
+            one_page(PageRequest(load_id, "tmdb", TitleRef("show", 612345)), {"id": 7, "new": 1}, minutes=number),
         )
     written = Counter(row["resource_kind"] for row in rows(place))
     assert written == {"rating": 3, "title": 3, "tmdb": 3, "page": 12}

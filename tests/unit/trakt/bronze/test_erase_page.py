@@ -15,7 +15,7 @@ from jobs.trakt.bronze.pages import WHOLE_ANSWER, PageRequest, decode, encode
 from jobs.trakt.bronze.rows import read_page
 from tests.trakt_answers import comment, feed_item
 from tests.trakt_answers import encode as as_json
-from tests.trakt_bronze import comments_page, one_page
+from tests.trakt_bronze import FERRY, comments_page, one_page
 
 SALT = b"a salt for tests only"
 
@@ -89,6 +89,31 @@ def test_a_feeds_item_is_that_of_its_comments_user_and_owners_of_lists_are_remov
     assert json.loads(rewritten.body) == [{**item, "list": {**item["list"], "user": None}}, None]
     assert b"ann-b" not in rewritten.body
     assert json.loads(read_page(rewritten).sightings or "")["titles"] == ["", ""]
+
+
+def nested(name: str) -> dict[str, Any]:
+    """Return a comment by another user, with a user in a field that the contract does not know, and a title's slug."""
+    about = {"movie": {"title": "Ann B", "ids": {"slug": "ann-b"}}}
+    return comment(id=2, thread={"user": user(name), "liked_by": [user(name), user("bob")], **about})
+
+
+def test_a_user_in_an_unknown_field_of_another_users_comment_is_removed_as_if_it_had_never_been_there():
+    page = comments_page("l", [comment(id=1), nested("Ann-B"), {"id": 0, "by": user("ann-b")}])
+    found = read_page(page, ANN)
+    assert (found.found_now, found.erased, [one.id for one in found.observations]) == (True, 0, [1, 2])
+    payload = json.loads(found.observations[1].payload or "")
+    assert payload["thread"] == {"user": None, "liked_by": [None, user("bob")], "movie": nested("x")["thread"]["movie"]}
+    assert [letter.payload_start for letter in found.dead_letters] == [""]
+    rewritten = rewrite_erased(page, ANN)
+    assert b"Ann-B" not in rewritten.body
+    again = read_page(rewritten)
+    assert (again.sightings, again.observations) == (found.sightings, found.observations)
+    assert rewrite_erased(rewritten, ANN) is rewritten
+
+
+def test_users_of_tmdb_are_not_users_of_trakt():
+    page = one_page(PageRequest("l", "tmdb", FERRY), {"id": 1, "reviews": [{"user": user("ann-b")}]})
+    assert rewrite_erased(page, ANN) is page
 
 
 def test_an_answer_that_cannot_be_parsed_is_emptied_if_it_has_the_name():

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jobs.trakt.bronze.erased_items import Erased, comment_mark, name_digest
 from jobs.trakt.bronze.pages import PageRequest
 from jobs.trakt.bronze.rows import Subject, read_page
 from jobs.trakt.model import TitleRef
@@ -88,6 +89,21 @@ def test_a_single_comment_names_its_title_in_headers(headers: dict[str, str], ti
 
 
 @pytest.mark.parametrize(
+    ("headers", "titles"),
+    [
+        ({"x-item-type": "episode", "x-item-id": "12"}, ["episode-12"]),
+        ({"x-item-type": "list", "x-item-id": "5"}, ["list-5"]),
+        ({"x-item-type": "movie", "x-item-id": "12"}, None),
+        ({"x-item-type": "episode", "x-item-id": ""}, None),
+        ({"x-item-type": "person", "x-item-id": "12"}, None),
+    ],
+)
+def test_a_single_comment_that_left_its_title_says_so_in_the_sightings(headers: dict[str, str], titles: Any):
+    page = one_page(PageRequest("l", "comment", comment_id=5), comment(id=5), headers=headers)
+    assert json.loads(read_page(page).sightings or "").get("titles") == titles
+
+
+@pytest.mark.parametrize(
     ("request_", "kind", "number"),
     [
         (PageRequest("l", "comment", comment_id=5), "comment_gone", 5),
@@ -139,27 +155,37 @@ def test_a_status_that_is_no_answer_is_a_dead_letter():
     assert rows.dead_letters[0].message == "the answer has status 503; expected 200 or 404"
 
 
-def test_metadata_of_tmdb_is_stored_with_sorted_keys_whatever_its_fields():
-    page = one_page(PageRequest("l", "tmdb", FERRY), b'{"b": "half \\ud800", "a": {"z": 1.50, "y": "\\u0000"}}')
-    rows = read_page(page)
+def test_metadata_of_tmdb_is_stored_with_sorted_keys_and_unknown_fields_are_counted():
+    body = b'{"title": "half \\ud800", "new": {"z": 1.50, "y": "\\u0000"}, "id": 5, "genres": [{"id": 1, "x": 2}]}'
+    rows = read_page(one_page(PageRequest("l", "tmdb", FERRY), body))
     (found,) = rows.observations
-    assert found.payload == '{"a":{"y":"\\u0000","z":1.5},"b":"half \ufffd"}'
+    assert found.payload == '{"genres":[{"id":1,"x":2}],"id":5,"new":{"y":"\\u0000","z":1.5},"title":"half \ufffd"}'
     assert (found.kind, found.id, found.subject.title) == ("tmdb", FERRY.trakt_id, FERRY)
+    assert rows.unknown == {"/new": 1, "/genres/*/x": 1}
+
+
+def test_the_id_of_a_title_at_tmdb_is_not_taken_for_that_of_an_erased_comment():
+    erased = Erased(b"salt", frozenset({name_digest(b"salt", comment_mark(5))}))
+    rows = read_page(one_page(PageRequest("l", "tmdb", FERRY), {"id": 5}), erased)
+    assert (rows.erased, rows.found_now, len(rows.observations)) == (0, False, 1)
 
 
 @pytest.mark.parametrize(
-    ("body", "code"),
+    ("body", "code", "path"),
     [
-        (b"[]", "NOT_AN_OBJECT"),
-        (b"<html>", "NOT_JSON"),
-        (b'{"a": 1e999}', "NUMBER_RANGE"),
-        (b'{"a":' * 40 + b"1" + b"}" * 40, "TOO_DEEP"),
+        (b"[]", "NOT_AN_OBJECT", "/"),
+        (b"<html>", "NOT_JSON", "/"),
+        (b'{"id": 5, "a": 1e999}', "NUMBER_RANGE", "/a"),
+        (b'{"a":' * 40 + b"1" + b"}" * 40, "TOO_DEEP", "/"),
+        (b'{"popularity": 3}', "FIELD_MISSING", "/id"),
+        (b'{"id": 5, "vote_average": "7.4"}', "FIELD_INVALID", "/vote_average"),
+        (b'{"id": 5, "genres": [{"id": 1}, {"id": 0}]}', "NUMBER_RANGE", "/genres/1/id"),
     ],
 )
-def test_metadata_of_tmdb_that_no_store_takes_is_a_dead_letter(body: bytes, code: str):
+def test_metadata_of_tmdb_that_breaks_the_contract_is_a_dead_letter(body: bytes, code: str, path: str):
     rows = read_page(one_page(PageRequest("l", "tmdb", FERRY), body))
-    assert [letter.code for letter in rows.dead_letters] == [code]
-    assert (rows.sightings, rows.observations) == (None, [])
+    assert [(letter.code, letter.path) for letter in rows.dead_letters] == [(code, path)]
+    assert rows.observations == []
 
 
 @pytest.mark.parametrize("value", [None, [], "x", {"movie": None}, {"movie": {"ids": None}}])

@@ -391,6 +391,9 @@ def test_an_update_names_a_film_or_a_show():
         (b"null", "NOT_A_LIST"),
         (b" " * (64 * 2**20 + 1), "TOO_LARGE"),
         (b"[" + b",".join([b"[]"] * 10_001) + b"]", "TOO_LARGE"),
+        (b"[{" + b",".join(b'"%x":1' % each for each in range(1_000_001)) + b"}]", "TOO_LARGE"),
+        (b"[" + b"[]," * 600_000 + b"[]]", "TOO_LARGE"),
+        (b"[" + b"{}," * 600_000 + b"[]]", "TOO_LARGE"),
     ],
 )
 def test_an_answer_that_cannot_be_read_is_a_failure_with_a_code(body: bytes, code: str):
@@ -399,6 +402,18 @@ def test_an_answer_that_cannot_be_read_is_a_failure_with_a_code(body: bytes, cod
     assert (found.failure.code, found.failure.index, found.items, found.bad) == (code, None, [], [])
     assert "\0" not in found.failure.raw
     assert len(found.failure.raw) <= RAW_CHARS
+
+
+def test_values_are_not_parsed_past_their_limit(monkeypatch: pytest.MonkeyPatch):
+    # Parsed, they would take a hundred times the body's memory.
+    monkeypatch.setattr(json, "loads", lambda *_, **__: pytest.fail("parsed"))
+    found = check("comment", b"[" + b"0," * 1_000_001 + b"0]")
+    assert found.failure is not None
+    assert "too many values" in found.failure.message
+
+
+def test_a_comment_may_have_any_number_of_commas_that_its_text_can_have():
+    assert one(comment(comment="," * 999_000)).failure is None
 
 
 def test_a_list_is_not_one_object():

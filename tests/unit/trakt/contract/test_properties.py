@@ -203,8 +203,8 @@ def test_the_table_has_no_field_twice_and_every_bound_that_a_kind_needs():
 
 
 def bounded(field: Field) -> bool:
-    if field.kind in ("integer", "number"):
+    if field.kind in ("integer", "integers", "number"):
         return field.minimum is not None and field.maximum is not None
     if field.kind == "text":
         return field.maximum is not None
-    return field.object in OBJECTS if field.kind == "object" else True
+    return field.object in OBJECTS if field.kind in ("object", "objects") else True

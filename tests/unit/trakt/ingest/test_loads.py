@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jobs.trakt.bronze.pages import Page, PageObjects, PageRequest
-from jobs.trakt.ingest.ledger import Outcome, Planned
+from jobs.trakt.ingest.ledger_rows import LeftLoad, Outcome, Planned
 from jobs.trakt.ingest.loads import Loads
 from jobs.trakt.ingest.recovery import recover
 from jobs.trakt.model import TitleRef
@@ -38,7 +38,7 @@ class FakeLedger:
     def __init__(self, failures: int = 0) -> None:
         self.failures = failures
         self.writes: list[list[Outcome]] = []
-        self.left: list[str] = []
+        self.left: list[LeftLoad] = []
         self.rows: list[Planned] = []
         self.named: list[str] = []
 
@@ -48,7 +48,7 @@ class FakeLedger:
             raise TransientError("the database is away")
         self.writes.append(list(outcomes))
 
-    def left_loads(self) -> list[str]:
+    def left_loads(self) -> list[LeftLoad]:
         return self.left
 
     def planned(self, _: list[str]) -> list[Planned]:
@@ -56,6 +56,9 @@ class FakeLedger:
 
     def page_keys(self, _: list[str]) -> list[str]:
         return self.named
+
+    def read_before(self, _: str) -> set[TitleRef]:
+        return set()
 
     def committed(self, *_: object) -> None:
         pass
@@ -93,7 +96,7 @@ def test_a_planned_row_takes_the_first_object_that_no_other_row_has_taken(tmp_pa
     place, ledger = FakePlace(tmp_path), FakeLedger()
     for read in reads:
         place.pages.put(page(replace(REQUEST, read=read)))
-    ledger.left = ["load-1"]
+    ledger.left = [LeftLoad("load-1", is_committed=False)]
     ledger.rows = [Planned(7, "load-1", "comments", REF, None, "oldest", 1, 250, in_sweep=True)]
     ledger.named = [replace(REQUEST, read=read).key for read in named]
     monkeypatch.setattr(Loads, "_commit_now", lambda *_: None)
@@ -105,10 +108,24 @@ def test_a_planned_row_takes_the_first_object_that_no_other_row_has_taken(tmp_pa
 def test_a_planned_row_takes_no_object_of_an_earlier_load(tmp_path, monkeypatch):
     place, ledger = FakePlace(tmp_path), FakeLedger()
     place.pages.put(page(REQUEST))
-    ledger.left = ["load-1", "load-2"]
+    ledger.left = [LeftLoad("load-1", is_committed=False), LeftLoad("load-2", is_committed=False)]
     ledger.rows = [Planned(7, "load-2", "comments", REF, None, "oldest", 1, 250, in_sweep=True)]
     monkeypatch.setattr(Loads, "_commit_now", lambda *_: None)
     assert asyncio.run(recover(ledger, place, loads(place, ledger))) == 0  # type: ignore[arg-type]
+
+
+def test_a_row_of_a_committed_load_takes_its_object_from_a_later_load(tmp_path, monkeypatch):
+    place, ledger = FakePlace(tmp_path), FakeLedger()
+    key = place.pages.put(page(replace(REQUEST, load_id="load-2")))
+    place.pages.put(page(REQUEST))
+    ledger.left = [LeftLoad("load-1", is_committed=True), LeftLoad("load-2", is_committed=False)]
+    ledger.rows = [Planned(7, "load-1", "comments", REF, None, "oldest", 1, 250, in_sweep=True)]
+    committed: list[str] = []
+    monkeypatch.setattr(Loads, "_commit_now", lambda _, load: committed.append(load))
+    assert asyncio.run(recover(ledger, place, loads(place, ledger))) == 1  # type: ignore[arg-type]
+    # The load that is in the table has a row for each of its objects.
+    assert [each.page_key for rows in ledger.writes for each in rows] == [key]
+    assert committed == ["load-2"]
 
 
 def test_outcomes_whose_writing_failed_are_written_once_by_the_next(tmp_path):
@@ -118,15 +135,41 @@ def test_outcomes_whose_writing_failed_are_written_once_by_the_next(tmp_path):
     async def work() -> None:
         with pytest.raises(TransientError):
             await taken.add(Outcome(1, "good", "load-1"))
-        assert [each.page_id for each in taken.waiting()] == [1]
+        assert ledger.writes == []
         # One statement changes a row once: a second read of the page is written after the first.
         await taken.add(Outcome(1, "good", "load-1", rows=2))
         await taken.add(Outcome(2, "good", "load-1"))
         await taken.finish()
 
     asyncio.run(work())
-    assert [(each.page_id, each.rows) for rows in ledger.writes for each in rows] == [(1, None), (1, 2), (2, None)]
+    assert [(each.page_id, each.rows) for rows in ledger.writes for each in rows] == [(1, None), (2, None), (1, 2)]
     assert all(len({each.page_id for each in rows}) == len(rows) for rows in ledger.writes)
+
+
+def test_two_reads_of_a_page_that_wait_at_the_end_are_written_one_after_the_other(tmp_path):
+    ledger = FakeLedger(failures=1)
+    entered, goes_on = threading.Event(), threading.Event()
+    write = ledger.write
+
+    def slowly(outcomes: list[Outcome]) -> None:
+        entered.set()
+        goes_on.wait(10)
+        write(outcomes)
+
+    ledger.write = slowly  # type: ignore[method-assign]
+    taken = loads(FakePlace(tmp_path), ledger)
+
+    async def work() -> None:
+        first = asyncio.create_task(taken.add(Outcome(1, "good", "load-1")))
+        await asyncio.to_thread(entered.wait, 10)
+        await taken.add(Outcome(1, "good", "load-1", rows=2))
+        goes_on.set()
+        with pytest.raises(TransientError):
+            await first
+
+    asyncio.run(work())
+    taken.settle()
+    assert [[(each.page_id, each.rows) for each in rows] for rows in ledger.writes] == [[(1, None)], [(1, 2)]]
 
 
 @pytest.mark.parametrize("failures", [0, 1])

@@ -173,6 +173,17 @@ def test_an_absurd_number_of_pages_ends_after_twenty_empty_ones():
     assert (sweep.complete, sweep.reason) == (False, "EMPTY_RUN")
 
 
+@pytest.mark.parametrize("headers", [{}, {"page_count": 10**9, "item_count": 10**9, "limit": 3}])
+def test_an_api_that_returns_the_first_page_for_every_number_is_not_asked_for_ever(headers):
+    sweep = Sweep(limit=3)
+    asked = 0
+    while (want := sweep.next()) is not None and asked < 100:
+        asked += 1
+        sweep.landed(want, facts([1, 2, 3], **headers))
+    assert asked == 21
+    assert (sweep.complete, "EMPTY_RUN" in sweep.notes) == (False, True)
+
+
 @pytest.mark.parametrize("stated", [{"page_count": 999_999_999, "item_count": 3}, {"item_count": 999_999_999}])
 def test_an_absurd_count_plans_some_pages_at_a_time(stated):
     sweep = Sweep()
@@ -258,6 +269,16 @@ def test_a_border_that_moved_while_a_sweep_was_interrupted_starts_it_again():
     sweep = Sweep(limit=3, known=[Known(1, (1, 2, 3), 3, 8), Known(2, (4, 5, 6), 3, 8)])
     sweep.landed(Want(2, 3, "border"), facts([5, 6, 7], page=2, limit=3, page_count=3, item_count=7))
     assert (sweep.next(), sweep.reason) == (None, "BORDER_CHANGED")
+
+
+def test_a_sweep_that_rechecks_nothing_resumes_at_its_next_page_and_still_notices_a_deletion():
+    known = [Known(1, (1, 2, 3), 3, 8), Known(2, (4, 5, 6), 3, 8)]
+    sweep = Sweep(limit=3, known=known, rechecks=False)
+    assert sweep.next() == Want(3, 3)
+    sweep.landed(Want(3, 3), facts([8], page=3, limit=3, page_count=3, item_count=7))
+    assert sweep.next() == Want(2, 3, "overlap")
+    whole = Sweep(limit=3, known=[*known, Known(3, (7, 8), 3, 8)], rechecks=False)
+    assert (whole.next(), whole.complete) == (None, True)
 
 
 def test_pages_behind_a_hole_are_read_again():

@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from jobs.trakt.bronze.commit import commit_load
 from jobs.trakt.bronze.live_files import Snapshot, snapshot
 from jobs.trakt.bronze.place import BronzePlace
-from jobs.trakt.modelling.build import build
+from jobs.trakt.bronze.table import ERASURES, commit_files
+from jobs.trakt.bronze.vacuum import vacuum_table
+from jobs.trakt.modelling.build import build, pinned
 from jobs.trakt.modelling.cache import Cached, ModelCache, continues
 from jobs.trakt.modelling.environment import PROJECT, Workplace, cache_key, dbt_python, project_hash
 from jobs.trakt.modelling.errors import DbtEnded, DbtMissing, ModelFailed, ModelTestFailed, SaltMissing
@@ -24,6 +27,8 @@ from jobs.trakt.modelling.export import build_id_of, read_export
 from jobs.trakt.modelling.results import check_results, read_results
 from jobs.trakt.settings import ModelSettings
 from shared.errors import EXIT_CONFIGURATION, ConfigurationError, StorageFull, TransientError, UsageError
+from tests.trakt_answers import comment as trakt_comment
+from tests.trakt_bronze import comments_page, plain_place
 from tests.trakt_loads import Bronze, Load, comment, moment
 
 ROOT = Path(__file__).parents[4]
@@ -80,7 +85,7 @@ def test_dbt_that_dies_is_tried_again_and_leaves_nothing(tmp_path: Path):
     settings = settings_of(tmp_path, dbt_python=str(python))
     with pytest.raises(DbtEnded, match="was killed by SIGKILL without a result: Killed by nobody; try again"):
         build(settings, BronzePlace(settings), run_id="r")
-    assert ModelCache(settings).current() is None
+    assert ModelCache(settings, 9).current() is None
     assert not (tmp_path / "models" / "work").exists()
 
 
@@ -113,6 +118,39 @@ def test_a_table_that_was_made_again_in_the_same_place_is_not_continued(tmp_path
     assert not continues(build, key="k", table=place.uri, snapshot=now), "comments of the former table would stay"
 
 
+def test_a_version_that_does_not_exist_or_lacks_files_or_has_an_erased_user_is_refused(tmp_path: Path):
+    settings = settings_of(tmp_path, dbt_python="/bin/false")
+    place = plain_place(tmp_path / "bucket")
+    for number in (1, 2):
+        place.pages.put(comments_page(f"load-{number}", [trakt_comment(id=number)], minutes=number))
+        commit_load(place, f"load-{number}")
+
+    def refused(version: int, message: str) -> None:
+        with pytest.raises(UsageError, match=message) as caught:
+            build(settings, place, run_id="r", version=version)
+        assert (caught.value.code, caught.value.exit_code) == ("VERSION", 2)
+        assert "pass another --bronze-version" in str(caught.value)
+
+    assert build(settings, place, run_id="r", version=0).outcome == "empty"
+    refused(9, "has no version 9; expected a number from 0 to 2")
+    assert [file.load_id for file in pinned(place, 1).files] == ["load-1"] * 2
+    key = pinned(place, 1).files[0].key
+    body = place.store.read(key)
+    place.store.delete(key)
+    refused(
+        1, r"version 1 of .* lacks 1 of 2 files, which a vacuum has deleted, the first one bronze/trakt/resource_ki"
+    )
+    place.store.put(key, body)
+    commit_files(place, [], base=2, app=ERASURES, number=1, metadata={})
+    refused(2, r"version 2 of .* has comments of users who were erased after it; .*, up to 3; pass")
+    assert pinned(place, 3).erasures == 1
+    vacuum_table(place, 7)
+    for log in Path(place.location).glob("_delta_log/*[0-2].json"):
+        log.unlink()
+    refused(2, "no longer has version 2: a vacuum has deleted its log; expected a newer one")
+    assert not (tmp_path / "models" / "current.json").exists()
+
+
 def test_builds_of_two_tables_have_two_names():
     def name(table_id: str) -> str:
         return build_id_of(version=3, as_of="2026-05-01", key="k", table_id=table_id, engagement_days=28)
@@ -133,7 +171,7 @@ def test_the_key_changes_with_the_parameters_and_the_salt_and_tells_neither(tmp_
 
 
 def test_the_pointer_is_replaced_and_old_files_go(tmp_path: Path):
-    cache = ModelCache(settings_of(tmp_path))
+    cache = ModelCache(settings_of(tmp_path), 9)
     with cache.locked():
         for name in ("one", "two"):
             work = cache.workplace() / "trakt.duckdb"
@@ -145,9 +183,32 @@ def test_the_pointer_is_replaced_and_old_files_go(tmp_path: Path):
     assert sorted(path.name for path in cache.folder.glob("*.duckdb")) == ["two.duckdb"]
 
 
+@pytest.mark.parametrize(
+    ("build", "result"),
+    [({}, "removed"), ({"erasures": 1}, "none"), ({"table": "file:///other"}, "other"), (None, "removed")],
+)
+def test_an_erasure_removes_builds_that_may_have_the_user(tmp_path: Path, build: dict[str, Any] | None, result: str):
+    cache = ModelCache(settings_of(tmp_path), 9)
+    assert cache.erase(table="file:///t", erasures=1) == "none"
+    assert not cache.folder.exists()
+    with cache.locked():
+        made = cache.workplace() / "trakt.duckdb"
+        made.write_text("a text")
+        cache.swap(made, cached(**(build or {})))
+        cache.workplace()
+    if build is None:
+        # A pointer that cannot be read: nobody knows what the file has.
+        (cache.folder / "current.json").write_text("{")
+    assert cache.erase(table="file:///t", erasures=1) == result
+    assert (cache.current() is None) is (result == "removed")
+    kept = {"lock"} if result == "removed" else {"lock", "current.json", "one.duckdb"}
+    assert {path.name for path in cache.folder.iterdir()} == kept
+    assert cache.erase(table="file:///t", erasures=1) == ("none" if result == "removed" else result)
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"file": "x"}'])
 def test_a_pointer_that_cannot_be_read_is_no_cache(tmp_path: Path, text: str):
-    cache = ModelCache(settings_of(tmp_path))
+    cache = ModelCache(settings_of(tmp_path), 9)
     cache.folder.mkdir()
     (cache.folder / "current.json").write_text(text)
     assert cache.current() is None
@@ -165,7 +226,7 @@ def test_a_folder_that_is_a_pattern_or_an_address_is_refused(tmp_path: Path, nam
 def test_a_build_that_was_killed_leaves_nothing_after_the_next_run_even_if_it_builds_nothing(tmp_path: Path):
     Bronze(tmp_path / "bucket").commit(Load("one").page(moment(0), ("movie", 1), comment(1)))
     settings = settings_of(tmp_path, dbt_python="/bin/false")
-    place, cache = BronzePlace(settings), ModelCache(settings)
+    place, cache = BronzePlace(settings), ModelCache(settings, 9)
     found = snapshot(place)
     description = cached(
         key=cache_key(settings), table=place.uri, table_id=found.table_id, version=found.version, build_id="v0"
@@ -195,7 +256,7 @@ def test_rows_of_trakt_and_of_the_replayer_in_one_bucket_are_not_mixed(tmp_path:
 
 
 def test_builds_in_one_folder_wait_for_each_other(tmp_path: Path):
-    cache = ModelCache(settings_of(tmp_path, dbt_timeout_s=1))
+    cache = ModelCache(settings_of(tmp_path), 0.2)
     with cache.locked(), pytest.raises(TransientError, match="another build has held"), cache.locked():
         pytest.fail("both hold the folder")
 
@@ -261,6 +322,19 @@ def test_dbt_that_could_not_start_says_what_it_printed(tmp_path: Path):
     work.output.write_text("\n".join(lines))
     with pytest.raises(ModelFailed, match=r"exited with 2 before it built a model: Parsing Error at models/x\.yml;"):
         check_results(2, read_results(work), work)
+
+
+def test_dbt_that_found_no_space_before_it_began_may_be_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    work = Workplace(tmp_path)
+    work.prepare()
+    work.output.write_text("OSError: [Errno 28] No space left on device\n")
+    with pytest.raises(StorageFull, match="--model-dir"):
+        check_results(2, read_results(work), work)
+    work.output.write_text("")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("jobs.trakt.modelling.results.shutil.disk_usage", lambda _: usage._replace(free=4096))
+    with pytest.raises(StorageFull):
+        check_results(120, read_results(work), work)
 
 
 def test_a_wheel_contains_the_whole_project():

@@ -82,6 +82,27 @@ def test_what_dbt_leaves_behind_is_killed(tmp_path: Path):
     assert ended(tmp_path / "child")
 
 
+def test_dbt_dies_with_a_runner_that_is_killed_while_it_is_still_imported(tmp_path: Path):
+    package = tmp_path / "dbt" / "cli"
+    package.mkdir(parents=True)
+    (package / "main.py").write_text(
+        "import os, pathlib, time\npathlib.Path('self').write_text(str(os.getpid()))\ntime.sleep(300)\n"
+    )
+    code = (
+        "import sys; from pathlib import Path; from jobs.trakt.modelling.process import run_dbt; here = Path.cwd();"
+        "run_dbt(Path(sys.executable), ['build'], variables={'PYTHONPATH': str(here)}, folder=here,"
+        " output=here / 'out', timeout_s=300)"
+    )
+    path = os.pathsep.join(path for path in sys.path if path)
+    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, cwd=tmp_path)
+    try:
+        wait_for(tmp_path / "self")
+    finally:
+        process.kill()
+        process.wait()
+    assert ended(tmp_path / "self")
+
+
 def test_dbt_inherits_only_what_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "never")
     monkeypatch.setenv("TELECINE_DATABASE_URL", "never")

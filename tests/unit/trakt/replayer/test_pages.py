@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from jobs.trakt.replayer import scenarios
 from jobs.trakt.replayer.habits import Habits
-from jobs.trakt.replayer.paging import SORTS
+from jobs.trakt.replayer.paging import SORTS, SYNONYMS
 from jobs.trakt.replayer.site import Site
 from tests.unit.trakt.replayer.client import ask, header, items, sweep
 
@@ -23,6 +24,7 @@ KEYS = {
     "lowest": lambda each: (each["user_rating"] is None, each["user_rating"] or 0, -each["id"]),
     "plays": lambda each: (-each["user_stats"]["play_count"], -each["id"]),
 }
+KEYS |= {name: KEYS[same] for name, same in SYNONYMS.items()}
 SMALL = Habits(comments=900, titles=9, span=10**9)
 BUSY = Habits(
     comments=900,
@@ -124,9 +126,14 @@ def test_feeds_joined_are_the_truth_by_time(seed, limit, seconds):
 @pytest.mark.parametrize(
     ("kind", "subject"), [("reviews", "all"), ("shouts", "movies"), ("all", "episodes"), ("all", "lists")]
 )
-def test_a_filtered_feed_has_what_the_filter_says(feed, kind, subject, patch):
-    site = frozen(patch, 5, BUSY, 300)
-    found = sweep(site, f"/comments/{feed}/{kind}/{subject}", 250)
+@pytest.mark.parametrize("habits", [SMALL, BUSY], ids=["quiet", "after events"])
+def test_a_filtered_feed_has_what_the_filter_says_in_the_order_of_the_whole_feed(feed, kind, subject, habits, patch):
+    site = frozen(patch, 5, habits, 300)
+    found = sweep(site, f"/comments/{feed}/{kind}/{subject}", 37)
+    order = [each["comment"]["id"] for each in sweep(site, f"/comments/{feed}/all/all", 250)]
+    assert [each["comment"]["id"] for each in found] == sorted(
+        (each["comment"]["id"] for each in found), key=order.index
+    )
     wanted = [
         each
         for each in site.truth().comments()
@@ -156,6 +163,28 @@ def test_a_feed_with_replies_has_the_replies_of_each_comment(patch):
         assert [each["id"] for each in own] == sorted(
             each["id"] for each in replies if each["parent_id"] == parent["id"]
         )
+
+
+def test_likes_and_reactions_are_as_many_as_their_comment_and_their_summary_say(patch):
+    site = frozen(patch, 5, BUSY, 300)
+    recent = items(ask(site, "/comments/recent/all/all?include_replies=true&limit=250"))
+    kinds: Counter[str] = Counter()
+    for each in (item["comment"] for item in recent):
+        at = f"/comments/{each['id']}"
+        likes = sweep(site, f"{at}/likes", 3)
+        assert len(likes) == each["likes"]
+        assert all(each["created_at"] <= like["liked_at"] for like in likes)
+        assert likes == sorted(likes, key=lambda like: like["liked_at"], reverse=True)
+        found = sweep(site, f"{at}/reactions", 2)
+        summary = json.loads(ask(site, f"{at}/reactions/summary").body)
+        assert summary["reaction_count"] == sum(summary["distribution"].values()) == len(found)
+        assert summary["user_count"] == len({each["user"]["username"] for each in found})
+        counts = Counter(each["reaction"]["type"] for each in found)
+        assert counts == Counter(summary["distribution"])
+        kinds += counts
+    assert any(item["comment"]["parent_id"] for item in recent)
+    assert len(kinds) == 7
+    assert ask(site, "/comments/5/reactions").status == 404
 
 
 def test_a_comment_can_be_read_by_its_id_exactly_if_it_is_shown(patch):

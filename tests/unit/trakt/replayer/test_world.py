@@ -10,7 +10,7 @@ from jobs.trakt.replayer.catalogue import Catalogue
 from jobs.trakt.replayer.clock import DAY, START, Clock
 from jobs.trakt.replayer.documents import rating
 from jobs.trakt.replayer.scenarios import scenario
-from jobs.trakt.replayer.sequences import Gaps
+from jobs.trakt.replayer.sequences import Gaps, Periodic
 from jobs.trakt.replayer.site import Site
 from jobs.trakt.replayer.truth import Truth
 from jobs.trakt.replayer.world import World
@@ -43,6 +43,17 @@ def test_gaps_are_a_list_without_what_was_removed():
     for start in range(30):
         for stop in range(start, 32):
             assert gaps.slice(start, stop) == left[start:stop]
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 30])
+def test_a_pattern_has_the_places_of_a_list(size):
+    pattern = (False, True, True, False, False, True, False)
+    found, plain = Periodic(size, pattern), [number for number in range(size) if pattern[number % 7]]
+    assert [found.at(place) for place in range(len(found))] == plain
+    assert [number for number in range(size) if number in found] == plain
+    assert [found.below(number) for number in range(size + 1)] == [
+        sum(each < number for each in plain) for number in range(size + 1)
+    ]
 
 
 @pytest.mark.parametrize("name", ["calm", *LIVELY])
@@ -199,6 +210,10 @@ def test_a_page_of_the_big_world_is_computed_without_the_others():
     assert header(last, "X-Pagination-Item-Count") == "1000000"
     assert 200 < len(items(last)) < 250
     assert len(site.world._blocks) <= 2
+    movies = ask(site, "/comments/updates/all/movies?limit=250&page=2000")
+    assert header(movies, "X-Pagination-Item-Count") == "549322"
+    assert 200 < len(items(movies)) < 250
+    assert len(site.world._blocks) <= 4
     assert not site.world._members
 
 

@@ -31,11 +31,14 @@ comments as (
         count(*) filter (where is_deleted) as deleted_comments,
         bool_or(is_synthetic) as is_synthetic
     from {{ ref('stg_trakt__comment_event') }}
+    -- As in fct_comment.
+    where season is null
     group by all
 ),
 -- Well-known titles were away for two days: gone is a title that is not there on three days, and was not read since.
 gone as (
-    select title_kind, title_id_trakt, count(distinct gone.observed_at::date) as days, max(gone.observed_at)::date as last_day
+    -- The third day, also after a fourth.
+    select title_kind, title_id_trakt, list_sort(list(distinct gone.observed_at::date))[3] as gone_on
     from {{ ref('stg_trakt__title_gone') }} as gone
     left join summary using (title_kind, title_id_trakt)
     where summary.observed_at is null or gone.observed_at > summary.observed_at
@@ -58,16 +61,17 @@ select
     summary.country,
     summary.comment_count,
     coalesce(ratings.votes, summary.votes) as votes,
-    coalesce(ratings.rating, summary.rating) as rating,
+    -- Of a title without votes, a summary says 0, and its ratings say nothing.
+    coalesce(ratings.rating, nullif(summary.rating, 0)) as rating,
     case
         when ratings.rating is not null then ratings.observed_at
-        when summary.rating is not null then summary.observed_at
+        when nullif(summary.rating, 0) is not null then summary.observed_at
     end as rating_observed_at,
     comments.first_comment_at,
     coalesce(comments.comments_without_day, 0) as comments_without_day,
     coalesce(comments.deleted_comments, 0) as deleted_comments,
-    coalesce(gone.days >= 3, false) as is_gone,
-    case when gone.days >= 3 then gone.last_day end as gone_on,
+    gone.gone_on is not null as is_gone,
+    gone.gone_on,
     tmdb.popularity as tmdb_popularity,
     tmdb.vote_average as tmdb_vote_average,
     tmdb.vote_count as tmdb_vote_count,

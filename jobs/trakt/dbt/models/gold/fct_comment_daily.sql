@@ -11,10 +11,11 @@ with written as (
         count(distinct user_key) filter (where {{ is_counted() }}) as commenters,
         count(*) filter (where is_review) as reviews,
         count(*) filter (where is_spoiler) as spoilers,
-        sum(likes)::bigint as likes,
-        sum(replies)::bigint as reply_count,
+        {{ as_bigint('sum(likes)') }} as likes,
+        {{ as_bigint('sum(replies)') }} as reply_count,
         count(user_rating) as rated,
-        sum(user_rating) as rating_sum,
+        -- Exact: a sum of doubles depends on their order.
+        sum(user_rating::decimal(18, 6))::double as rating_sum,
         count(*) filter (where is_edited) as edited,
         count(*) filter (where is_backfilled) as late_arrivals
     from {{ ref('fct_comment') }}
@@ -25,11 +26,11 @@ liked as (
         title_kind,
         title_id_trakt,
         valid_from::date as day,
-        sum(greatest(likes_change, 0))::bigint as likes_added,
-        sum(likes_change)::bigint as likes_net_change
+        {{ as_bigint('sum(greatest(likes_change, 0))') }} as likes_added,
+        {{ as_bigint('sum(likes_change)') }} as likes_net_change
     from {{ ref('int_trakt__comment_history') }}
     semi join {{ ref('dim_title') }} using (title_kind, title_id_trakt)
-    where likes_change <> 0
+    where likes_change <> 0 and season is null
     group by all
 )
 select

@@ -17,9 +17,10 @@ daily as (
         count(*) filter (where {{ is_counted() }}) as counted,
         count(*) filter (where is_review) as reviews,
         count(*) filter (where is_spoiler) as spoilers,
-        sum(likes)::bigint as likes,
+        sum(likes) as likes,
         count(user_rating) as rated,
-        coalesce(sum(user_rating), 0) as rating_sum
+        -- Exact: a sum of doubles depends on their order.
+        coalesce(sum(user_rating::decimal(18, 6)), 0) as rating_sum
     from comments
     group by all
 ),
@@ -89,9 +90,9 @@ select
     commenters::bigint as commenters,
     reviews::bigint as reviews,
     spoilers::bigint as spoilers,
-    likes::bigint as likes,
+    {{ as_bigint('likes') }} as likes,
     -- Comments beyond each commenter's first.
     (counted - commenters)::bigint as further_comments,
     rated::bigint as rated,
-    case when rated > 0 then rating_sum / rated end as rating_mean
+    case when rated > 0 then rating_sum::double / rated end as rating_mean
 from running

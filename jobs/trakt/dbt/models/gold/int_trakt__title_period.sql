@@ -1,6 +1,9 @@
 {{ config(schema='silver') }}
 -- One row per title and period that ends on as_of: what breadth, intensity and quadrants are made of.
-with as_of as (select as_of from {{ ref('int_trakt__as_of') }}),
+with as_of as (
+    -- What could be seen ends with the last observation, not with its day: half a day more is a decay that is not there.
+    select as_of, least((as_of + 1)::timestamptz, last_observed_at) as ended_at from {{ ref('int_trakt__as_of') }}
+),
 counted as (
     select title_kind, title_id_trakt, user_key, day, as_of
     from {{ ref('fct_comment') }}, as_of
@@ -19,20 +22,20 @@ figures as (
     group by all
 ),
 titles as (
-    select title_kind, title_id_trakt, as_of, released, first_comment_at,
-        case when released is not null and released <= as_of then 'release' when first_comment_at is not null then 'first_comment' end
-            as anchor
+    select title_kind, title_id_trakt, as_of, ended_at, released, first_comment_at,
+        case
+            -- The site began in 2010: nobody could comment on an older title when it was released.
+            when released between date '2010-01-01' and as_of then 'release'
+            when first_comment_at is not null then 'first_comment'
+        end as anchor
     from {{ ref('dim_title') }}, as_of
 ),
-aged as (
-    select *,
-        -- From the start to the end of as_of.
-        case anchor
-            when 'release' then date_diff('day', released, as_of)::double + 1
-            else epoch((as_of + 1)::timestamptz - first_comment_at) / 86400
-        end as age_d,
-        case anchor when 'release' then released::timestamptz else first_comment_at end as started_at
+started as (
+    select *, case anchor when 'release' then released::timestamptz else first_comment_at end as started_at
     from titles
+),
+aged as (
+    select *, epoch(ended_at - started_at) / 86400 as age_d from started
 )
 select
     title_kind,

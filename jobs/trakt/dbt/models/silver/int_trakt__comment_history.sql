@@ -5,7 +5,8 @@
 -- seconds, and a comment is asked for after it was seen: of a sighting and a 404 in one second, the 404 is the later one.
 with touched as {{ touched() }},
 seen as (
-    select comment_id, observed_at, payload_sha, title_kind, title_id_trakt, season, episode, version.changed_at
+    select comment_id, observed_at, payload_sha, title_kind, title_id_trakt, season, episode, is_elsewhere,
+        version.changed_at
     from {{ ref('int_trakt__sighting') }} as sighting
     join {{ ref('stg_trakt__comment_version') }} as version using (comment_id, payload_sha)
     where comment_id in (select comment_id from touched)
@@ -13,12 +14,13 @@ seen as (
     qualify row_number() over (
         partition by comment_id, observed_at
         order by version.changed_at desc nulls last, payload_sha desc, title_kind desc nulls last,
-            title_id_trakt desc nulls last, season desc nulls last, episode desc nulls last
+            title_id_trakt desc nulls last, season desc nulls last, episode desc nulls last, is_elsewhere desc
     ) = 1
 ),
 states as (
     select comment_id, observed_at, payload_sha,
-        case when title_id_trakt is not null
+        -- Elsewhere is a title too: one of which nothing is known.
+        case when title_id_trakt is not null or is_elsewhere
             then struct_pack(kind := title_kind, id := title_id_trakt, season := season, episode := episode)
         end as title
     from seen

@@ -45,7 +45,8 @@ select
     votes_{{ mark }},
     {% endfor %}
     case when has_distribution then
-        {% for mark in marks %}coalesce(votes_{{ mark }}, 0){{ ' + ' if not loop.last }}{% endfor %}
+        {% set votes %}{% for mark in marks %}coalesce(votes_{{ mark }}, 0)::hugeint{{ ' + ' if not loop.last }}{% endfor %}{% endset %}
+        {{ as_bigint(votes) }}
     end as distribution_votes,
     {{ unparsed([('rating', 'raw_rating', 'rating'), ('votes', 'raw_votes', 'votes')]) }} as unparsed
 from typed

@@ -1,0 +1,1 @@
+"""Optional metadata of titles, read from TMDb apart from Trakt and its quota."""

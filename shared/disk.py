@@ -1,0 +1,35 @@
+"""Errors of local files that are no bug: a full disk, for temporary files as for any other."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from shared.errors import StorageFull
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["FULL", "full_disk"]
+
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Error numbers of a disk, a quota or a limit on files that is full."""
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Translate an OSError about a full disk, which nothing closer to the file has translated.
+
+    Raises:
+        StorageFull: a local file could not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        # Libraries such as polars raise one without a number.
+        if error.errno in FULL or "No space left on device" in str(error):
+            raise StorageFull(
+                f"a local file cannot be written: {error}; free space for temporary files or set TMPDIR, then try again"
+            ) from error
+        raise
