@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -35,15 +36,15 @@ _SCENARIOS: Final = ("calm", "storm", "cuts", "html")
 _QUICK: Final = ("storm",)
 _COMMENTS: Final = 60_000
 _COLUMNS: Final = (
-    *("client", "rows", "lost", "lost unseen", "doubled", "requests", "x needed", "s", "rows/s", "peak MB"),
-    "site's minutes",
+    *("client", "rows", "lost", "lost unseen", "doubled", "requests", "of these with a fault", "x needed"),
+    *("s", "rows/s", "peak MB", "site's minutes"),
 )
 _ROOT: Final = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What a client has stored.
+    """The rows that a client has stored.
 
     Attributes:
         copies: id of a comment -> how often the same observation of it is stored.
@@ -94,6 +95,7 @@ def _row(site: Served, stored: _Stored) -> list[str]:
         f"{sum(title not in stored.failed for title in lost):,}",
         f"{rows - len(stored.copies):,}",
         f"{status['requests']:,}",
+        f"{sum(status['faults'].values()):,}",
         f"{status['requests'] / minimum:.3f}",
         f"{done.s:.1f}",
         f"{rows / done.s:,.0f}",
@@ -119,7 +121,9 @@ def _ours(site: Served, folder: Path) -> _Stored:
     for (comment, _), times in observed.items():
         # A comment that changed while it was read is stored once per observation.
         copies[comment] = max(copies[comment], times)
-    return _Stored(copies, {failure["item"] for failure in failures}, done)
+    # A title is named as in the watch list, or movie-1001 once its id is known.
+    named = {re.sub("^(movie|show)-", r"\1:id:", failure["item"]) for failure in failures}
+    return _Stored(copies, named, done)
 
 
 def _original(site: Served, folder: Path) -> _Stored:
