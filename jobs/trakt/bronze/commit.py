@@ -183,7 +183,7 @@ class _Load:
         report.files = report.bytes = 0
         for _ in self._read_all():
             pass
-        entries = {} if table is None else commit_entries(self._place, table, version)
+        entries = commit_entries(self._place, version)
         report.unchanged = entries.get("unchanged") or 0
         report.late_arrivals = entries.get("late_arrivals")
         for file in live_files(self._place, table):

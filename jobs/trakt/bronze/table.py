@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import re
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from jobs.trakt.bronze.place import TABLE
 from jobs.trakt.bronze.schema import PARTITION, SCHEMA
-from shared.errors import AccessDenied, StorageFull, StoreUnavailable, TelecineError, TransientError
+from shared.errors import AccessDenied, ObjectMissing, StorageFull, StoreUnavailable, TelecineError, TransientError
 from shared.storage import delta_error
 from shared.text import clean_text
 
@@ -211,21 +213,23 @@ def commit_files(
     )
 
 
-def commit_entries(place: BronzePlace, table: DeltaTable, version: int) -> dict[str, Any]:
+def commit_entries(place: BronzePlace, version: int) -> dict[str, Any]:
     """Return the entries of a commit; none if the log no longer has it.
 
     Args:
         place: the table.
-        table: the table at this version or a later one.
         version: the version that the commit created.
 
     Raises:
         StoreUnavailable: the log cannot be read.
     """
-    with delta_errors(place, "read the log of"):
-        # Newest first.
-        found = table.history(table.version() - version + 1)
-    return next((each for each in found if each.get("version") == version), {})
+    # Not by DeltaTable.history, which reads whole logs, and holds Python's lock while it waits for the store.
+    try:
+        log = place.store.read(f"{TABLE}/_delta_log/{version:020}.json")
+    except ObjectMissing:
+        return {}
+    actions = (json.loads(line) for line in log.splitlines() if line)
+    return next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
 
 
 def _commit(
