@@ -1,4 +1,4 @@
-"""Errors of local files that are no bug: a full disk, for temporary files as for any other."""
+"""Errors about a full disk, which a later attempt may not meet, for temporary files as for any other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A full disk is no bug: the step may be run again when there is space."""
+"""A full disk is not a bug: the step may be run again when there is space."""
 
 from __future__ import annotations
 
