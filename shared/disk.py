@@ -1,4 +1,4 @@
-"""Errors of local files that are no bug: a full disk, for temporary files as for any other."""
+"""Errors about a full disk, which a later attempt may not meet, for temporary files as for any other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from shared.errors import StorageFull
+from shared.errors import ConfigurationError, StorageFull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +23,16 @@ def full_disk() -> Iterator[None]:
 
     Raises:
         StorageFull: a local file could not be written.
+        ConfigurationError: there is no folder for temporary files.
     """
     try:
         yield
     except OSError as error:
+        if "No usable temporary directory" in str(error):
+            raise ConfigurationError(
+                f"there is no folder for temporary files: {error}; set TMPDIR to one that can be written to",
+                code="tmpdir",
+            ) from error
         # Libraries such as polars raise one without a number.
         if error.errno in FULL or "No space left on device" in str(error):
             raise StorageFull(

@@ -10,9 +10,10 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
-from shared.errors import StorageFull, TransientError, UsageError
+from shared.disk import FULL
+from shared.errors import ConfigurationError, StorageFull, TransientError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +86,8 @@ class ModelCache:
 
         Raises:
             UsageError: its path has a character that DuckDB or dbt takes for something else.
+            ConfigurationError: it cannot be created, or written to.
+            StorageFull: there is no space.
             TransientError: another build holds it for longer than a build may take.
         """
         if set(_REFUSED) & set(str(self.folder)):
@@ -92,8 +95,7 @@ class ModelCache:
                 f"the folder of builds {self.folder} has one of {' '.join(_REFUSED)} in its path; expected none; "
                 "choose another one with --model-dir"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a") as file:
+        with self._lock_file() as file:
             until = time.monotonic() + self._timeout_s
             while True:
                 try:
@@ -106,6 +108,19 @@ class ModelCache:
                         ) from None
                     time.sleep(_WAIT_S)
             yield
+
+    def _lock_file(self) -> IO[str]:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return (self.folder / "lock").open("a")
+        except OSError as error:
+            said = f"the folder of builds {self.folder} cannot be written to: {error.strerror}"
+            if error.errno in FULL:
+                raise StorageFull(f"{said}; free space there, then try again") from error
+            raise ConfigurationError(
+                f"{said}; expected a local folder of this user (uid {os.getuid()}); choose one with --model-dir",
+                code="model_dir",
+            ) from error
 
     def current(self) -> Cached | None:
         """Return the current build; None if there is none, or it cannot be read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from shared.settings import StepSettings, setting
 from shared.settings.base import HOW_IT_RUNS, LIMITS, WHERE, Group
@@ -16,6 +16,14 @@ MIN_RETENTION_DAYS: Final = 7
 """Days for which readers of older versions and running commits may need files that the newest version lacks."""
 
 _USERS: Final = Group("Users", 45)
+
+
+def _user(value: SecretStr) -> SecretStr:
+    # An empty variable would report a success, and leave the tombstone of a name that nobody has.
+    name = value.get_secret_value()
+    if not name.strip() or not name.isprintable():
+        raise ValueError("expected the name or slug of a user, without line breaks or bytes that are not UTF-8")
+    return value
 
 
 class BronzeSettings(StepSettings, pipeline="trakt"):
@@ -64,7 +72,7 @@ class TraktVacuumSettings(BronzeSettings, pipeline="trakt"):
 class EraseSettings(BuildsSettings, pipeline="trakt"):
     """Settings of `erase`, which removes a user's comments."""
 
-    user: SecretStr = setting(
+    user: Annotated[SecretStr, AfterValidator(_user)] = setting(
         description="Erase the comments of the user with this name or slug.",
         detail="Case is ignored. The name is neither logged nor recorded.",
         group=_USERS,

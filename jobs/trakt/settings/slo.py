@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date  # noqa: TC003 - pydantic resolves the annotations of fields
+from datetime import date
 from typing import Annotated, Final
 
 from pydantic import AwareDatetime, Field, PositiveInt
@@ -19,7 +19,8 @@ _ALERTS: Final = Group("Alerts", 30)
 class SloSettings(StepSettings, pipeline="trakt"):
     """Settings of `slo`, which measures the service levels of a day and of the 28 days up to it."""
 
-    day: date | None = setting(
+    # The service began in 2010; the window reaches back 28 days, which the first days of the calendar do not have.
+    day: Annotated[date, Field(ge=date(2010, 1, 1))] | None = setting(
         None,
         default_text="today",
         description="Measure this day of America/Chicago, such as 2026-11-29.",

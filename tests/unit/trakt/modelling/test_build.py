@@ -255,6 +255,13 @@ def test_rows_of_trakt_and_of_the_replayer_in_one_bucket_are_not_mixed(tmp_path:
         read_export(work)
 
 
+@pytest.mark.parametrize("folder", ["/dev/null/builds", "/proc/builds"])
+def test_a_folder_that_cannot_be_created_is_a_matter_of_configuration(tmp_path: Path, folder: str):
+    cache = ModelCache(settings_of(tmp_path, model_dir=folder))
+    with pytest.raises(ConfigurationError, match="--model-dir"), cache.locked():
+        pass
+
+
 def test_builds_in_one_folder_wait_for_each_other(tmp_path: Path):
     cache = ModelCache(settings_of(tmp_path), 0.2)
     with cache.locked(), pytest.raises(TransientError, match="another build has held"), cache.locked():
