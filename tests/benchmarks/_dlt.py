@@ -110,7 +110,7 @@ def dlt_python() -> str | None:
     try:
         if not done.exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, capture_output=True)
-            install = [python, "-m", "pip", "install", "--quiet", f"dlt[duckdb]=={VERSION}"]
+            install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", f"dlt[duckdb]=={VERSION}"]
             subprocess.run(install, check=True, capture_output=True, timeout=180)
             done.touch()
     except (OSError, subprocess.SubprocessError) as error:

@@ -55,7 +55,7 @@ def measured(argv: Sequence[str], folder: Path, environ: Mapping[str, str]) -> M
         process = subprocess.Popen(
             argv, cwd=folder, env=dict(environ), stdin=subprocess.DEVNULL, stdout=to, stderr=errors
         )
-    peaks: list[float] = [0.0]
+    peaks = [0.0, 0.0]
     ended = threading.Event()
     sampler = threading.Thread(target=_sample, args=(process.pid, peaks, ended), daemon=True)
     sampler.start()
@@ -70,14 +70,17 @@ def measured(argv: Sequence[str], folder: Path, environ: Mapping[str, str]) -> M
         err=err.read_text(errors="replace"),
         s=took,
         cpu_s=used.ru_utime + used.ru_stime,
-        largest_mb=used.ru_maxrss / 1024,
-        together_mb=max(*peaks, used.ru_maxrss / 1024),
+        largest_mb=peaks[0],
+        together_mb=max(peaks),
     )
 
 
 def _sample(root: int, peaks: list[float], ended: threading.Event) -> None:
+    # Not ru_maxrss: that of a child begins with what this process has when it forks.
     while not ended.wait(_EVERY_S):
-        peaks[0] = max(peaks[0], sum(map(_resident_mb, _tree(root))))
+        tree = _tree(root)
+        peaks[0] = max(peaks[0], *(_megabytes(process, "status", "VmHWM:") for process in tree))
+        peaks[1] = max(peaks[1], sum(_megabytes(process, "smaps_rollup", "Pss:") for process in tree))
 
 
 def _tree(root: int) -> list[int]:
@@ -98,9 +101,9 @@ def _tree(root: int) -> list[int]:
     return found
 
 
-def _resident_mb(process: int) -> float:
+def _megabytes(process: int, file: str, name: str) -> float:
     try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{process}/{file}").read_text().splitlines()
     except OSError:
         return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
