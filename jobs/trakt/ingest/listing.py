@@ -75,6 +75,7 @@ def read_list(answer: Answer) -> Listing:
         limit=answer.page_limit or None,
         page=answer.page,
         created=tuple(each.created for each in found),
+        at=answer.observed_at,
     )
     return Listing(found, len(items), facts)
 

@@ -12,6 +12,7 @@ listing that changes, fails or lies while it is read.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
@@ -72,6 +73,7 @@ class Facts:
         limit: comments per page that they state.
         page: number of the page that they state.
         created: times at which its comments were written, as the API writes them; as many as ``ids``, or none.
+        at: time of the answer by the API's clock.
     """
 
     ids: tuple[int, ...]
@@ -80,6 +82,7 @@ class Facts:
     limit: int | None = None
     page: int | None = None
     created: tuple[str, ...] = ()
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,8 @@ class Sweep:
         self._extra: deque[Want] = deque()
         self._cursor = 1
         self._safe: set[int] = set()
-        self._new: set[int] = set()
+        self._new: dict[int, datetime] = {}
+        self._growth: list[tuple[datetime, int]] = []
         self._items: int | None = None
         self._first_items: int | None = None
         self._fallen = 0
@@ -232,7 +236,9 @@ class Sweep:
         self._answered(want)
         if self.started is not None:
             new = zip(facts.ids, facts.created, strict=False)
-            self._new.update(each for each, text in new if (time := moment(text)) is not None and time > self.started)
+            self._new.update(
+                {each: time for each, text in new if (time := moment(text)) is not None and time > self.started}
+            )
         if want.purpose == "slice":
             return self._take_slice(want, facts)
         if not self._fits(want, facts):
@@ -244,7 +250,7 @@ class Sweep:
                 self.stopped = "BORDER_CHANGED"
                 return 0
             # New comments on pages before this one are not counted as new: deletions could hide behind them.
-            self._hides_new = bool(facts.ids) and self._new.issuperset(facts.ids)
+            self._hides_new = bool(facts.ids) and self._new.keys() >= set(facts.ids)
         repeated = len(self.ids.intersection(facts.ids) - page.ids)
         self.duplicates += repeated
         is_new = not self.ids.issuperset(facts.ids)
@@ -256,6 +262,8 @@ class Sweep:
             if self._empty >= _EMPTY_RUN:
                 self._give_up("EMPTY_RUN")
             self._compare(want.page)
+            if facts.at is not None and facts.item_count is not None and self._first_items is not None:
+                self._growth.append((facts.at, facts.item_count - self._first_items + self._fallen))
         elif (successor := self._pages.get(want.page + 1)) is None or successor.reads:
             # Read after its successor: whatever moved between the two is now in one of them.
             self._safe.add(want.page)
@@ -340,13 +348,19 @@ class Sweep:
         if self._extra or self._are_borders_recompared:
             return
         # A deletion together with an insert leaves the number of items as it was. But then more comments were written
-        # than the number grew, and fell, tells. It is not known where, so that all borders are compared again; it takes
-        # both within the seconds of one sweep of one title.
+        # than the number grew, and fell, tells: by the end, or by an earlier answer, if a hidden comment came later. It
+        # is not known where, so that all borders are compared again; it takes both within the seconds of one sweep of
+        # one title. Not seen: a deletion together with a hidden comment, both between the same two answers.
         read = self._read_pages()
         last = self._pages[read[-1]] if read else None
         if last is None or last.items is None or self._first_items is None:
             return
-        if self._hides_new or len(self._new) > last.items - self._first_items + self._fallen:
+        written = sorted(self._new.values())
+        if (
+            self._hides_new
+            or len(written) > last.items - self._first_items + self._fallen
+            or any(bisect_left(written, at) > grown for at, grown in self._growth)
+        ):
             self._are_borders_recompared = True
             self.notes.add("DELETED_MEANWHILE")
             for number in reversed(read[:-1]):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from jobs.trakt.ingest.sweep import Facts, Known, Sweep, Want
 
-__all__ = ["Failed", "ListingSite", "drive", "facts"]
+__all__ = ["START", "Failed", "ListingSite", "drive", "facts"]
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 OLD = "2026-05-01T00:00:00.000Z"

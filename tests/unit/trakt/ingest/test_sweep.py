@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.trakt.ingest.sweep import Facts, Known, Sweep, Want
-from tests.unit.trakt.ingest.listing_site import ListingSite, drive, facts
+from tests.unit.trakt.ingest.listing_site import START, ListingSite, drive, facts
 
 CASES = Path(__file__).parents[3] / "trakt_cases"
 
@@ -135,6 +136,28 @@ def test_a_deletion_that_an_insert_hides_from_the_count_is_found():
     drive(site, sweep)
     assert 4 in sweep.ids
     assert "DELETED_MEANWHILE" in sweep.notes
+
+
+def test_a_deletion_that_an_insert_and_a_later_hidden_one_hide_from_the_count_is_found():
+    site = ListingSite(list(range(1, 10)), most=3)
+    sweep = Sweep(limit=3)
+    sweep.started = START
+    changes = {1: ["delete", "insert"], 2: ["hide"]}
+    seconds = 0
+    while (want := sweep.next()) is not None:
+        for change in changes.get(seconds // 10, []):
+            if change == "delete":
+                site.delete(0)
+            else:
+                site.insert()
+        if "hide" in changes.get(seconds // 10, []):
+            site.hidden = frozenset({site.ids[-1]})
+        # An inserted comment was written 5 s after the start: after the first answer, and before the second.
+        sweep.landed(want, replace(site.get(want), at=START + timedelta(seconds=seconds)))
+        seconds += 10
+    assert 4 in sweep.ids
+    assert "DELETED_MEANWHILE" in sweep.notes
+    assert sweep.complete
 
 
 def test_one_poisoned_comment_costs_only_itself():
