@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -12,7 +13,10 @@ import pytest
 from jobs.trakt.api.client import TraktClient
 from jobs.trakt.commands import STEPS
 from jobs.trakt.errors import AmbiguousTitle
+from jobs.trakt.ingest.ledger import Ledger
+from jobs.trakt.ingest.process import is_dead
 from jobs.trakt.ingest.title_reading import TitleReader
+from shared.database.session import transaction
 from shared.errors import TransientError, UsageError
 from shared.step.execute import execute
 from tests.postgres_server import database, postgres  # noqa: F401
@@ -151,6 +155,14 @@ def test_a_document_that_was_planned_in_a_committed_load_is_settled_by_the_next_
             ("rating", "skipped", "INTERRUPTED", 2),
             ("title", "skipped", "INTERRUPTED", 1),
         ]
+
+
+def test_transactions_that_ask_at_once_find_an_ended_process_ended_and_a_live_one_alive(database):
+    settings = database.settings()
+    ledger = Ledger(settings, "run-1", "alive", date(2026, 11, 30))
+    with ledger.alive(), transaction(settings) as first, transaction(settings) as second:
+        assert [is_dead(session, "ended") for session in (first, second)] == [True, True]
+        assert [is_dead(session, "alive") for session in (first, second)] == [False, False]
 
 
 def test_a_title_is_gone_after_404_on_three_days_and_keeps_its_rows(trakt):

@@ -21,7 +21,10 @@ _LOCK: Final = "telecine trakt ingest "
 
 def is_dead(session: DatabaseSession, owner: str) -> bool:
     """Return whether the process with this name has ended: its lock is free."""
-    free = session.rows("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0)) AS free", name=f"{_LOCK}{owner}")
+    # Shared: two transactions that ask at once must not take each other for the process.
+    free = session.rows(
+        "SELECT pg_try_advisory_xact_lock_shared(hashtextextended(:name, 0)) AS free", name=f"{_LOCK}{owner}"
+    )
     return bool(free[0].free)
 
 
