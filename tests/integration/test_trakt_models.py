@@ -25,6 +25,7 @@ import pytest
 from pydantic import SecretStr
 
 from jobs.trakt.audit import silver
+from jobs.trakt.audit.history import State
 from jobs.trakt.audit.model import Check
 from jobs.trakt.bronze.live_files import snapshot
 from jobs.trakt.bronze.place import BronzePlace
@@ -333,7 +334,10 @@ def test_the_audit_computes_the_same_silver_from_bronze_also_for_ties_returns_an
     expected = dict(
         silver._expected(place, snapshot(place), VerifySettings(user_salt=SecretStr(SALT), silver_share=1.0), check)
     )
-    found = {row["comment_id"]: row for row in world.query(SELECT)}
+    found = {
+        row["comment_id"]: {**row, "history": [State(**state) for state in row["history"]]}
+        for row in world.query(SELECT)
+    }
     assert found.keys() == expected.keys()
     assert {frozenset(row) for row in expected.values()} == {frozenset({*COLUMNS, "history"})}
     differing = [
@@ -348,7 +352,7 @@ def test_the_audit_computes_the_same_silver_from_bronze_also_for_ties_returns_an
     assert {row["season"] for row in tied} == {None, 1, 2}
     # Without any valid time, nothing but the hash decides a tie.
     assert any(row["created_at"] is row["updated_at"] is None for row in tied)
-    changes = {state["change"] for row in expected.values() for state in row["history"]}
+    changes = {state.change for row in expected.values() for state in row["history"]}
     assert changes >= {"first", "edited", "counted", "moved", "deleted", "returned"}
     assert check.codes.total() == 0
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-__all__ = ["NO_TITLE", "Sighting", "Title", "history_of"]
+__all__ = ["NO_TITLE", "Sighting", "State", "Title", "history_of"]
 
 Title = tuple[str | None, int | None, int | None, int | None]
 """Kind, Trakt id, season and episode."""
@@ -37,10 +37,40 @@ class Sighting(Protocol):
     def title(self) -> Title | None: ...  # noqa: D102 - see the class
 
 
+class State(NamedTuple):
+    """What a comment was from one change to the next; a tuple, since a dictionary takes 320 bytes more.
+
+    Attributes:
+        valid_from: when it was first seen so.
+        valid_to: when the next state was seen; None for the last one.
+        change: first, edited, counted, moved, deleted, returned or other.
+        payload_sha: digits of the payload's hash; None if it was gone.
+        title_kind: movie or show.
+        title_id_trakt: Trakt's id of the title.
+        season: number of the season.
+        episode: number of the episode.
+        likes: number of likes.
+        replies: number of replies.
+        likes_change: likes minus those that were known before.
+    """
+
+    valid_from: datetime
+    valid_to: datetime | None
+    change: str
+    payload_sha: str | None
+    title_kind: str | None
+    title_id_trakt: int | None
+    season: int | None
+    episode: int | None
+    likes: int | None
+    replies: int | None
+    likes_change: int | None
+
+
 def history_of(
     seen: Iterable[Sighting], gone: Iterable[datetime], values: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return the states of a comment, one row each time that its payload or title changed or that it was gone.
+) -> list[State]:
+    """Return the states of a comment, one each time that its payload or title changed or that it was gone.
 
     Args:
         seen: the sighting that counts at each instant, oldest first.
@@ -53,7 +83,7 @@ def history_of(
     moments.sort(key=lambda moment: moment[:2])
     # Before a title is known, it was that one too.
     title = next((one.title for _, _, one in moments if one is not None and one.title is not None), None)
-    rows: list[dict[str, Any]] = []
+    states: list[State] = []
     # The last known value of each field.
     known: dict[str, Any] = {}
     state: tuple[str | None, Title | None] | None = None
@@ -64,28 +94,24 @@ def history_of(
         state = (None if one is None else one.sha, title)
         if state == before:
             continue
-        if rows:
-            rows[-1]["valid_to"] = at
+        if states:
+            states[-1] = states[-1]._replace(valid_to=at)
         now = {} if one is None else values[one.sha]
         likes, likes_before = now.get("likes"), known.get("likes")
-        kind, number, season, episode = title or NO_TITLE
-        rows.append(
-            {
-                "valid_from": at,
-                "valid_to": None,
-                "change": "deleted" if one is None else _change(now, known, before, is_moved=title != last_title),
-                "payload_sha": state[0],
-                "title_kind": kind,
-                "title_id_trakt": number,
-                "season": season,
-                "episode": episode,
-                "likes": likes,
-                "replies": now.get("replies"),
-                "likes_change": None if likes is None or likes_before is None else likes - likes_before,
-            }
+        states.append(
+            State(
+                at,
+                None,
+                "deleted" if one is None else _change(now, known, before, is_moved=title != last_title),
+                state[0],
+                *(title or NO_TITLE),
+                likes,
+                now.get("replies"),
+                None if likes is None or likes_before is None else likes - likes_before,
+            )
         )
         known |= {name: value for name, value in now.items() if value is not None}
-    return rows
+    return states
 
 
 def _change(

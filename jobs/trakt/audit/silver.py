@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow.parquet as pq
 
-from jobs.trakt.audit.history import NO_TITLE, history_of
+from jobs.trakt.audit.history import NO_TITLE, State, history_of
 from jobs.trakt.bronze.data_files import open_parquet
 from jobs.trakt.bronze.live_files import snapshot
 from jobs.trakt.modelling.environment import salt
@@ -110,6 +110,7 @@ def _compare(target: Path, expected: dict[int, dict[str, Any]], share: float, ch
                 if not is_chosen(number, share):
                     continue
                 check.checked += 1
+                row["history"] = [State(**state) for state in row["history"] or ()]
                 wanted = expected.pop(number, None)
                 if wanted is None:
                     check.add("SILVER_EXTRA", f"comment {number}", "bronze has no observation of it")

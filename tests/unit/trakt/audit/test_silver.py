@@ -60,6 +60,8 @@ def compare(place: PlainPlace, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         settings = VerifySettings(user_salt=SALT)
         found = silver.snapshot(place)
         rows = dict(silver._expected(place, found, settings, Check("")))
+        for row in rows.values():
+            row["history"] = [state._asdict() for state in row["history"]]
         change(rows)
 
         def export(_: VerifySettings, target: Path) -> Any:
