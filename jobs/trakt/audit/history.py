@@ -38,7 +38,7 @@ class Sighting(Protocol):
 
 
 class State(NamedTuple):
-    """What a comment was from one change to the next; a tuple, since a dictionary takes 320 bytes more.
+    """A state of a comment, from one change to the next; a tuple, since a dictionary takes 320 bytes more.
 
     Attributes:
         valid_from: when it was first seen so.
