@@ -111,7 +111,7 @@ def case_loads() -> list[tuple[int, Load]]:
     odd = Load("times").page(
         moment(2), MOVIE, *(comment(40 + place, created_at=value.split(" ")[0]) for place, value in enumerate(times))
     )
-    # Two states in the same second: that which was changed last is the newer one.
+    # Two states in the same second: the one that was changed last is the newer one.
     tie = Load("tie").feed(moment(3), ("movie-9", comment(60, comment="late", updated_at="2026-05-05T00:00:00.000Z")))
     tie.page(moment(3), MOVIE, comment(60, comment="early", updated_at="2026-05-03T00:00:00.000Z"))
     lost = Load("lost")
@@ -576,7 +576,7 @@ def test_every_figure_has_a_value_or_a_reason(world: World):
 
 
 def test_metricflow_answers_what_gold_has(world: World, tmp_path: Path):
-    # mf wants the manifest below the project, and the project is read-only: links to it, in a folder of our own.
+    # mf expects the manifest below the project, which is read-only, so a folder of our own has links to both.
     for path in PROJECT.iterdir():
         (tmp_path / path.name).symlink_to(path)
     work = Workplace(tmp_path / "work")
