@@ -1,4 +1,4 @@
-"""Copy silver's comments out of the current DuckDB file, by the Python of dbt's environment, which has DuckDB."""
+"""Copy silver's comments out of the current DuckDB file, with the Python of dbt's environment, which has DuckDB."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ relation.write_parquet(target)
 
 
 def export_silver(settings: ModelSettings, target: Path) -> Cached | None:
-    """Copy the comments to a Parquet file, and return the build that they are of; None if there is none here.
+    """Copy the comments to a Parquet file, and return the build that they come from; None if there is no build.
 
     Args:
         settings: name the folder of builds, and dbt's Python.
