@@ -1,4 +1,4 @@
-"""The trakt workflows: ingest, model, publish, slo; backfills; two crons, and gauges for alerts."""
+"""The trakt workflows: the daily run, backfills, two crons, and gauges for alerts."""
 
 from __future__ import annotations
 

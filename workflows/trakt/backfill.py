@@ -1,4 +1,4 @@
-"""The WorkflowTemplate ``trakt-backfill``: backfill, model, publish; ``trakt-freshness`` measures its days."""
+"""The WorkflowTemplate ``trakt-backfill``: backfill, model and publish, without slo, which ``trakt-freshness`` runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["NAME", "build"]
 
 NAME: Final = "trakt-backfill"
-# In the ledger, its steps are of this pipeline.
+# The pipeline to which its steps belong in the ledger.
 _PIPELINE: Final = "trakt"
 
 
@@ -29,14 +29,14 @@ def build() -> WorkflowTemplate:
     """Return the WorkflowTemplate."""
     return workflow_template(
         NAME,
-        title="**trakt-backfill**: all comments of titles",
-        description="Reads titles in full, builds and publishes gold. Submit it again to resume; try `dry-run` first.",
+        title="**trakt-backfill**: all comments on titles",
+        description="Reads titles in full, then builds and publishes gold. Try `dry-run` first; resubmit to resume.",
         entrypoint=MAIN,
         arguments=arguments(BACKFILL_FORM),
         templates=[
             main(
                 BACKFILL_FORM,
-                "Backfill, model and publish, with the values of the form.",
+                "Backfill, model and publish, with the form's values.",
                 title="The whole backfill",
             ),
             _stages(),
@@ -45,7 +45,7 @@ def build() -> WorkflowTemplate:
             publish(NAME),
             *exit_templates(NAME, {_PIPELINE: CODES}, of=_PIPELINE),
         ],
-        # A million comments are 4,000 requests, 40 minutes; a million titles are not backfilled.
+        # A million comments take 4,000 requests, 40 minutes; no watch list has a million titles.
         deadline_s=20 * 3600,
     )
 

@@ -9,4 +9,4 @@ from jobs.trakt.errors import PAGE_CODES, TitleUnknown
 __all__ = ["CODES"]
 
 CODES: Final = (*PAGE_CODES, TitleUnknown.default_code)
-"""Codes of titles that failed: that of a page of theirs, or that they are unknown."""
+"""Codes of failed titles: the code of one of their pages, or the code of an unknown title."""

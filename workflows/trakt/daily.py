@@ -1,4 +1,4 @@
-"""The WorkflowTemplate ``trakt``: ingest, model, publish, slo; its entrypoint ``freshness`` only measures."""
+"""The WorkflowTemplate ``trakt``: ingest, model, publish and slo; its entrypoint ``freshness`` runs slo only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["DEADLINE_S", "FRESHNESS", "NAME", "build"]
 
 NAME: Final = "trakt"
 FRESHNESS: Final = "freshness"
-"""Entrypoint that only measures."""
+"""The entrypoint that runs ``slo`` only."""
 
 DEADLINE_S: Final = 2 * 3600
 """With the start deadline of the cron, a daily run ends by 07:30."""
@@ -36,11 +36,11 @@ def build() -> WorkflowTemplate:
     return workflow_template(
         NAME,
         title="**trakt**: comments and ratings to gold and service levels",
-        description="Asks for what has changed, builds and publishes gold, and measures. A bad page costs that page.",
+        description="Reads what has changed, builds and publishes gold, and measures. A bad page affects one title.",
         entrypoint=MAIN,
         arguments=arguments(FORM),
         templates=[
-            main(FORM, "Ingest, model, publish and slo, with the values of the form."),
+            main(FORM, "Ingest, model, publish and slo, with the form's values."),
             _stages(),
             _freshness(),
             ingest(FORM),
@@ -56,7 +56,7 @@ def build() -> WorkflowTemplate:
 def _freshness() -> DAG:
     return DAG(
         name=FRESHNESS,
-        annotations=shown("Service levels only", "Measures the day, and asks the API nothing."),
+        annotations=shown("Service levels only", "Measures the day; sends no API requests."),
         tasks=[Task(name="slo", template="slo", arguments=passed(SLO, "workflow", day=from_form("workflow", "as-of")))],
     )
 
@@ -66,7 +66,7 @@ def _stages() -> DAG:
     tasks = [
         Task(name="ingest", template="ingest", arguments=passed(INGEST, "inputs"), when=IS_ENABLED),
         *modelled("ingest", MODEL),
-        # Also after a failure, which it shows; not if the pipeline is disabled.
+        # Runs after a failure too, because it reports what the failure missed; not if the pipeline is disabled.
         Task(
             name="slo",
             template="slo",
@@ -75,5 +75,5 @@ def _stages() -> DAG:
             " && (publish.Succeeded || publish.Failed || publish.Errored || publish.Skipped || publish.Omitted)",
         ),
     ]
-    # A failed ingest fails the run once what it had read is published and measured.
+    # A failed ingest fails the run, but only once what it read is published and measured.
     return stages(FORM, tasks, all_count=True)

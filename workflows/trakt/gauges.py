@@ -19,11 +19,14 @@ _TITLE_DAYS: Final = {"fresh": "window-fresh", "all": "window-title-days"}
 _OTHERS: Final = {
     "telecine_trakt_budget_spent_percent": (
         "budget-spent-percent",
-        "Share of the error budget of 28 days that is spent.",
+        "Percentage of the 28-day error budget that is spent.",
     ),
-    "telecine_trakt_throttled_hour": ("throttled-hour", "Most answers with status 429 in an hour of the last day."),
-    "telecine_trakt_minutes_late": ("minutes-late", "Minutes by which the latest title of the last day was late."),
-    "telecine_trakt_late_arrivals": ("late-arrivals", "Comments of the last day that arrived 7 days late or more."),
+    "telecine_trakt_throttled_hour": ("throttled-hour", "Largest number of 429 answers in one hour of the last day."),
+    "telecine_trakt_minutes_late": (
+        "minutes-late",
+        "Minutes after 09:00 at which the last title became fresh.",
+    ),
+    "telecine_trakt_late_arrivals": ("late-arrivals", "Comments of the last day that arrived more than 7 days late."),
 }
 
 COUNTS: Final = (
@@ -33,20 +36,20 @@ COUNTS: Final = (
     *_TITLE_DAYS.values(),
     *(count for count, _ in _OTHERS.values()),
 )
-"""Counts of ``slo`` that are gauges."""
+"""Counts of ``slo`` that are exported as gauges."""
 
 
 def gauges(pipeline: str) -> list[Prometheus]:
     """Return the gauges. They keep their values until the next run of ``slo``.
 
     Args:
-        pipeline: the pipeline, as a label.
+        pipeline: name of the pipeline, for labels.
     """
     return [
         *(
             gauge(
                 "telecine_trakt_alert",
-                "Whether an alert of the service levels is open.",
+                "1 if the service-level alert is open, otherwise 0.",
                 f"alert-{alert}",
                 pipeline,
                 alert=alert,
@@ -54,15 +57,15 @@ def gauges(pipeline: str) -> list[Prometheus]:
             for alert in _ALERTS
         ),
         *(
-            gauge("telecine_trakt_titles", "Titles of the last day by state.", count, pipeline, state=state)
+            gauge("telecine_trakt_titles", "Titles of the last day, by state.", count, pipeline, state=state)
             for state, count in _TITLES.items()
         ),
         *(
-            gauge("telecine_trakt_pages", "Pages of the last day by state.", count, pipeline, state=state)
+            gauge("telecine_trakt_pages", "Pages of the last day, by state.", count, pipeline, state=state)
             for state, count in _PAGES.items()
         ),
         *(
-            gauge("telecine_trakt_title_days", "Title-days of 28 days by state.", count, pipeline, state=state)
+            gauge("telecine_trakt_title_days", "Title-days of 28 days, by state.", count, pipeline, state=state)
             for state, count in _TITLE_DAYS.items()
         ),
         *(gauge(name, text, count, pipeline) for name, (count, text) in _OTHERS.items()),

@@ -12,7 +12,7 @@ from workflows.trakt.forms import BRANCH
 
 __all__ = ["PIPELINE"]
 
-# The zone of the objective: fresh by 09:00.
+# The time zone of the objective: fresh by 09:00.
 _ZONE: Final = "America/Chicago"
 
 PIPELINE: Final = Pipeline(
@@ -26,10 +26,10 @@ PIPELINE: Final = Pipeline(
             "trakt-daily",
             schedule="0 5 * * *",
             title="trakt, every morning",
-            description="Asks for what has changed since yesterday; starts by 05:30 and ends by 07:30.",
+            description="Reads what has changed since yesterday; starts by 05:30 and ends by 07:30.",
             start_deadline_s=1800,
             suspend=True,
-            # A day that is not read cannot be read later: ratings are those of the moment.
+            # A missed day cannot be read later: the API returns only current ratings.
             stop=None,
             timezone=_ZONE,
         ),
@@ -37,8 +37,8 @@ PIPELINE: Final = Pipeline(
             "trakt-freshness",
             schedule="0 9 * * *",
             title="trakt, service levels at 09:00",
-            description="Measures which titles were fresh by 09:00. Asks the API nothing.",
-            # A late measurement has the same result, because it is of 09:00.
+            description="Measures which titles were fresh by 09:00; sends no API requests.",
+            # A late measurement has the same result, because it measures the state at 09:00.
             start_deadline_s=4 * 3600,
             entrypoint=daily.FRESHNESS,
             suspend=True,

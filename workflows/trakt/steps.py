@@ -30,20 +30,20 @@ _PIPELINE: Final = "trakt"
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 
-# Two processes with one key share its quota in the database. Of two pods, one would mostly wait: it waits here instead,
-# without holding memory. There is one key per installation, so there is one mutex.
+# Processes with the same key share its quota in the database, so one of two pods would mostly wait. The mutex makes it
+# wait before it starts, without holding memory. There is one key per installation, so there is one mutex.
 _QUOTA: Final = "trakt-quota"
 
 # A commit of 250,000 comments takes 0.5 GB of memory; page objects are sent to the store as they arrive.
 _READER: Final = Size("100m", "384Mi", "1", "1536Mi", tmp="2Gi", storage="64Mi", storage_limit="3Gi")
-# Models over a million comments: 1 GB in DuckDB and dbt; its Parquet files and the DuckDB file are in /tmp.
+# Models of a million comments take 1 GB in DuckDB and dbt; the Parquet files and the DuckDB file are in /tmp.
 _MODELLER: Final = Size("500m", "1Gi", "2", "2Gi", tmp="8Gi", storage="256Mi", storage_limit="10Gi")
-# Gold of 2,000 titles and a year of days is below 1 GB.
+# A year of gold for 2,000 titles takes less than 1 GB.
 _PUBLISHER: Final = Size("100m", "256Mi", "1", "1Gi", tmp="2Gi", storage="64Mi", storage_limit="3Gi")
 
 
 def ingest(form: Sequence[Field]) -> Container:
-    """Return the step that asks for what has changed.
+    """Return the step that reads what has changed.
 
     Args:
         form: form of the Workflow, to detect unknown parameters.
@@ -51,7 +51,7 @@ def ingest(form: Sequence[Field]) -> Container:
     return _reader(
         "ingest",
         title="Ingest",
-        description="Asks for what has changed, and each title in full once in some days. Waits for the key's quota.",
+        description="Reads what has changed, and each title in full every few days. Waits for the key's quota.",
         # 9,000 requests fit into 90 minutes.
         deadline_s=90 * _MINUTE,
         parameters=INGEST,
@@ -87,7 +87,7 @@ def model(pipeline: str = _PIPELINE, parameters: Sequence[Field] = MODEL) -> Con
     return _step(
         "model",
         title="Model",
-        description="Builds and tests silver and gold with dbt, from the loads that it has not taken yet.",
+        description="Builds and tests silver and gold with dbt, from the loads not processed yet.",
         deadline_s=_HOUR,
         size=_MODELLER,
         parameters=parameters,
@@ -104,7 +104,7 @@ def publish(pipeline: str = _PIPELINE) -> Container:
     """
     return _step(
         "publish",
-        # Not `publish`, because that of gamedata has a report in the same run of media.
+        # Not `publish`: in a run of media, the publish step of gamedata has a report of that name.
         stage="publish_trakt",
         title="Publish",
         description="Copies gold to PostgreSQL, all tables in one transaction.",
@@ -121,11 +121,11 @@ def slo() -> Container:
     return _step(
         "slo",
         title="Service levels",
-        description="Measures freshness and pages of the day, writes the page, sends alerts and sets their gauges.",
+        description="Measures the day's freshness and pages, writes a report, sends alerts and sets their gauges.",
         deadline_s=10 * _MINUTE,
         size=SMALL,
         parameters=SLO,
-        # It reads the ledger only, and announces alerts itself: a missed objective does not fail the run.
+        # It reads only the ledger. It sends alerts itself, because a missed objective does not fail the run.
         secrets=(DATABASE, NOTIFY),
         counts=COUNTS,
         metrics=step_metrics(_PIPELINE, "slo", *gauges(_PIPELINE)),
@@ -143,7 +143,7 @@ def _reader(
     form: Sequence[Field],
     pipeline: str = _PIPELINE,
 ) -> Container:
-    """Return a step that asks the API: with the key, and under the mutex of its quota."""
+    """Return a step that sends API requests: it has the key, and holds the mutex of the key's quota."""
     return _step(
         name,
         title=title,
@@ -175,7 +175,7 @@ def _step(
     variables: dict[str, str] | None = None,
     synchronization: Synchronization | None = None,
 ) -> Container:
-    """Return the step that runs ``telecine trakt NAME``, also in another WorkflowTemplate of the pipeline."""
+    """Return the step that runs ``telecine trakt NAME``, in any WorkflowTemplate of the pipeline."""
     return step(
         name,
         [_PIPELINE, name],

@@ -1,4 +1,4 @@
-"""The tasks that both DAGs of stages have: ``model`` and ``publish``, after the step that reads the API."""
+"""The tasks that both DAGs have in common: ``model`` and ``publish``, after the step that reads the API."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def modelled(reader: str, parameters: Sequence[Field]) -> list[Task]:
 def _has_read(task: str) -> str:
     """Return the condition under which the models run.
 
-    They also run after bad items or failed titles (65), and after an API that stopped answering (75): what had arrived
-    until then is committed. They do not run after a dry run, or if an operator must act first.
+    They also run after bad items or failed titles (65), and after the API stopped answering (75), because what had
+    arrived is committed. They do not run after a dry run, or if an operator must act first.
     """
     codes = [str(code) for code in (EXIT_OK, EXIT_DATA, EXIT_TRANSIENT)]
     wet = f"sprig.b64dec({parameter('inputs', 'dry-run', in_expression=True)}) != 'true'"

@@ -95,6 +95,8 @@ def half_life(
     if n < use.half_life_n_min:
         reason = "TOO_FEW" if times else "NO_DATA"
         return HalfLife(n=n, reason=reason, left_out=left_out, from_first=is_first)
+    if end <= 0:  # all are at the first one, and that is as old as the last look
+        return HalfLife(n=n, reason="AGE_INVALID", left_out=left_out, from_first=is_first)
     return _fitted(times, end, left_out, use, from_first=is_first)
 
 

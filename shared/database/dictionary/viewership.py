@@ -80,7 +80,7 @@ _UPLOADS: Final[Mapping[str, Relation]] = {
             "platform": "platform of its format; NULL until read",
             "domain": "such as `Distribution Partners`; NULL until read",
             "label": "`Viewership`, `Revenue` or `Both`: what a row counts; NULL until read",
-            "format": "name and version of its [format](viewership.md#formats), such as `xumo-1`; NULL until read",
+            "format": "name and version of its [format](viewership-formats.md), such as `xumo-1`; NULL until read",
             "choices": "what the user chose: name of the flag -> value",
             "answers": "flags and values that answer its question, one list per answer; the user fills in null values",
             "status": "[status](viewership-codes.md#status-of-an-upload)",

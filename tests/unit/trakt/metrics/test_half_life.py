@@ -152,6 +152,11 @@ def test_from_the_first_comment_the_first_is_no_evidence():
     assert half_life([5.0, *(time + 5 for time in others)], 65.0, True).value == pytest.approx(60.0, rel=1e-6)
 
 
+def test_from_a_first_comment_as_old_as_the_last_look_there_is_no_age():
+    found = half_life([1.0] * 41, 1.0, True)
+    assert (found.n, found.reason) == (40, "AGE_INVALID")
+
+
 def test_times_of_a_thousandth_of_the_age_do_not_overflow():
     found = half_life([1e-3] * 20 + [3e-3] * 20, 100_000.0)
     assert found.value == pytest.approx(2e-3 * math.log(2), rel=1e-9)

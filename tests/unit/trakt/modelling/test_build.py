@@ -257,7 +257,7 @@ def test_rows_of_trakt_and_of_the_replayer_in_one_bucket_are_not_mixed(tmp_path:
 
 @pytest.mark.parametrize("folder", ["/dev/null/builds", "/proc/builds"])
 def test_a_folder_that_cannot_be_created_is_a_configuration_error(tmp_path: Path, folder: str):
-    cache = ModelCache(settings_of(tmp_path, model_dir=folder))
+    cache = ModelCache(settings_of(tmp_path, model_dir=folder), 9)
     with pytest.raises(ConfigurationError, match="--model-dir"), cache.locked():
         pass
 
