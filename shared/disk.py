@@ -1,4 +1,4 @@
-"""Errors about a full disk, which a later attempt may not meet, for temporary files as for any other."""
+"""Errors about a full disk: transient, for temporary files as for any others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """Translate an OSError about a full disk, which nothing closer to the file has translated.
+    """Translate an OSError about a full disk that no code closer to the file has translated.
 
     Raises:
         StorageFull: a local file could not be written.
@@ -30,7 +30,7 @@ def full_disk() -> Iterator[None]:
     except OSError as error:
         if "No usable temporary directory" in str(error):
             raise ConfigurationError(
-                f"there is no folder for temporary files: {error}; set TMPDIR to one that can be written to",
+                f"there is no folder for temporary files: {error}; set TMPDIR to a writable folder",
                 code="tmpdir",
             ) from error
         # Libraries such as polars raise one without a number.

@@ -24,8 +24,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: float) -> int:
     """Send a POST, and return the status of the answer, whose body is not read.
 
-    The limit is that of the whole exchange. A socket's timeout is that of one read: a server that sends a byte at a
-    time would hold its client for hours.
+    The limit applies to the whole exchange. A socket's timeout applies to each read, so a server that sends a byte at a
+    time could hold its client for hours.
 
     Args:
         url: an http or https URL.

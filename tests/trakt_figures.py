@@ -109,7 +109,7 @@ def gamma_probability(x: float, shape: float) -> float:
     def density(u: float) -> float:
         return 2 * math.exp((2 * shape - 1) * math.log(u) - u * u - scale) if u > 0 else 0.0
 
-    # Nothing is left of the mean by more than 12 deviations.
+    # More than 12 deviations below the mean, the density is negligible.
     least = max(0.0, shape - 12 * math.sqrt(shape) - 12)
     low = math.sqrt(least)
     return simpson(density, low, math.sqrt(x)) if x > least else 0.0
@@ -125,7 +125,7 @@ def rate_likelihood(rate: float, times: list[float], end: float) -> float:
     n, total = len(times), math.fsum(times)
     if abs(rate * end) < 1e-9:
         return -n * math.log(end)
-    # For a rising rate, the same turned round.
+    # For a rising rate, the same mirrored in time.
     scale = math.log(abs(rate)) - math.log1p(-math.exp(-abs(rate) * end)) + min(rate, 0) * end
     return n * scale - rate * total
 

@@ -328,7 +328,7 @@ class _Maker:
             user=who,
             created=written,
             first_seen=self._begin if written < self._begin else self.end,
-            # A rating of 0 is none.
+            # A rating of 0 means that there is none.
             rating_first=item["user_rating"] or None,
             rating=item["user_rating"] or None,
             likes=item["likes"],

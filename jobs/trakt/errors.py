@@ -156,7 +156,7 @@ TMDB_CODES: Final[dict[str, str]] = {
     "TMDB_UNAUTHORIZED": "TMDb does not accept the token; set TMDB_READ_ACCESS_TOKEN to an API read access token of"
     " https://www.themoviedb.org/settings/api",
     "TMDB_RATE_LIMITED": "TMDb limits the requests of this address; the next sweep of each title reads its metadata",
-    "TMDB_UNAVAILABLE": "TMDb does not answer usably; the next sweep of each title reads its metadata",
+    "TMDB_UNAVAILABLE": "TMDb returns no usable answer; the next sweep of each title reads its metadata",
     "TMDB_REFUSED": "TMDb refuses the request; check --tmdb-base-url and the proxy",
 }
 """Code of titles without TMDb metadata -> meaning and next step; it is a warning, and fails neither title nor run."""

@@ -155,7 +155,7 @@ def test_before_nine_and_for_days_of_the_past_no_alert_changes(ledger: Ledger, h
     assert open_alerts(measured(ledger)) == {"breach"}
 
 
-def test_every_channel_sends_it_once_also_one_that_failed_or_came_later(
+def test_every_channel_sends_an_alert_once_even_if_it_failed_or_was_added_later(
     ledger: Ledger, hook: WebhookSink, post: MailSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unread(ledger, 29)
@@ -176,14 +176,14 @@ def test_every_channel_sends_it_once_also_one_that_failed_or_came_later(
     assert post.got[0]["Subject"] == "telecine: trakt slo alert (SLO_BREACH)"
 
 
-def test_never_sends_nothing(ledger: Ledger, hook: WebhookSink, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notify_on_never_sends_nothing(ledger: Ledger, hook: WebhookSink, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELECINE_NOTIFY_ON", "never")
     unread(ledger, 29)
     assert open_alerts(measured(ledger)) == {"breach"}
     assert hook.got == []
 
 
-def test_a_channel_that_is_away_does_not_fail_the_step(
+def test_a_channel_that_does_not_answer_does_not_fail_the_step(
     ledger: Ledger, hook: WebhookSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unread(ledger, 29)

@@ -143,7 +143,7 @@ def test_a_load_on_s3_is_committed_fetched_and_vacuumed(proxy: S3Proxy, tables: 
 
 
 @pytest.mark.parametrize("times", [1, 50])
-def test_a_lost_answer_of_s3_to_a_commit_doubles_nothing(proxy: S3Proxy, tables: Database, times: int):
+def test_a_lost_answer_of_s3_to_a_commit_duplicates_nothing(proxy: S3Proxy, tables: Database, times: int):
     """The server has the entry, the client an error: delta-rs alone would commit it a second time."""
     place = made(tables, "s3://trakt", s3_attempts=2)
     proxy.rule(is_log_entry, error(500, "InternalError"), hook=proxy._ask, times=times)
@@ -190,7 +190,7 @@ def test_no_secret_of_s3_is_in_an_error(proxy: S3Proxy, tables: Database, monkey
         ("PUT", error(404, "NoSuchBucket"), "bucket trakt does not exist"),
     ],
 )
-def test_a_lasting_refusal_of_the_log_is_a_matter_of_configuration(
+def test_a_lasting_refusal_of_the_log_is_a_configuration_error(
     proxy: S3Proxy, tables: Database, method: str, answer: Any, message: str
 ):
     place = made(tables, "s3://trakt", s3_attempts=1)
@@ -311,7 +311,7 @@ def test_a_former_name_in_an_older_version_of_a_comment_is_erased_too(place: Bro
     assert "old-ann" not in text_of(place)
 
 
-def test_tombstones_are_keyed_hashes_and_no_name(place: BronzePlace, tables: Database):
+def test_tombstones_are_keyed_hashes_and_not_names(place: BronzePlace, tables: Database):
     filled(place)
     erase_user(place, "ann-b", run_id="run-9")
     stored = {row[0] for row in tables.rows("SELECT user_hash FROM trakt.tombstones")}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ANN = {"username": "Ann B", "ids": {"slug": "ann-b"}}
 FORMER = {"username": "old-ann"}
-# What a deleted account is shown as: the same name for all of them.
+# The name under which all deleted accounts are shown.
 NOBODY = {"username": "gone", "private": True, "deleted": True, "name": None, "ids": {"slug": None}}
 
 

@@ -117,7 +117,7 @@ def test_two_processes_and_a_kill_never_exceed_the_quota(database):
     assert KEY not in found + errors
 
 
-def test_the_quota_of_a_site_is_never_met(database):
+def test_the_quota_of_a_site_is_never_exceeded(database):
     values = {"request_quota": LIMIT, "request_window_s": WINDOW_S, "total_timeout_s": 2.0}
 
     async def read(site):
@@ -147,7 +147,7 @@ def test_a_killed_process_holds_its_requests_until_they_can_no_longer_arrive(dat
         return waited
 
     assert asyncio.run(work()) >= 0.9
-    # What no longer counts is deleted in passing.
+    # Reservations that no longer count are deleted in passing.
     assert database.rows("SELECT count(DISTINCT client) FROM trakt.request_reservations") == [(1,)]
 
 

@@ -52,7 +52,7 @@ def test_a_calm_site_is_read_completely_with_the_fewest_requests(trakt):
         needed = feed + listings + swept + report.counts["ratings"] + report.counts["absent"]
         assert report.counts["requests"] <= 1.02 * needed
         truth, bronze = place.truth(), place.bronze()
-        # Every new comment came by the feed; deletions wait for the sweep of their title.
+        # Every new comment came through the feed; deletions wait for the sweep of their title.
         assert all(truth[key] <= bronze[key] for key in truth)
 
 
@@ -62,7 +62,7 @@ def test_each_title_is_swept_again_within_seven_days(trakt):
         place.ingest(watch_list=watch_list)
         swept = []
         for _ in range(7):
-            # Ratings and feed are not what this is about, and the site's days are long.
+            # This test is not about ratings and the feed, and the site's days are long.
             place.tomorrow(site=False)
             swept.append(place.ingest(watch_list=watch_list).counts["swept"])
             old = place.rows(
@@ -400,7 +400,7 @@ def test_a_dry_run_asks_nothing_and_states_the_requests(trakt):
         asked = place.site.journal.requests
         place.rows("UPDATE trakt.titles SET next_sweep_at = now(), resolved_at = now() - interval '1 day'")
         report = place.ingest(watch_list=watch_list, dry_run=True)
-        # All are swept again: their pages are known, and three are reckoned for the feed in place of one.
+        # All are swept again: their pages are known, and three are estimated for the feed instead of one.
         assert report.counts["requests"] == asked + 2
         assert place.site.journal.requests == asked
 

@@ -43,7 +43,7 @@ def swept_again(place: Any, watch_list: str, **values: Any) -> Any:
     return place.ingest(watch_list=watch_list, tmdb_token=TOKEN, **values)
 
 
-def test_metadata_are_read_with_each_sweep_and_stored_when_they_have_changed(trakt, monkeypatch, caplog):
+def test_metadata_is_read_with_each_sweep_and_stored_when_it_has_changed(trakt, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
     with trakt("calm") as place:
         watch_list = place.watch_list(1, 3)
@@ -53,7 +53,7 @@ def test_metadata_are_read_with_each_sweep_and_stored_when_they_have_changed(tra
         assert {(row["title_kind"], row["title_id_trakt"]) for row in first} == {
             (each["kind"], each["trakt"]) for each in (place.titles()[1], place.titles()[3])
         }
-        # Neither the ledger of pages nor the counts of Trakt know them.
+        # They are neither in the page ledger nor in the counts of Trakt.
         pages = place.rows("SELECT count(*), count(DISTINCT resource) FROM trakt.pages")[0]
         assert pages == (report.counts["requests"], 4)
         assert sum(place.asked().values()) == report.counts["requests"] + 2

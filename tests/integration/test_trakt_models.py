@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -24,6 +25,7 @@ import pytest
 from pydantic import SecretStr
 
 from jobs.trakt.audit import silver
+from jobs.trakt.audit.history import State
 from jobs.trakt.audit.model import Check
 from jobs.trakt.bronze.live_files import snapshot
 from jobs.trakt.bronze.place import BronzePlace
@@ -34,9 +36,10 @@ from jobs.trakt.modelling.environment import PROJECT, Workplace
 from jobs.trakt.modelling.errors import ModelFailed, ModelTestFailed
 from jobs.trakt.modelling.export import Exported, read_export
 from jobs.trakt.modelling.sections import build_sections
-from jobs.trakt.modelling.silver import COLUMNS
+from jobs.trakt.modelling.silver import COLUMNS, HISTORY, SELECT
 from jobs.trakt.settings import ModelSettings, PinnedModelSettings, VerifySettings
 from jobs.trakt.steps.model import _report
+from shared.report.page import render
 from tests.dbt_environment import DBT_PYTHON
 from tests.trakt_histories import Histories, ties
 from tests.trakt_loads import Bronze, Load, comment, moment
@@ -96,7 +99,8 @@ def case_loads() -> list[tuple[int, Load]]:
                 released="2026-04-01", genres=["drama", "sci-fi"], votes=1, comment_count=3)  # fmt: skip
     first.tmdb(moment(1), MOVIE, id=5, popularity=3.5, vote_average=7.25, vote_count=12)
     first.rating(moment(1), MOVIE, ratings[0])
-    second = Load("case-2").feed(moment(12), ("movie-9", new)).rating(moment(12), MOVIE, ratings[1])
+    # After that, no rating is read for nine days, which is an anomaly.
+    second = Load("case-2").feed(moment(12), ("movie-9", new)).rating(moment(3), MOVIE, ratings[1])
     # The later sweep is committed first.
     sweeps = [
         Load(f"likes-{place}").page(
@@ -107,7 +111,7 @@ def case_loads() -> list[tuple[int, Load]]:
     odd = Load("times").page(
         moment(2), MOVIE, *(comment(40 + place, created_at=value.split(" ")[0]) for place, value in enumerate(times))
     )
-    # Two states in the same second: that which was changed last is the newer one.
+    # Two states in the same second: the one that was changed last is the newer one.
     tie = Load("tie").feed(moment(3), ("movie-9", comment(60, comment="late", updated_at="2026-05-05T00:00:00.000Z")))
     tie.page(moment(3), MOVIE, comment(60, comment="early", updated_at="2026-05-03T00:00:00.000Z"))
     lost = Load("lost")
@@ -175,7 +179,7 @@ class World:
     full: Built | None = None
     full_dump: dict[str, list[str]] = field(default_factory=dict)
     seen_by_reader: tuple[int, int, int] = (0, 0, 0)
-    semantics: Path = Path()
+    artifacts: Path = Path()
     loads: int = 0
 
     @property
@@ -207,6 +211,8 @@ def model(settings: ModelSettings) -> Built:
     return build(settings, BronzePlace(settings), run_id="run-1")
 
 
+ANOMALIES = ("volume_anomaly", "freshness_anomaly", "null_after_parse")
+SEMANTICS = "semantic_manifest.json"
 COUNT = "SELECT count(*) FROM silver.stg_trakt__comment_event"
 
 
@@ -252,11 +258,11 @@ def worlds(folder: Path, seed: int) -> World:
     reader.close()
     wrapper = executable(folder / "dbt-python", CONFINED if os.getuid() == 0 else OFFLINE)
     alone = settings_of(folder, model_dir=str(folder / "full"), dbt_python=wrapper)
-    found.semantics = folder / "semantic_manifest.json"
+    found.artifacts = folder / "artifacts"
 
     def exported(work: Workplace) -> Exported | None:
-        # For mf: another run of dbt would make the same in 3 s, and a build removes its folder.
-        shutil.copyfile(work.target / found.semantics.name, found.semantics)
+        # Another run of dbt would make the same in 3 s, and a build removes its folder.
+        shutil.copytree(work.target, found.artifacts)
         return read_export(work)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -329,10 +335,11 @@ def test_the_audit_computes_the_same_silver_from_bronze_also_for_ties_returns_an
         silver._expected(place, snapshot(place), VerifySettings(user_salt=SecretStr(SALT), silver_share=1.0), check)
     )
     found = {
-        row["comment_id"]: row
-        for row in world.query(f"SELECT {', '.join(COLUMNS)} FROM silver.stg_trakt__comment_event")
+        row["comment_id"]: {**row, "history": [State(**state) for state in row["history"]]}
+        for row in world.query(SELECT)
     }
     assert found.keys() == expected.keys()
+    assert {frozenset(row) for row in expected.values()} == {frozenset({*COLUMNS, "history"})}
     differing = [
         (number, name, found[number][name], value)
         for number, row in expected.items()
@@ -345,7 +352,50 @@ def test_the_audit_computes_the_same_silver_from_bronze_also_for_ties_returns_an
     assert {row["season"] for row in tied} == {None, 1, 2}
     # Without any valid time, nothing but the hash decides a tie.
     assert any(row["created_at"] is row["updated_at"] is None for row in tied)
+    changes = {state.change for row in expected.values() for state in row["history"]}
+    assert changes >= {"first", "edited", "counted", "moved", "deleted", "returned"}
     assert check.codes.total() == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "columns"),
+    [
+        ("stg_trakt__comment_event", {*COLUMNS, "is_synthetic"}),
+        ("int_trakt__comment_history", {*HISTORY, "comment_id"}),
+    ],
+)
+def test_every_column_of_a_comment_and_of_its_history_is_audited(world: World, model: str, columns: set[str]):
+    rows = world.query(f"SELECT column_name FROM information_schema.columns WHERE table_name = '{model}'")
+    assert {row["column_name"] for row in rows} == columns
+
+
+def test_verify_finds_a_value_that_was_changed_in_the_file_of_the_build(world: World, tmp_path: Path):
+    shutil.copytree(world.settings.model_dir, tmp_path / "models")
+    settings = settings_of(tmp_path, bucket=world.settings.bucket)
+    settings = VerifySettings(**{name: getattr(settings, name) for name in settings.model_fields_set})
+    build = ModelCache(settings, 9).current()
+    assert build is not None
+
+    def found(*changes: str) -> list[tuple[str, str, str]]:
+        with duckdb.connect(str(ModelCache(settings, 9).path(build))) as connection:
+            for change in changes:
+                connection.execute(f"UPDATE silver.{change}")
+        check = Check("silver")
+        silver.check_silver(settings, BronzePlace(settings), check)
+        assert check.checked > 400
+        return [(one.code, one.place, one.message) for one in check.findings]
+
+    assert found() == []
+    assert found(
+        "stg_trakt__comment_event SET is_reply = NOT is_reply, day = day + 1 WHERE comment_id = 5",
+        "int_trakt__comment_history SET likes_change = 9 WHERE comment_id = 30",
+        "int_trakt__comment_history SET comment_id = 7 WHERE comment_id = 60",
+    ) == [
+        ("SILVER_DIFFERS", "comment 5", "differs from bronze in day, is_reply"),
+        ("SILVER_EXTRA", "comment 7", "bronze has no observation of it"),
+        ("SILVER_DIFFERS", "comment 30", "differs from bronze in history"),
+        ("SILVER_DIFFERS", "comment 60", "differs from bronze in history"),
+    ]
 
 
 def test_a_first_load_without_rows_hides_no_later_one(world: World):
@@ -526,7 +576,7 @@ def test_every_figure_has_a_value_or_a_reason(world: World):
 
 
 def test_metricflow_answers_what_gold_has(world: World, tmp_path: Path):
-    # mf wants the manifest below the project, and the project is read-only: links to it, in a folder of our own.
+    # mf expects the manifest below the project, which is read-only, so a folder of our own has links to both.
     for path in PROJECT.iterdir():
         (tmp_path / path.name).symlink_to(path)
     work = Workplace(tmp_path / "work")
@@ -538,7 +588,7 @@ def test_metricflow_answers_what_gold_has(world: World, tmp_path: Path):
         "DBT_LOG_PATH": str(tmp_path / "logs"),
     }
     (tmp_path / "target").mkdir()
-    shutil.copyfile(world.semantics, tmp_path / "target" / world.semantics.name)
+    shutil.copyfile(world.artifacts / SEMANTICS, tmp_path / "target" / SEMANTICS)
     names = "comments,replies,commenters,comments_28d,commenters_28d"
     query = ["query", "--metrics", names, "--group-by", "metric_time__day,title", "--csv", str(tmp_path / "out.csv")]
     _run("from dbt_metricflow.cli.main import cli; cli()", query, variables, tmp_path)
@@ -622,9 +672,96 @@ def test_the_report_lists_tests_models_and_parameters(world: World):
     assert models["stg_trakt__comment_event"] > 100
     tested = {test.model for test in world.full.results.tests}
     assert models.keys() <= tested, "a model without a test"
-    # The two times that bronze cannot hold were found.
-    unusual = {test.name for test in world.full.results.tests if test.status == "warn"}
-    assert "null_after_parse_stg_trakt__comment_version_unparsed" in unusual
+    # The two times that bronze cannot hold were found, and ratings that are older than the newest load by nine days.
+    unusual = {row[1]: row[0] for row in sections["Anomalies"].rows}  # type: ignore[union-attr]
+    assert unusual == {
+        "null_after_parse_stg_trakt__comment_version_unparsed": "stg_trakt__comment_version",
+        "freshness_anomaly_stg_trakt__rating_dist_observed_at": "stg_trakt__rating_dist",
+    }
+    report = _report(world.settings, world.full)
+    assert (report.status, report.exit_code, report.counts["anomalies"]) == ("success", 0, 2)
+    page = re.sub(r"<wbr>|&#8203;", "", render(report))
+    assert all(name in page for name in unusual)
+
+
+def test_an_anomaly_warns_and_fails_no_build(world: World):
+    nodes = json.loads((world.artifacts / "manifest.json").read_bytes())["nodes"].values()
+    found = {node["name"]: node["config"]["severity"] for node in nodes if "anomaly" in node["tags"]}
+    assert found.keys() == {
+        path.stem for macro in ANOMALIES for path in world.artifacts.glob(f"compiled/**/{macro}_*.sql")
+    }
+    assert set(found.values()) == {"warn"}
+
+
+def compiled(world: World, test: str, *tables: str) -> list[tuple[Any, ...]]:
+    """Return what a test of the build selects from other tables than the build's."""
+    (path,) = world.artifacts.glob(f"compiled/**/{test}.sql")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'; ATTACH ':memory:' AS trakt; CREATE SCHEMA trakt.silver")
+        for table in tables:
+            connection.execute(f"CREATE TABLE trakt.silver.{table}")
+        return connection.execute(path.read_text()).fetchall()
+
+
+USUAL = (100, 97, 104, 99, 102, 95, 101) * 2
+
+
+@pytest.mark.parametrize(
+    ("counts", "rows"),
+    [
+        ((*USUAL, 10), [(date(2026, 5, 15), 10)]),
+        ((*USUAL, 1_000), [(date(2026, 5, 15), 1_000)]),
+        ((*USUAL, 90), []),
+        # Only the newest day is looked at.
+        ((*USUAL, 10, 100), []),
+        # Six days are too few to know what is usual, and five comments too few to miss any.
+        ((*USUAL[:6], 10), []),
+        ((*[5] * 14, 1), []),
+        # Days without a row count as no day, and what is older than 28 days as nothing.
+        ((*USUAL, *[0] * 20, 10), [(date(2026, 6, 4), 10)]),
+        ((*USUAL, *[0] * 28, 10), []),
+    ],
+)
+def test_a_day_with_many_fewer_or_more_rows_than_usual_is_an_anomaly(
+    world: World, counts: tuple[int, ...], rows: list[tuple[date, int]]
+):
+    seen = (
+        f"SELECT timestamptz '2026-05-01 23:30Z' + to_days(day) AS first_seen_at"
+        f" FROM (SELECT unnest({list(counts)}) AS n, unnest(range({len(counts)}))::integer AS day), range(n)"
+    )
+    name = "volume_anomaly_stg_trakt__comment_event_first_seen_at"
+    found = compiled(world, name, f"stg_trakt__comment_event AS {seen}")
+    assert [row[:2] for row in found] == rows
+
+
+@pytest.mark.parametrize(("gap", "rows"), [("8 days", 0), ("8 days 1 second", 1), ("30 days", 1)])
+def test_rows_that_are_older_than_the_newest_load_are_an_anomaly(world: World, gap: str, rows: int):
+    found = compiled(
+        world,
+        "freshness_anomaly_stg_trakt__comment_event_last_seen_at",
+        "stg_trakt__load AS SELECT timestamptz '2026-05-31 12:00Z' - to_days(number) AS last_observed_at"
+        " FROM range(3) AS days(number)",
+        "stg_trakt__comment_event AS SELECT timestamptz '2026-05-31 12:00Z' - to_days(number) - interval "
+        f"'{gap}' AS last_seen_at FROM range(3) AS days(number)",
+    )
+    assert len(found) == rows
+
+
+def test_values_that_became_null_are_counted_by_field(world: World):
+    found = compiled(
+        world,
+        "null_after_parse_stg_trakt__comment_version_unparsed",
+        "stg_trakt__comment_version AS SELECT unnest([['likes'], [], ['created_at', 'likes']]) AS unparsed",
+    )
+    assert sorted(found) == [("created_at", 1), ("likes", 2)]
+    assert (
+        compiled(
+            world,
+            "null_after_parse_stg_trakt__comment_version_unparsed",
+            "stg_trakt__comment_version AS SELECT []::varchar[] AS unparsed FROM range(9)",
+        )
+        == []
+    )
 
 
 def test_a_model_that_fails_is_named_and_the_old_build_stays(world: World, tmp_path: Path):

@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 STAGES = ("ingest", "model", "publish", "slo")
 TOKEN = "a-read-access-token-of-the-tests"
 MODELS = {"user_salt": "a salt of the tests", "dbt_python": str(DBT_PYTHON)}
-# Runs the command, and kills the process, with SIGKILL, at the door of a stage.
+# Runs the command, and kills the process with SIGKILL when a stage begins.
 KILLED = """
 import json, os, signal, sys
 from jobs.trakt.settings import RunSettings

@@ -1,7 +1,8 @@
 """Compute silver again from bronze in plain Python, and compare it with the build of this machine.
 
 For each comment, the newest sighting decides, and of several in one second the one that was changed last; a 404 that is
-newer than all sightings means deleted. Nothing here is shared with the SQL of the models.
+newer than all sightings means deleted. The history of a comment is compared as one value. Nothing here is shared with
+the SQL of the models.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow.parquet as pq
 
+from jobs.trakt.audit.history import NO_TITLE, State, history_of
 from jobs.trakt.bronze.data_files import open_parquet
 from jobs.trakt.bronze.live_files import snapshot
 from jobs.trakt.modelling.environment import salt
@@ -27,6 +29,7 @@ from shared.errors import DataError, ObjectMissing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from jobs.trakt.audit.history import Title
     from jobs.trakt.audit.model import Check
     from jobs.trakt.bronze.live_files import Snapshot
     from jobs.trakt.bronze.place import BronzePlace
@@ -43,15 +46,11 @@ _DIGITS: Final = 16
 _BEGAN: Final = datetime(2010, 1, 1, tzinfo=UTC)
 _LATE: Final = timedelta(days=7)
 
-# Kind, Trakt id, season and episode.
-_Title = tuple[str | None, int | None, int | None, int | None]
-_NO_TITLE: Final[_Title] = (None, None, None, None)
-
 
 class _Sighting(NamedTuple):
     at: datetime
     sha: str
-    title: _Title | None
+    title: Title | None
 
 
 @dataclass(slots=True)
@@ -103,17 +102,19 @@ def check_silver(settings: VerifySettings, place: BronzePlace, check: Check) -> 
 
 
 def _compare(target: Path, expected: dict[int, dict[str, Any]], share: float, check: Check) -> None:
+    names = (*COLUMNS, "history")
     with pq.ParquetFile(target) as file:
-        for batch in file.iter_batches(_BATCH, columns=list(COLUMNS)):
+        for batch in file.iter_batches(_BATCH):
             for row in batch.to_pylist():
                 number = row["comment_id"]
                 if not is_chosen(number, share):
                     continue
                 check.checked += 1
+                row["history"] = [State(**state) for state in row["history"] or ()]
                 wanted = expected.pop(number, None)
                 if wanted is None:
                     check.add("SILVER_EXTRA", f"comment {number}", "bronze has no observation of it")
-                elif differing := [name for name in COLUMNS if row[name] != wanted[name]]:
+                elif differing := [name for name in names if row[name] != wanted[name]]:
                     # Names of columns only: a report does not quote what people wrote.
                     message = f"differs from bronze in {', '.join(differing)}"
                     check.add("SILVER_DIFFERS", f"comment {number}", message)
@@ -168,13 +169,13 @@ def _rows(place: BronzePlace, found: Snapshot) -> Iterator[tuple[str, dict[str, 
                     yield file.kind, row
 
 
-def _title(kind: str | None, number: int | None, season: int | None, episode: int | None) -> _Title | None:
+def _title(kind: str | None, number: int | None, season: int | None, episode: int | None) -> Title | None:
     return None if kind is None or number is None else (kind, number, season, episode)
 
 
-def _parsed(text: str) -> _Title | None:
+def _parsed(text: str) -> Title | None:
     if _ELSEWHERE.fullmatch(text):
-        return _NO_TITLE
+        return NO_TITLE
     found = _TITLE.fullmatch(text)
     if found is None:
         return None
@@ -188,9 +189,9 @@ def _state(number: int, comment: _Comment, seen: Iterable[_Sighting], key: str) 
     changed = {sha: _changed(item) for sha, item in items.items()}
 
     def rank(each: _Sighting) -> Any:
-        title = each.title or _NO_TITLE
+        title = each.title or NO_TITLE
         # None is the smallest of each part, as NULL is last in a descending order.
-        parts = (title[0] or "", *(-1 if part is None else part for part in title[1:]), each.title == _NO_TITLE)
+        parts = (title[0] or "", *(-1 if part is None else part for part in title[1:]), each.title == NO_TITLE)
         return (each.at, changed[each.sha] or datetime.min.replace(tzinfo=UTC), each.sha, parts)
 
     ordered = sorted(seen, key=rank)
@@ -198,36 +199,56 @@ def _state(number: int, comment: _Comment, seen: Iterable[_Sighting], key: str) 
     last = ordered[-1]
     # At one instant, the highest rank counts.
     first = next(each for each in reversed(ordered) if each.at == first_at)
-    winners = {each.at: each for each in ordered}.values()
+    winners = list({each.at: each for each in ordered}.values())
     titles = [each.title for each in winners if each.title is not None]
-    title = titles[-1] if titles else (None, None, None, None)
+    title = titles[-1] if titles else NO_TITLE
     # Times are whole seconds, and a comment is asked for after it was seen.
     gone = [at for at in comment.gone if at >= last.at]
-    item = items[last.sha]
-    created = _time(item.get("created_at"))
+    values = {sha: _values(item) for sha, item in items.items()}
+    created, updated = values[last.sha]["created_at"], values[last.sha]["updated_at"]
+    # A time before the site began, or a day after it was seen, has no day.
+    is_dated = created is not None and _BEGAN <= created <= first_at + timedelta(days=1)
     return {
         "comment_id": number,
         "payload_sha": last.sha,
         **dict(zip(("title_kind", "title_id_trakt", "season", "episode"), title, strict=True)),
-        "parent_id": _whole(item.get("parent_id")),
-        "created_at": created,
-        "updated_at": _time(item.get("updated_at")),
-        "body": None if item.get("comment") is None else item["comment"].replace("\0", "\ufffd"),
-        "likes": _whole(item.get("likes")),
-        "replies": _whole(item.get("replies")),
-        "user_rating": _number(item.get("user_rating")),
-        "user_rating_first_seen": _number(items[first.sha].get("user_rating")),
-        "user_key": _user_key(number, item.get("user"), key),
+        **values[last.sha],
+        "changed_at": changed[last.sha],
+        "user_rating_first_seen": values[first.sha]["user_rating"],
+        "user_key": _user_key(number, items[last.sha].get("user"), key),
         "first_seen_at": first_at,
         "last_seen_at": last.at,
         "is_deleted": bool(gone),
         "deleted_at": min(gone, default=None),
-        # A time before the site began, or a day after it was seen, has no day.
-        "day": created.date() if created is not None and _BEGAN <= created <= first_at + timedelta(days=1) else None,
-        "is_reply": _whole(item.get("parent_id")) not in {None, 0},
-        "is_review": item.get("review"),
-        "is_spoiler": item.get("spoiler"),
+        "day": created.date() if is_dated else None,
+        "is_time_out_of_range": not is_dated
+        or (updated is not None and not _BEGAN <= updated <= last.at + timedelta(days=1)),
+        "is_edited": None not in {created, updated} and updated > created,
         "is_backfilled": created is None or first_at - created > _LATE,
+        "history": history_of(winners, comment.gone, values),
+    }
+
+
+def _values(item: dict[str, Any]) -> dict[str, Any]:
+    """Return what a payload says by itself."""
+    user, stats = _object(item.get("user")), _object(item.get("user_stats"))
+    return {
+        "parent_id": _whole(item.get("parent_id")),
+        "is_reply": _whole(item.get("parent_id")) not in {None, 0},
+        "created_at": _time(item.get("created_at")),
+        "updated_at": _time(item.get("updated_at")),
+        "body": _text(item.get("comment")),
+        "is_spoiler": item.get("spoiler"),
+        "is_review": item.get("review"),
+        "likes": _whole(item.get("likes")),
+        "replies": _whole(item.get("replies")),
+        "language": _text(item.get("language")),
+        "user_rating": _number(item.get("user_rating")),
+        "play_count": _whole(stats.get("play_count")),
+        "completed_count": _whole(stats.get("completed_count")),
+        "is_private": user.get("private"),
+        "is_user_deleted": user.get("deleted"),
+        "is_vip": user.get("vip"),
     }
 
 
@@ -244,6 +265,14 @@ def _time(value: Any) -> datetime | None:
     return None if at.tzinfo is None else at.astimezone(UTC)
 
 
+def _text(value: str | None) -> str | None:
+    return None if value is None else value.replace("\0", "\ufffd")
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63 else None
 
@@ -253,7 +282,7 @@ def _number(value: Any) -> float | None:
 
 
 def _user_key(number: int, user: Any, key: str) -> str:
-    user = user if isinstance(user, dict) else {}
+    user = _object(user)
     ids = user.get("ids") or {}
     if ids.get("slug") not in (None, ""):
         name = f"slug:{ids['slug']}"

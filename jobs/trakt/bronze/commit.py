@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DeadLetter", "LoadReport", "commit_load"]
 
-# A foreign writer or a lost lock changes the table's version; after three times in a row, it will not stop.
+# A foreign writer or a lost lock changes the table's version; after three times in a row, assume that it will not stop.
 _ROUNDS: Final = 3
 _BATCH: Final = 65_536
-# A title is swept every 7 days: a comment that comes later should have come before.
+# A title is swept every 7 days: a comment that is first seen at a greater age should have been seen before.
 _LATE: Final = timedelta(days=7)
 
 
@@ -113,13 +113,13 @@ class _Load:
         self._kinds: dict[str, KindRows] = {}
 
     def run(self) -> LoadReport:
-        """Write and commit the rows; if the load is committed already, only those of pages that came later."""
+        """Write and commit the rows; if the load is committed already, only those of pages that were put later."""
         report = self._report
         existing = open_table(self._place)
         version = None if existing is None else existing.transaction_version(load_app(report.load_id))
         if existing is not None and version is not None:
             if late := self._late(existing):
-                # Models have taken the load: its rest is a load of its own, whose name its pages determine.
+                # The models may have read the load: the late pages become a load of their own, named after them.
                 digest = hashlib.sha256("\n".join(late).encode()).hexdigest()[:16]
                 self._write(existing, f"{report.load_id}.rest-{digest}", frozenset(late))
                 existing = open_table(self._place)
@@ -144,7 +144,7 @@ class _Load:
                 stack.callback(files.close)
                 self._kinds[kind] = KindRows(files, load_id)
             for page in ahead(self._place.pages.get, self._keys if only is None else sorted(only)):
-                # The letters of a rest come with those of all pages.
+                # The dead letters of late pages are reported with those of all pages.
                 self._add(self._read(page) if only is None else read_page(page, self._erased))
             actions = []
             for kind, buffer in self._kinds.items():
@@ -166,7 +166,7 @@ class _Load:
         return base
 
     def _late(self, table: DeltaTable) -> list[str]:
-        """Return the keys of page objects that came after the commit of their load: its process was taken for dead."""
+        """Return the keys of pages put after their load was committed, because its process was taken for dead."""
         load_id, known = self._report.load_id, set[str]()
         for file in live_files(self._place, table):
             if file.kind == "page" and (file.load_id is None or f"{file.load_id}.".startswith(f"{load_id}.")):

@@ -92,7 +92,7 @@ def erase_user(
     Other names of the user in the same comments are erased too: an item in an old format has no slug, and a comment
     written before a renaming has the former name. Comments whose account was deleted are recognised by their ids: the
     name that they are shown under may be that of all deleted accounts. Ids and hashes of the items stay in the record
-    of sightings, so a page stays complete. Where a comment by another user contains the user as an object, the object
+    of sightings, so a page stays complete. If a comment by another user contains the user as an object, the object
     becomes null, and the sightings get the new hash. Mentions of the user in other users' texts stay. Safe to run
     again, even after a kill.
 

@@ -56,8 +56,8 @@ class Snapshot:
         erasures: number of erasures so far; a cache with a different number contains rows of erased users and must be
             built again.
         files: all live files, sorted by key.
-        table_id: id that the table got when it was made; a table that was made again in its place has another one.
-            Empty without a table.
+        table_id: id that the table got when it was created; a table created later in its place has another one. Empty
+            without a table.
     """
 
     version: int

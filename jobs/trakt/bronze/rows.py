@@ -275,7 +275,7 @@ def _asked_for(page: Page) -> Subject:
         kind = page.headers.get("x-item-type", "")
         if number is not None and kind in ("movie", "show"):
             return Subject(TitleRef("movie" if kind == "movie" else "show", number))
-        # The id of that part names no title; the comment that was asked for has left the one that it was read at.
+        # This id names no title, but it shows that the comment has left the title at which it was read.
         if number is not None and kind in ("season", "episode", "list"):
             return Subject(elsewhere=f"{kind}-{number}")
     return Subject(request.title, None, request.season, request.episode)

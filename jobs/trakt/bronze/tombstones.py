@@ -57,7 +57,8 @@ def erased_users(session: DatabaseSession, settings: BronzeSettings) -> Erased:
 def add_tombstones(session: DatabaseSession, settings: BronzeSettings, names: Iterable[str], run_id: str) -> Erased:
     """Record the hashes of an erased user's names and of the comments' marks; return all erased users.
 
-    An earlier erasure that was killed has names that are in page objects only, and no longer joined to this user's.
+    All of them, because an earlier erasure that was killed may have recorded names that now occur only in page objects,
+    where nothing links them to this user's other names.
 
     A hash of the salt alone is recorded too. It reveals a changed salt, with which no erased user would be recognised.
 

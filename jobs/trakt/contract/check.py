@@ -1,4 +1,4 @@
-"""Check an answer against the contract: what is accepted as it will be stored, what is not and why, what is unknown."""
+"""Check an answer against the contract: accepted items as they are stored, bad items with reasons, unknown fields."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The feed of updates: read back to the watermark, it names every title with a new or edited comment.
 
-All of Trakt writes some 370 comments a day, so that a day is two or three pages of 250, whatever the watch list.
+Trakt gets some 370 comments a day in total, so a day is two or three pages of 250, however long the watch list is.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["FEED", "FeedRead", "has_watermark", "read_feed"]
 
 FEED: Final = "updates"
-# An edit may reach the feed a little later than its own time says. Items of these minutes are read again; those that
-# the last read saw name no title.
+# An edit may reach the feed a little after its own time. The feed is therefore read back to this long before the
+# watermark; items that the last read saw name no title.
 _OVERLAP: Final = timedelta(minutes=10)
-# A feed of more pages than this costs more than to sweep a small watch list.
+# Reading a feed of more pages than this costs more than sweeping a small watch list.
 _FEWEST: Final = 40
 
 
@@ -44,11 +44,11 @@ class FeedRead:
 
     Attributes:
         named: tracked title -> its new and edited comments.
-        unreadable: titles of items without their comment, which only their listings can tell.
-        everything_due: changes since the watermark are lost to the feed: only sweeps of all titles can find them.
+        unreadable: titles of items that lack their comment, which only the listing of the title has.
+        everything_due: the feed has lost changes since the watermark, so only sweeps of all titles can find them.
         reason: why the feed was not read back to the watermark; None if it was.
         pages: pages that were read.
-        is_ahead: the watermark is later than the API's clock, so that the read says nothing of what came before.
+        is_ahead: the watermark is later than the API's clock, so the read says nothing about earlier changes.
     """
 
     named: dict[TitleRef, set[int]] = field(default_factory=dict)
@@ -71,10 +71,10 @@ async def read_feed(
 ) -> FeedRead:
     """Read the feed back to the watermark, and store what it says.
 
-    The feed's item is the comment itself, as the listing of its title has it: it is stored as an observation, and the
-    listing need not be read for it. What the feed never shows, likes, counts of replies and deletions, is left to the
-    sweep of each title. A listing is read again only for an item that has lost its comment, and all are read after a
-    gap that a second read did not close.
+    An item of the feed holds the comment as the listing of its title does: it is stored as an observation, so the
+    listing need not be read. The feed never shows likes, counts of replies and deletions; the sweep of each title finds
+    them. A listing is read again only if an item has lost its comment. All listings are read again after a gap that a
+    second read did not close.
 
     Args:
         reader: asks for pages.
@@ -82,7 +82,7 @@ async def read_feed(
         tracked: titles of the watch list.
         day: the day that the pages count for.
         most: pages that a sweep of all titles costs.
-        replies: whether replies are items of the feed too.
+        replies: whether the feed also includes replies.
 
     Raises:
         Busy: another process reads the feed.
@@ -113,7 +113,7 @@ async def read_feed(
         if threshold is not None and threshold > swept.first.observed_at:
             found.reason, found.is_ahead = found.reason or "WATERMARK_AHEAD", True
     if found.reason is not None:
-        # Once, the next read is likely to succeed. Twice, or where the feed has become too long, sweeps are cheaper.
+        # After one gap, the next read is likely to succeed. After two, or if the feed is too long, sweeps are cheaper.
         found.everything_due = last.had_gap or found.is_ahead or found.reason in ("TOO_LONG", "FEED_BARE")
     moves = found.reason is None or found.everything_due
     await asyncio.to_thread(_store, settings, found, swept.sweep_id, day, watermark if moves else last.watermark)
@@ -137,7 +137,7 @@ def _latest(times: list[str]) -> datetime | None:
 def _unreadable(answer: Answer) -> set[TitleRef]:
     """Return the titles of items without their comment (trakt/trakt-api#369).
 
-    A comment that breaks the contract does so in its listing, too: reading that would only find it again.
+    A comment that breaks the contract also does so in its listing, so reading the listing would not help.
     """
     bad = {each.index for each in check("comment", answer.body).bad if each.code == "COMMENT_MISSING"}
     if not bad:

@@ -22,9 +22,9 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 def run_until_signal(work: Coroutine[object, object, None]) -> None:
     """Run a coroutine as asyncio.run does; the first signal cancels it, the second ends the process.
 
-    The handlers of a command raise an exception wherever the main thread is. In a callback of the event loop, it would
-    be logged and lost; in a task, it would be an error among others. A cancelled task ends where it waits, and closes
-    what it has opened.
+    The signal handlers of a command raise an exception wherever the main thread happens to be. In a callback of the
+    event loop, the exception would be logged and lost; in a task, it would be one error among others. A cancelled task,
+    by contrast, ends at the point where it waits, and closes everything that it has opened.
 
     Args:
         work: the coroutine.

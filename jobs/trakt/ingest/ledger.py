@@ -1,7 +1,8 @@
 """The page ledger: a row for every expected page, written before its request, and what became of it.
 
-A killed run leaves rows that are planned. The next run finds their page objects, or plans them again, or says that they
-were skipped; it can tell a killed run from one that is still reading by the advisory lock that each holds.
+A killed run leaves rows with the status ``planned``. For each of them, the next run finds the page object, plans the
+page again, or marks it as skipped. A run holds an advisory lock while it reads, which tells a live run from a killed
+one.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class OpenSweep:
         sweep_id: its number.
         known: pages that an interrupted run had read.
         started: time of its first answer.
-        hint: last page with comments of the complete sweep before.
+        hint: the last page with comments in the previous complete sweep.
         keys: page objects of the known pages.
     """
 
@@ -71,7 +71,7 @@ class OpenSweep:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A planned row of a run that ended, to be found as a page object."""
+    """A planned row of a run that has ended; its page object may exist."""
 
     page_id: int
     load_id: str
@@ -86,11 +86,11 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class LeftLoad:
-    """A load of a process that ended before all pages that it had planned were settled.
+    """A load whose process ended before all pages that it had planned were settled.
 
     Attributes:
         load_id: its id.
-        is_committed: whether it is in the table: then only its planned rows are left.
+        is_committed: whether it is in the table; if so, only its planned rows remain to be settled.
     """
 
     load_id: str

@@ -42,8 +42,8 @@ class LoadLedger(Process):
     def left_loads(self) -> list[LeftLoad]:
         """Take over the loads that ended processes left, and return them, oldest first.
 
-        Left are those that are not committed, and those with planned rows: the documents of a run are planned in its
-        first load, which may be committed long before the last of them is asked for.
+        These are loads that are not committed, and loads with planned rows: the documents of a run are planned in its
+        first load, which may be committed long before the last of them is requested.
         """
         with transaction(self._settings) as session:
             rows = session.rows(
@@ -65,7 +65,7 @@ class LoadLedger(Process):
             return left
 
     def read_before(self, load_id: str) -> set[TitleRef]:
-        """Return the titles of which all comments had been read before the run of a load began."""
+        """Return the titles whose comments had all been read before the run of a load began."""
         with transaction(self._settings) as session:
             rows = session.rows(
                 """
@@ -80,7 +80,7 @@ class LoadLedger(Process):
         return {TitleRef(row.kind, row.trakt_id) for row in rows}
 
     def letters(self, letters: Sequence[DeadLetter]) -> None:
-        """Store dead letters, and count them on their pages; the same ones again change nothing."""
+        """Store dead letters, and count them on their pages; storing the same ones again changes nothing."""
         rows = [
             {
                 "load_id": each.load_id,

@@ -1,4 +1,4 @@
-"""Loads of one process: page objects are put into the open load, which is committed at its size, and at the end."""
+"""Loads of one process: page objects go into the open load, which is committed when it is full, and at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _AT_LEAST_EVERY_S: Final = 1.0
 
 
 class Loads:
-    """The loads of a run, and the rows of the ledger that wait to be written.
+    """The loads of a run, and the outcomes that are still to be written to the ledger.
 
     Args:
         place: the bucket.
@@ -71,7 +71,7 @@ class Loads:
     async def put(self, page: Page) -> str:
         """Store a page object, and return its key.
 
-        A page may be read several times in one load, also by a sweep that starts again: each read is its own object.
+        A page may be read several times in one load, such as by a restarted sweep: each read is its own object.
         """
         reads = self._reads.setdefault(page.request.load_id, Counter())
         key = replace(page.request, read=1).key
@@ -89,7 +89,7 @@ class Loads:
         return self._place.pages.get(key)
 
     async def leave(self, load: str, outcome: Outcome | None) -> None:
-        """Take the outcome of a page whose object was put, and commit loads that are full and at rest."""
+        """Take the outcome of a page whose object was put, and commit full loads into which nothing is being put."""
         if outcome is not None:
             await self.add(outcome)
         self._under_way[load] -= 1
@@ -109,7 +109,7 @@ class Loads:
             await self.flush()
 
     def settle(self) -> None:
-        """Write the outcomes that wait; for a process that is about to end, after its event loop.
+        """Write the waiting outcomes after the event loop has ended, before the process does.
 
         Raises:
             TransientError: the database is out of reach.
@@ -120,18 +120,18 @@ class Loads:
             self._waiting = later
 
     async def flush(self) -> None:
-        """Write the outcomes that wait."""
+        """Write the waiting outcomes."""
         async with self._writing:
             self._written_at = asyncio.get_running_loop().time()
             while self._waiting:
                 await self._write()
 
     async def _write(self) -> None:
-        """Write the outcomes that wait, each page once; they wait on if that fails."""
+        """Write the waiting outcomes, each page once; if that fails, they keep waiting."""
         rows, self._waiting = _each_page_once(self._waiting)
         writing = asyncio.create_task(asyncio.to_thread(self._ledger.write, rows))
         try:
-            # A thread that writes cannot be cancelled: whether it succeeded is known at its end.
+            # A thread that writes cannot be cancelled: only when it has ended is it known whether it succeeded.
             await asyncio.shield(writing)
         except BaseException:
             await asyncio.wait([writing])
@@ -175,7 +175,10 @@ class Loads:
 
 
 def _each_page_once(outcomes: list[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
-    """Return the first outcome of each page, and the rest: one statement changes a row once, and reads add up."""
+    """Return the first outcome of each page, and the rest.
+
+    One statement changes a row only once, but each further read of a page adds to the row's counts.
+    """
     first: dict[int, Outcome] = {}
     later = [each for each in outcomes if first.setdefault(each.page_id, each) is not each]
     return list(first.values()), later

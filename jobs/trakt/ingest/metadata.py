@@ -1,7 +1,7 @@
 """Read the TMDb metadata of titles that were swept, alongside the reading of Trakt.
 
-It is optional: whatever becomes of it, no title and no run fails for it, and the page ledger, which measures what of
-Trakt is complete, has no rows of it. A page object that a killed run left is committed with its load like any other.
+Metadata is optional: no title and no run fails because of it, and it has no rows in the page ledger, which measures how
+completely Trakt was read. A page object that a killed run left is committed with its load like any other.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class MetadataRead:
 
     Attributes:
         is_asked: whether there is a token; without one, nothing is read.
-        read: titles whose metadata came.
+        read: titles whose metadata was read.
         missing: titles that TMDb does not have: it answered 404.
-        failed: code of :data:`jobs.trakt.errors.TMDB_CODES` -> titles that have no metadata of this run.
+        failed: code of :data:`jobs.trakt.errors.TMDB_CODES` -> titles for which this run read no metadata.
         requests: requests to TMDb, retries included.
     """
 
@@ -102,7 +102,7 @@ class Metadata:
             self._tasks.append(asyncio.create_task(self._read(ref)))
 
     async def finish(self) -> TelecineError | None:
-        """Wait for what is under way; return the error of the store or the database that it met, if any."""
+        """Wait for the reads under way; return the first error of the store or the database, if any."""
         await asyncio.gather(*self._tasks)
         if self._client is not None:
             self.done.requests = self._client.tally.requests
@@ -120,7 +120,7 @@ class Metadata:
             await self._keep(ref, self._client.target(ref.kind, number), answer)
         except MetadataFailed as error:
             self.done.failed[error.code] += 1
-            _LOG.debug("%s has no metadata of TMDb: %s", ref, error.message)
+            _LOG.debug("no TMDb metadata for %s: %s", ref, error.message)
         except TelecineError as error:
             self._error = self._error or error
         else:
@@ -132,7 +132,7 @@ class Metadata:
             return titles.tmdb_id(session, ref)
 
     async def _keep(self, ref: TitleRef, target: str, answer: Answer) -> None:
-        """Store the page object, also of a 404, without a row in the page ledger."""
+        """Store the page object, even that of a 404, without a row in the page ledger."""
         load = await self._loads.enter()
         try:
             page = Page(

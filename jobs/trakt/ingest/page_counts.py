@@ -1,4 +1,4 @@
-"""Counts of the pages of a run for its report: what was read, and what is missing of which title."""
+"""Counts of the pages of a run for its report: what was read, and what is missing from which title."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages of the ledger: planned before their requests, then what became of them."""
+"""Pages of the ledger: planned before their requests, then updated with their outcomes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class PageLedger(Process):
             return self.plan_in(session, singles, load_id)
 
     def plan_in(self, session: DatabaseSession, singles: Sequence[Single], load_id: str) -> list[int]:
-        """Plan documents in a transaction, as :meth:`plan_singles`."""
+        """Plan documents in a transaction of the caller, as :meth:`plan_singles` does in its own."""
         if not singles:
             return []
         rows = [
@@ -101,13 +101,13 @@ class PageLedger(Process):
             load_id=load_id,
             rows=json.dumps(rows),
         )
-        # The numbers of rows that one statement inserts in an order increase in that order.
+        # A statement numbers the rows that it inserts in their order.
         return sorted(row.page_id for row in made)
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Write what became of pages.
 
-        A page that was read before adds up its requests and bytes, and keeps the comments that it no longer has.
+        If a page was read before, its requests and bytes add up, and comments that it no longer has are kept.
         """
         if not outcomes:
             return
@@ -179,7 +179,7 @@ class PageLedger(Process):
         ]
 
     def page_keys(self, loads: Sequence[str]) -> list[str]:
-        """Return the keys of the page objects of some loads that rows name."""
+        """Return the keys of page objects that the rows of some loads name."""
         with transaction(self._settings) as session:
             rows = session.rows(
                 "SELECT page_key FROM trakt.pages WHERE page_key IS NOT NULL AND load_id = ANY (:loads)",

@@ -27,9 +27,9 @@ class Read:
 
     Attributes:
         answer: the answer; None if it failed.
-        listing: its comments, of a list.
+        listing: its comments, if it is a list.
         code: why it failed; None if it did not.
-        is_gone: a title or a comment answered 404, which is an observation, and no failure.
+        is_gone: a title or a comment answered 404, which is an observation, not a failure.
     """
 
     answer: Answer | None = None

@@ -78,9 +78,9 @@ def estimate(titles: Iterable[Title], plan: Iterable[Work]) -> int:
 
 
 def unrated(session: DatabaseSession) -> set[TitleRef]:
-    """Return the titles whose ratings are owed: the feed named them, or they were to be read, in the last 7 days.
+    """Return titles whose ratings are owed: in the last 7 days, the feed named them, or a read failed or was skipped.
 
-    A run that was killed after it had read the feed, or a listing, leaves such titles, which neither names again.
+    A run that is killed after reading the feed or a listing leaves such titles, and the next read does not name them.
     """
     rows = session.rows(
         """

@@ -20,8 +20,8 @@ _LOCK: Final = "telecine trakt ingest "
 
 
 def is_dead(session: DatabaseSession, owner: str) -> bool:
-    """Return whether the process with this name has ended: its lock is free."""
-    # Shared: two transactions that ask at once must not take each other for the process.
+    """Return whether the process with this name has ended; its lock is then free."""
+    # A shared lock, because two transactions that ask at once must not take each other for the process.
     free = session.rows(
         "SELECT pg_try_advisory_xact_lock_shared(hashtextextended(:name, 0)) AS free", name=f"{_LOCK}{owner}"
     )
@@ -49,7 +49,7 @@ class Process:
     def alive(self) -> Iterator[None]:
         """Hold the lock that tells other processes that this one still reads."""
         with transaction(self._settings) as session:
-            # Idle for as long as the run takes; it has read nothing, and holds back no vacuum.
+            # This transaction is idle as long as the run takes; it has read nothing, so it holds back no vacuum.
             session.run("SET LOCAL idle_in_transaction_session_timeout = 0")
             session.lock(f"{_LOCK}{self.owner}")
             yield

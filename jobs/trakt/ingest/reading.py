@@ -36,12 +36,12 @@ __all__ = ["Ended", "Reader", "Swept"]
 _LOG: Final = logging.getLogger(__name__)
 
 # Codes of pages that may hold one item which the API cannot serve (trakt/trakt-api#364): a smaller page may succeed.
-# An overloaded API would only be asked more.
+# Codes of an overloaded API are absent, as slices would only add to its load.
 _SLICED: Final = frozenset({"SERVER_ERROR", "NOT_JSON", "NOT_A_LIST", "BODY_INCOMPLETE"})
-# A slice of a page that failed with all retries: one more is enough to tell a bad item from bad luck.
+# The whole page failed with all retries: one retry per slice is enough to tell a bad item from bad luck.
 _SLICE_RETRIES: Final = 1
 _RESTARTS: Final = 2
-# A feed that lost the subjects of its comments has them again with the next request (trakt/trakt-api#369).
+# An answer of a feed may lack the subjects of its comments, which the next one has again (trakt/trakt-api#369).
 _BARE_READS: Final = 2
 # A stopped run has 30 s in Kubernetes; an object takes less than one.
 _STORING_S: Final = 5.0
@@ -50,12 +50,12 @@ _RESTARTED: Final = frozenset({"BORDER_CHANGED", "LIMIT_CHANGED"})
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A sweep in the transaction that notes its end.
+    """A sweep, in the transaction that records its end.
 
     Attributes:
         sweep: what was seen.
         sweep_id: its number.
-        load_id: the open load, for what is planned together with the end.
+        load_id: the open load, for rows that are planned in the same transaction.
         replied: comments with replies.
     """
 
@@ -87,7 +87,7 @@ class Swept:
 
 
 class Reader:
-    """Asks for pages, and keeps objects and ledger.
+    """Requests pages, stores their objects and records their outcomes in the ledger.
 
     Args:
         client: asks the API.
@@ -164,7 +164,7 @@ class Reader:
         first: Answer | None = None
         replied: dict[int, None] = {}
         if self.settings.replies and target.resource == "comments" and opened.known:
-            # The ledger has the ids of a page, but not which of them have replies.
+            # The ledger has the ids of a page, but does not say which of the comments have replies.
             opened, found = await asyncio.to_thread(self._replied_before, opened)
             replied.update(dict.fromkeys(found))
         sweep = _sweep(target, opened)
@@ -227,9 +227,9 @@ class Reader:
         return Swept(sweep, opened.sweep_id, reason, is_missing, tuple(replied), first)
 
     def _replied_before(self, opened: OpenSweep) -> tuple[OpenSweep, list[int]]:
-        """Return a resumed sweep, and the comments with replies on its known pages, whose objects say so.
+        """Return a resumed sweep, and the comments with replies according to the objects of its known pages.
 
-        Without one of the objects, all pages are read again.
+        If one of the objects is missing or damaged, all pages are read again.
         """
         found = []
         try:
@@ -251,7 +251,7 @@ class Reader:
         retries: int | None = None,
         land: Callable[[Read], int] | None = None,
     ) -> Read:
-        """Ask, store and note. ``land`` tells the planner, and returns how many comments were seen before."""
+        """Request, store and record a page. ``land`` informs the planner, and returns the number of repeats."""
         try:
             answer = await self.client.get(path, query or None, retries=retries)
         except PageFailed as error:
@@ -293,7 +293,7 @@ class Reader:
         try:
             await asyncio.shield(storing)
         except asyncio.CancelledError:
-            # An answer that has come is stored also by a run that is being stopped: nothing asks for it again.
+            # An answer that has arrived is stored even if the run is being stopped: nothing requests it again.
             await asyncio.wait([storing], timeout=_STORING_S)
             raise
         return read
@@ -337,7 +337,7 @@ def _sweep(target: Target, opened: OpenSweep) -> Sweep:
         most=target.most,
         known=opened.known,
         started=None if opened.started is None else _started(opened.started),
-        # That a reply is absent says nothing: what moved meanwhile shows in the number of items.
+        # An absent reply means nothing; a move in the meantime shows in the number of items.
         rechecks=target.resource != "replies",
     )
 

@@ -27,8 +27,8 @@ async def recover(ledger: Ledger, place: BronzePlace, loads: Loads) -> int:
     """Note the pages that killed runs had read, commit their loads, and return the number of these pages.
 
     A page object is complete or absent, and its key follows from the request: a planned row whose object exists was
-    answered. Rows of single documents without one are skipped; those of a sweep are planned again when it is resumed.
-    A load that is committed has no object without a row, but rows of it may have theirs in a later load.
+    answered. Rows of single documents without an object are skipped; those of a sweep are planned again when it is
+    resumed. A committed load has no object without a row, but one of its rows may have its object in a later load.
     """
     left = await asyncio.to_thread(ledger.left_loads)
     if not left:
@@ -40,7 +40,7 @@ async def recover(ledger: Ledger, place: BronzePlace, loads: Loads) -> int:
         outcomes = []
         objects = _Objects((key for load in waiting for key in place.pages.keys(load)), ledger.page_keys(waiting))
         for row in ledger.planned(loads_left):
-            # A load may have been full between the plan and the answer.
+            # The load may have filled up between the plan and the answer, which is then in a later load.
             after = loads_left[loads_left.index(row.load_id) :]
             found = next((key for load in after if (key := objects.take(_key(row, load))) is not None), None)
             outcome = _noted(place, row, found) if found is not None else None
@@ -72,7 +72,7 @@ class _Objects:
         self._keys: dict[tuple[str, int], str] = {}
         for key in keys:
             first, read = _split(key)
-            # A row that was read again names its last object only: those before it are taken, too.
+            # A row whose page was read again names only the last object: those before it are taken too.
             if read > self._last.get(first, 0):
                 self._reads.setdefault(first, []).append(read)
                 self._keys[first, read] = key

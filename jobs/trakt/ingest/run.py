@@ -1,4 +1,4 @@
-"""The driver of a run: resume what killed runs left, resolve titles, read the feed, the titles, and commit."""
+"""The driver of a run: resume what killed runs left, resolve titles, read the feed and the titles, and commit."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ __all__ = ["LONGEST_RUN_ID", "Forecast", "Run", "check_titles", "forecast", "rea
 LONGEST_RUN_ID: Final = 94
 """Characters: the id of a load, which is that of its run, a dash and a number, has at most 100."""
 _LOG: Final = logging.getLogger(__name__)
-# A feed of a day is two or three pages.
+# One day of the feed is two or three pages.
 _FEED_PAGES: Final = 3
 # While one title waits for the database or the store, another one's request is under way.
 _TASKS_PER_CONNECTION: Final = 2
@@ -68,14 +68,14 @@ class Run:
 
     Attributes:
         titles: titles of the watch list.
-        planned: of these, titles of which something was asked for.
+        planned: how many of them the run plans to read something about.
         reads: what was read of them.
         busy: titles that another ingest reads.
         feed: what the feed said; None if it was not read.
         feed_busy: another ingest reads the feed.
-        failures: titles and names of which something is missing.
+        failures: titles and names with something missing.
         loads: commits to the bronze table.
-        recovered: pages that a killed run had read and not noted.
+        recovered: pages that a killed run had read but not recorded.
         tally: requests.
         metadata: what was read of TMDb.
         stopped: the error that ended the run; what had come by then is committed.
@@ -105,13 +105,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The requests of a run that asks nothing.
+    """The requests that a run would send.
 
     Attributes:
-        titles: titles of the watch list, and how many of them are swept and only rated.
+        titles: titles of the watch list.
         swept: titles to be swept.
         rated: titles of which only ratings are read.
-        unresolved: names that are not resolved to ids yet, which cost two requests and a page or more each.
+        unresolved: names that are not resolved to ids yet; each costs two requests and at least one page.
         requests: expected requests, without retries.
         ends: when the last of them could be sent.
     """
@@ -125,7 +125,7 @@ class Forecast:
 
 
 def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
-    """Read what a run asks for, and commit it. An error of the API ends the reading, and is part of the result.
+    """Read everything that a run asks for, and commit it. An API error ends the reading, and is part of the result.
 
     Args:
         settings: settings of ``ingest`` or ``backfill``.
@@ -150,7 +150,7 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
         try:
             run_until_signal(driver.run(entries))
         except BaseException:
-            # A killed process leaves this to the next run, and so does one whose database is away.
+            # If the process is killed or the database is unreachable, this is left to the next run.
             try:
                 driver.loads.settle()
                 ledger.skip_rest("INTERRUPTED")
@@ -161,7 +161,7 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
 
 
 def check_titles(settings: ReadSettings) -> None:
-    """Check the watch list and the database, and ask nothing.
+    """Check the watch list and the database; send no request.
 
     Raises:
         UsageError: the watch list is wrong, or no title is named or tracked.
@@ -173,7 +173,7 @@ def check_titles(settings: ReadSettings) -> None:
 
 
 def forecast(settings: ReadSettings) -> Forecast:
-    """Return what a run would ask for, without asking.
+    """Return the requests that a run would send; send none.
 
     Raises:
         UsageError: the watch list is wrong.
@@ -211,7 +211,7 @@ def _since(settings: ReadSettings) -> datetime | None:
 
 
 def _entries(settings: ReadSettings) -> list[Entry]:
-    """Return the titles that the settings name; none of them stands for all titles that are tracked."""
+    """Return the titles that the settings name; an empty list stands for all tracked titles."""
     if settings.titles:
         return watch_list.parse_names(settings.titles, "--titles")
     found = [] if settings.watch_list is None else watch_list.read_file(settings.watch_list, settings)
@@ -314,7 +314,7 @@ class _Driver:
     # Titles
 
     async def _resolved(self, reader: Reader, entries: Sequence[Entry]) -> list[Title]:
-        """Return the titles of the watch list, after names that are new were resolved to ids."""
+        """Resolve new names to ids, and return the titles of the watch list."""
         settings = self._settings
         _, unresolved = await asyncio.to_thread(_known, settings, entries)
         ambiguous: list[AmbiguousTitle] = []
@@ -344,7 +344,7 @@ class _Driver:
             refs = [title.ref for title in known]
             with transaction(settings) as session:
                 titles.found(session, refs)
-                # A list of flags is a part of the watch list; a file is all of it.
+                # Titles in a flag are a part of the watch list; a file is all of it.
                 if isinstance(settings, IngestSettings) and settings.watch_list and not settings.titles:
                     titles.drop_others(session, refs)
             return _known(settings, entries)[0]
@@ -356,7 +356,7 @@ class _Driver:
             titles.store(session, facts, name)
 
     async def _feed(self, reader: Reader, known: list[Title]) -> list[Title]:
-        """Read the feed; return the titles as they are due after it."""
+        """Read the feed, and return the titles, which it may have made due."""
         settings = self._settings
         tracked = {title.ref for title in known if title.state == "tracked"}
         most = sum(map(plan.pages_of, known))
@@ -413,7 +413,7 @@ class _Driver:
 
 
 async def _each(items: Sequence[_T], work: Callable[[_T], Awaitable[None]], tasks: int) -> None:
-    """Run a function for each item, so many at a time; the first error ends the others, and is raised."""
+    """Run a function for each item, in up to ``tasks`` tasks; the first error ends the others, and is raised."""
     waiting = iter(items)
 
     async def worker() -> None:
@@ -429,7 +429,7 @@ async def _each(items: Sequence[_T], work: Callable[[_T], Awaitable[None]], task
 
 
 def _first(error: BaseException) -> BaseException:
-    """Return the first error of a group: the others are mostly the same, met by other tasks."""
+    """Return the first error of a group: the others are mostly the same error, met by other tasks."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -1,12 +1,12 @@
 """The planner of a sweep: which page of a listing is asked for next, and whether the listing was read completely.
 
-It sends no request: a driver asks it for the next page, and reports what came. So its rules can be tested against any
-listing that changes, fails or lies while it is read.
+The planner sends no request: a driver asks it for the next page, and reports the answer. Its rules can therefore be
+tested against any listing that changes, fails or lies while it is read.
 
 - Expected pages are the largest count that any page stated. A short or empty page is never taken for the last.
 - With the order ``oldest``, new comments land on the last page, but a deletion moves all later comments one place
-  forward: the first of page k + 1 becomes the last of page k, which was read before. A number of items that falls
-  between the two reads shows it, and page k is read again. Without both numbers, page k is read again as well.
+  forward: the first of page k + 1 crosses the border and becomes the last of page k, which was read before. Page k is
+  read again if the number of items falls between the two reads, or if one of the two numbers is missing.
 - A page that fails is read again in slices of 50, 10 and 1: one bad comment costs only itself.
 """
 
@@ -28,19 +28,19 @@ __all__ = ["LIMIT", "SLICES", "Facts", "Known", "Sweep", "Want"]
 LIMIT: Final = 250
 """Comments per page: the most that the API grants."""
 SLICES: Final = (50, 10, 1)
-# A hidden run of 250 comments is one empty page. 20 of them would be 5,000 hidden comments in a row, which no title
-# has; a count of pages that is nonsense would otherwise cost its number in requests. The same holds for pages that
-# only repeat comments: an API that ignores the number of the page never returns an empty one.
+# 250 hidden comments in a row are one empty page. 20 such pages would be 5,000 hidden comments in a row, which no title
+# has. Without this limit, a nonsensical count of pages would cost as many requests. The same holds for pages that only
+# repeat comments: an API that ignores the number of the page never returns an empty one.
 _EMPTY_RUN: Final = 20
-# Rows of the ledger for pages that come next. A count of pages that is nonsense would otherwise cost memory, and 10^9
-# rows; all but a few titles have fewer than 50 pages, that is 12,500 comments.
+# Ledger rows that are planned ahead. Without this limit, a nonsensical count of pages would cost memory and 10^9 rows.
+# All but a few titles have fewer than 50 pages, which is 12,500 comments.
 _AHEAD: Final = 50
-# So many failures in a row, from a page down to its single comments, are not one bad comment but the API: slicing on
-# would cost 280 requests a page. The rest of the listing is left for later.
+# This many failures in a row, from a page down to its single comments, are caused by the API and not by one bad
+# comment: to continue slicing would cost 280 requests a page. The rest of the listing is left for later.
 _FAILED_RUN: Final = 8
-# One comment out of its order, or with a wrong time, does not end a window: so many at the end of a page do.
+# One comment out of order, or with a wrong time, does not end a window: this many at the end of a page do.
 _LAST: Final = 3
-# A border whose page is read again while comments are deleted all the time: give up after this many reads of it.
+# If comments are deleted all the time, a page is read again and again: give up its border after this many reads.
 _REREADS: Final = 3
 
 Purpose = Literal["page", "overlap", "border", "slice"]
@@ -115,7 +115,7 @@ class _Page:
     slices: int = 0
 
     def take(self, facts: Facts) -> None:
-        """Take an answer: all of the page came."""
+        """Take an answer that has all of the page."""
         self.ids.update(facts.ids)
         self.last_id = facts.ids[-1] if facts.ids else None
         self.items = facts.item_count
@@ -215,7 +215,7 @@ class Sweep:
     def _bound(self) -> int:
         """Return the number of the last page to read."""
         bound = max(self.expected, self._hint, 1)
-        # The two counts of a header can contradict each other: the larger one costs a request, the smaller a page.
+        # The two counts in the headers may contradict each other: the larger one costs a request, the smaller a page.
         if self._items is not None:
             return max(bound, -(-self._items // self.limit))
         last = self._pages.get(bound)
@@ -224,7 +224,7 @@ class Sweep:
     @property
     def open_pages(self) -> range:
         """The next pages that are expected and were not asked for yet, at most 50."""
-        # Of a window, it is not known how far it reaches.
+        # It is not known how far a window reaches.
         if not self.stated or self._since is not None or self._first_page:
             return range(0)
         return range(self._cursor, min(self._bound() + 1, self._cursor + _AHEAD))
@@ -339,7 +339,7 @@ class Sweep:
     def _close_borders(self) -> None:
         """At the end, read again the pages whose border could not be compared, and those that were read in slices.
 
-        The last ones first: comments move forward only, and meet the reading that comes towards them.
+        The last pages come first: a comment only moves to an earlier page, which is then still to be read.
         """
         if self.failures or self._gave_up:
             return  # the sweep is not complete in any case
@@ -347,10 +347,10 @@ class Sweep:
             self._again(number)
         if self._extra or self._are_borders_recompared:
             return
-        # A deletion together with an insert leaves the number of items as it was. But then more comments were written
-        # than the number grew, and fell, tells: by the end, or by an earlier answer, if a hidden comment came later. It
-        # is not known where, so that all borders are compared again; it takes both within the seconds of one sweep of
-        # one title. Not seen: a deletion together with a hidden comment, both between the same two answers.
+        # A deletion together with an insert leaves the number of items unchanged. But then more comments were written
+        # than the rises and falls of the number explain: by the end, or by an earlier answer if a hidden comment came
+        # later. Where it happened is not known, so all borders are compared again. This is rare: both must fall within
+        # the seconds of one sweep of one title. Not seen: a deletion and a hidden comment between the same two answers.
         read = self._read_pages()
         last = self._pages[read[-1]] if read else None
         if last is None or last.items is None or self._first_items is None:
@@ -442,7 +442,7 @@ class Sweep:
 
     @property
     def failures(self) -> dict[int, str]:
-        """Page -> code, of pages of which something is missing."""
+        """Page -> code, for pages with something missing."""
         return {number: page.failure for number, page in sorted(self._pages.items()) if page.failure is not None}
 
     @property
@@ -486,7 +486,7 @@ class Sweep:
         if not known:
             return
         read = [each for each in known if each.page <= len(known)]
-        # Only pages without a hole before them: what was read behind a hole is read again.
+        # Only pages without a hole before them: pages behind a hole are read again.
         read = [each for at, each in enumerate(read, 1) if each.page == at]
         if not read:
             return
@@ -499,7 +499,7 @@ class Sweep:
         self._first_items = read[0].item_count
         for each in read[1:]:
             self._compare(each.page)
-        # Borders that were to be compared are compared at the end: their pages are then read again.
+        # Borders that need a comparison are compared at the end, when their pages are read again.
         self._extra.clear()
         if not rechecks:
             return

@@ -112,7 +112,7 @@ class SweepLedger(PageLedger):
             """,
             sweep_id=sweep_id,
         )
-        # Pages behind a hole are read again, and all after a page that was read in slices.
+        # Pages behind a hole are read again, and so are all pages after one that was read in slices.
         known = [
             Known(row.page, tuple(row.ids or ()), row.page_count, row.item_count)
             for at, row in enumerate(rows, 1)
@@ -153,7 +153,7 @@ class SweepLedger(PageLedger):
         sliced: Sequence[int] = (),
         ended: Callable[[DatabaseSession], None] | None = None,
     ) -> None:
-        """End a sweep; pages that it did not come to are skipped for its reason.
+        """End a sweep, and mark the pages that it did not reach as skipped for the same reason.
 
         Args:
             sweep_id: the sweep.
@@ -197,7 +197,7 @@ class SweepLedger(PageLedger):
             if ended is not None:
                 ended(session)
             if reason is None:
-                # Planned beyond the end, such as before a kill between the last page and the end: not expected.
+                # Rows planned beyond the end, such as before a kill at the last page, are not expected pages.
                 session.run("DELETE FROM trakt.pages WHERE sweep_id = :id AND status = 'planned'", id=sweep_id)
             else:
                 session.run(
@@ -210,7 +210,7 @@ class SweepLedger(PageLedger):
                 )
 
     def plan_replies(self, session: DatabaseSession, ref: TitleRef, comment_ids: Sequence[int], load_id: str) -> None:
-        """Plan to read the replies to comments, in a transaction: a sweep each, and its first page.
+        """Plan to read the replies to comments, in a transaction: a sweep for each comment, and its first page.
 
         A process that is killed before it has read all of them leaves these sweeps to the next one.
         """
@@ -255,9 +255,9 @@ class SweepLedger(PageLedger):
         return found
 
     def abandon(self, refs: Sequence[TitleRef]) -> None:
-        """End the sweeps that ended processes left, except those of some titles, and young ones of replies.
+        """End the sweeps that ended processes left, except those of some titles, and recent ones of replies.
 
-        Those are resumed: the former by this run, the latter by the next one that reads replies.
+        The exceptions are resumed: titles by this run, replies by the next run that reads replies.
         """
         with transaction(self._settings) as session:
             left = session.rows(

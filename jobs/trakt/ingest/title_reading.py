@@ -75,7 +75,7 @@ class TitleReader:
         self._since = since
 
     async def read(self, work: Work, planned: dict[tuple[str, TitleRef], int]) -> TitleRead:
-        """Read what is asked for about a title.
+        """Read everything that the plan asks for about a title.
 
         Args:
             work: what is asked for.
@@ -85,13 +85,13 @@ class TitleReader:
             Busy: another process sweeps the title.
         """
         found = TitleRead(work.ref, replied=dict.fromkeys(work.replies))
-        # The listing comes first: that another process reads the title is known before anything is asked for.
+        # The listing comes first, so a title that another process reads is noticed before any request.
         is_there = await self._sweep(found) if work.sweep else True
         if work.summary or not is_there:
             page_id = planned.get(("title", work.ref)) or (await self._reader.plan([Single("title", work.ref)]))[0]
             exists = await self._summary(found, page_id, is_there=is_there)
             if exists and not is_there and not await self._sweep(found):
-                # An edge answers 404 at times (trakt/trakt-api#611): the listing had a second chance.
+                # The edge sometimes answers 404 (trakt/trakt-api#611), so the listing was read a second time.
                 found.fails("NOT_FOUND", f"{work.ref}: its comments answer 404, but the title does not")
             is_there = exists
         if work.rating and is_there:
@@ -103,7 +103,7 @@ class TitleReader:
         return found
 
     async def _summary(self, found: TitleRead, page_id: int, *, is_there: bool) -> bool:
-        """Read the title itself, which decides whether it exists; return that.
+        """Read the title itself, and return whether it exists.
 
         Args:
             found: takes the result.
@@ -124,7 +124,7 @@ class TitleReader:
         return True
 
     async def _missing(self, found: TitleRead, answer: Answer) -> None:
-        """Take a 404 of the title itself: all rows are kept; it is gone after three days."""
+        """Record a 404 of the title itself: all rows are kept; the title is gone after three such days."""
         ref = found.ref
 
         def note() -> str:
@@ -138,7 +138,7 @@ class TitleReader:
         state = await asyncio.to_thread(note)
         found.counts["gone" if state == "gone" else "missing"] += 1
         if state != "gone":
-            message = f"{ref} answers 404; all its rows are kept, and it is gone after {titles.GONE_DAYS} such days"
+            message = f"{ref} answers 404; its rows are kept, and it counts as gone after {titles.GONE_DAYS} such days"
             found.fails("NOT_FOUND", message)
 
     def _store(self, facts: TitleFacts) -> None:
@@ -153,8 +153,8 @@ class TitleReader:
         absent: list[tuple[Single, int]] = []
 
         def completed(session: DatabaseSession, ended: Ended) -> None:
-            # Together with the end of the sweep, so that a second ingest never finds the title due in between, and
-            # that no absent comment is forgotten: the next sweep asks for those that were planned and not asked for.
+            # In the transaction that ends the sweep: a second ingest never finds the title due in between, and no
+            # absent comment is forgotten, as the next sweep asks for those that were planned but not requested.
             known = titles.known_ids(session, ref, ended.sweep_id)
             singles = [Single("comment", ref, number) for number in ended.sweep.absent(known)]
             numbers = self._reader.ledger.plan_in(session, singles, ended.load_id)
@@ -182,7 +182,7 @@ class TitleReader:
         return True
 
     async def _absent(self, found: TitleRead, planned: list[tuple[Single, int]]) -> None:
-        """Ask for the comments that a complete sweep did not show: a 404 is a deletion, 200 one that has moved."""
+        """Ask for the comments that a complete sweep did not show: a 404 means deleted, a 200 moved."""
         found.counts["absent"] += len(planned)
         for single, page_id in planned:
             read = await self._reader.single(comment(single.comment_id or 0), single, page_id)
@@ -202,7 +202,7 @@ class TitleReader:
         target = Target("replies", found.ref, comment_id=number)
         swept = await self._reader.listing(replies(number), target, seen=lambda *_: None)
         found.counts["replies"] += len(swept.sweep.ids)
-        # A comment that was deleted since takes its replies with it.
+        # A comment that was deleted in the meantime takes its replies with it.
         if swept.reason is not None and not swept.is_missing:
             found.fails(swept.reason, f"{found.ref}: replies to comment {number} were not read ({swept.reason})")
 

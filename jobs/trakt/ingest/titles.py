@@ -45,7 +45,7 @@ class Title:
         ref: its kind and Trakt id.
         state: tracked, gone or dropped.
         is_due: whether its next sweep is due.
-        is_fresh: whether the title itself was read in the last 12 hours, as to resolve its name.
+        is_fresh: whether the title itself was read in the last 12 hours, such as to resolve its name.
         comments: number of comments that the API stated for it; None if unknown.
         last_pages: pages of its last complete sweep; None if there is none.
     """
@@ -143,7 +143,7 @@ def tracked(session: DatabaseSession, *, gone: bool = False) -> list[Title]:
 
     Args:
         session: the transaction.
-        gone: whether to return those too that are gone.
+        gone: whether to include titles that are gone.
     """
     rows = session.rows(f"{_TITLES} WHERE t.state = ANY (:states)", states=["tracked", *(["gone"] if gone else [])])
     return [_title(row) for row in rows]
@@ -239,9 +239,9 @@ def missing(session: DatabaseSession, ref: TitleRef, on: date, again: datetime) 
 def swept(session: DatabaseSession, ref: TitleRef, days: int) -> None:
     """Set when the next sweep of a title is due, after a complete one.
 
-    The first sweep of all titles is usually in one run: their second is due after 1 to ``days`` days, by id, so that
-    each day has its share. A daily run may start earlier than the day before: the sweep is due 12 hours before
-    ``days`` days have passed, and the run of that day reads it before it is older.
+    All titles usually have their first sweep in one run. Their second sweep is due after 1 to ``days`` days, by id, so
+    each day gets its share. A daily run may start earlier than on the day before: a sweep is therefore due 12 hours
+    before ``days`` days have passed, so the last sweep is never older when that day's run reads the title.
 
     Args:
         session: the transaction.

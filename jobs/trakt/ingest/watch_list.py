@@ -85,7 +85,7 @@ def parse_names(names: Iterable[str], place: str, kind: TitleKind | None = None)
     Args:
         names: the names.
         place: the flag or variable, for messages.
-        kind: kind of names without one.
+        kind: the kind of names that do not state one.
 
     Raises:
         UsageError: as :func:`parse_lines`.
@@ -190,7 +190,7 @@ async def resolve(client: Client, entry: Entry) -> tuple[Answer, TitleFacts]:
 
 
 async def _by_slug(client: Client, entry: Entry) -> TitleFacts | None:
-    """Return the title with a slug, by a search: the path of a slug of digits is that of an id."""
+    """Return the title with a slug, by a search, because the path of a slug of digits is that of an id."""
     path = "/search/movie" if entry.kind == "movie" else "/search/show"
     answer = await client.get(path, {"query": entry.name, "limit": 50})
     try:
@@ -215,7 +215,7 @@ def _facts(kind: TitleKind, answer: Answer) -> TitleFacts | None:
 def _unknown(entry: Entry) -> TitleUnknown:
     return TitleUnknown(
         f"{entry.place}: {entry.key} is not known to the API now (404); expected the slug of an existing title."
-        " Titles come back after some days at times: the next run asks again",
+        " Some titles come back after a few days, so the next run asks again",
         name=entry.key,
     )
 

@@ -19,7 +19,7 @@ _USERS: Final = Group("Users", 45)
 
 
 def _user(value: SecretStr) -> SecretStr:
-    # An empty variable would report a success, and leave the tombstone of a name that nobody has.
+    # An empty variable would otherwise report success, and leave a tombstone for a name that nobody has.
     name = value.get_secret_value()
     if not name.strip() or not name.isprintable():
         raise ValueError("expected the name or slug of a user, without line breaks or bytes that are not UTF-8")

@@ -36,6 +36,6 @@ class VerifySettings(ModelSettings, pipeline="trakt"):
     silver_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = setting(
         1.0,
         description="Recompute silver for this share of the comments.",
-        detail="The selection depends only on their ids. 1 compares all, with about 1 kB of memory per comment.",
+        detail="The selection depends only on their ids. 1 compares all, with about 3 kB of memory per comment.",
         group=LIMITS,
     )

@@ -35,7 +35,7 @@ _MODELS: Final = {
 
 
 def run(settings: EraseSettings, stage_run: StageRun | UnrecordedRun) -> Report:
-    """Erase a user, and return the report, which has no name.
+    """Erase a user, and return the report, which does not name the user.
 
     Args:
         settings: the user, the bucket, and the folder of builds.
@@ -44,14 +44,14 @@ def run(settings: EraseSettings, stage_run: StageRun | UnrecordedRun) -> Report:
     Raises:
         UsageError: the folder of builds has a path that cannot be used.
         ConfigurationError: the salt of users is missing or has changed.
-        IntegrityError: a page object cannot be read, so that it may still have comments of the user.
+        IntegrityError: a page object cannot be read and may still have comments by the user.
         TransientError: the store or the database failed; run it again.
     """
     place = BronzePlace(settings)
     found = erase_user(
         place, settings.user.get_secret_value(), run_id=stage_run.run_id, retention_days=settings.retention_days
     )
-    # After the table: a build that has begun before ends first, and is removed.
+    # After the table: a build that began before the erasure ends first, and is then removed.
     erasures = snapshot(place).erasures
     erased = {
         ModelCache(settings, _WAIT_S, pinned=pinned).erase(table=place.uri, erasures=erasures)

@@ -107,7 +107,7 @@ def _report(settings: ReadSettings, done: Run, pages: Counter[tuple[str, str, st
         statuses[status] += number
     failed = len(done.failures)
     tried = done.planned + sum(failure.item not in {str(read.ref) for read in done.reads} for failure in done.failures)
-    # As in other pipelines: without a limit, only a run of which nothing succeeded fails.
+    # As in other pipelines: without a limit, a run fails only if nothing succeeded.
     limit = settings.max_failed if settings.max_failed is not None else max(tried - 1, 0)
     code = EXIT_DATA if failed > limit else EXIT_OK
     rows = sum(sum(load.rows.values()) for load in done.loads)
@@ -160,7 +160,7 @@ def _headline(done: Run, statuses: Counter[str], rows: int) -> str:
     if done.metadata.is_asked:
         parts.append(f"{counted(done.metadata.read, 'title', 'titles')} with metadata of TMDb")
     parts.append(f"{counted(rows, 'row', 'rows')} committed")
-    # Optional metadata fail nothing: the headline is where a warning is seen.
+    # Missing metadata never fails a run, so the headline is where the warning is seen.
     parts += [
         f"warning: {counted(number, 'title', 'titles')} without metadata ({code}): {advice}"
         for code, number, advice in done.metadata.warnings
@@ -206,7 +206,7 @@ def _missing(missing: list[MissingPages], report: Report) -> Table:
 
 
 def _end_early(report: Report, error: TelecineError, settings: ReadSettings) -> None:
-    """Make the report that of a run which an error of the API ended."""
+    """Turn the report into that of a run that an API error ended."""
     report.status = "failed"
     report.exit_code = most_severe(error.exit_code, report.exit_code)
     model = BackfillSettings if isinstance(settings, BackfillSettings) else IngestSettings

@@ -1,4 +1,4 @@
-"""The run step: ingest, model, publish and slo, each as a stage; a failed stage does not keep slo from measuring."""
+"""The run step: ingest, model, publish and slo, each as a stage; slo measures even if another stage has failed."""
 
 from __future__ import annotations
 

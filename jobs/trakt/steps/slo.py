@@ -82,7 +82,7 @@ def _measure(session: DatabaseSession, day: Day, now: datetime) -> list[DayLevel
     first = first_day(session)
     if first is None:
         return []
-    # The row of yesterday was final at 09:00, and has learned since which titles became fresh later.
+    # Yesterday's row became final at 09:00, but titles may have become fresh since then.
     begin = max(day - (WINDOW_DAYS - 1), day_of(first))
     known = final_days(session, begin, day - 2)
     wanted = [day - back for back in range(WINDOW_DAYS - 1, -1, -1)]

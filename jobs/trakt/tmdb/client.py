@@ -1,6 +1,6 @@
-"""The client of TMDb: one GET per title, with a few retries; it ends by itself when TMDb does not want or cannot serve.
+"""The TMDb client: one GET per title, with a few retries; it stops for good if TMDb refuses or cannot serve requests.
 
-It has nothing of Trakt's client: no key, no reservation of the request budget, and none of its errors ends a run.
+It shares nothing with Trakt's client: it has no Trakt key, does not use the request budget, and never ends a run.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ __all__ = ["IN_FLIGHT", "LONGEST_WAIT_S", "Answer", "MetadataTally", "TmdbClient
 IN_FLIGHT: Final = 4
 """Requests at once. TMDb refuses more than about 40 a second, which 4 connections of 100 ms each reach at most."""
 LONGEST_WAIT_S: Final = 60.0
-"""The longest wait in seconds that TMDb may demand: metadata are optional, and must not hold up a run."""
+"""The longest wait in seconds that TMDb may demand: metadata is optional, and must not hold up a run."""
 
 _LOG: Final = logging.getLogger(__name__)
 # A title has the settings' retries, but not more than these: a TMDb that hangs costs 30 s for each.
 _MOST_RETRIES: Final = 3
-# No further request is sent after so many titles in a row failed with all their retries.
+# No further request is sent after this many titles in a row have failed with all their retries.
 _DOWN_LIMIT: Final = 3
 _OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY = 200, 401, 403, 404, 429
 _CLIENT, _SERVER = 400, 500
@@ -222,11 +222,11 @@ def _is_json(body: bytes) -> bool:
     try:
         parse(body)
     except Unreadable as error:
-        # What is nested too deeply stays so: it is a dead letter.
+        # A retry would not help an answer that is nested too deeply: it becomes a dead letter.
         return error.code != "NOT_JSON"
     return True
 
 
 def _facts(exchange: Exchange) -> str:
-    """Return status or failure; TMDb's own words are left out, as they are not ours to vouch for."""
+    """Return the status or the failure, without TMDb's own words, which are untrusted."""
     return f"status {exchange.status}" if exchange.status and not exchange.failure else exchange.failure or "no answer"

@@ -72,7 +72,7 @@ def test_a_dead_key_ends_the_run_with_its_first_request():
         assert words.replace("no VIP", "not VIP") in error.message
 
 
-def test_a_404_of_the_api_as_html_is_an_answer_and_no_block():
+def test_a_404_of_the_api_as_html_is_an_answer_and_not_a_block():
     given, right = case("404-html")
     found = run(ask(Server(given["status"], given["headers"], given["body"])))
     assert found.status == 404
@@ -103,7 +103,7 @@ def test_a_429_of_the_edge_stops_all_requests_lowers_the_budget_and_ends_the_run
     assert [ban for _, ban in budget.blocked] == [True] * 3
 
 
-def test_a_wait_until_a_date_is_by_the_clock_of_the_server():
+def test_a_wait_until_a_date_is_measured_by_the_clock_of_the_server():
     given, right = case("retry-after-date")
     least, most = right["sleep_s"]
     for draw in (0.0, 0.5, 0.999):

@@ -145,7 +145,7 @@ def test_an_error_of_a_library_about_bytes_of_the_server_fails_one_request(error
     ("variable", "value"),
     [("HTTPS_PROXY", "http://someone:sesame@host:port"), ("HTTPS_PROXY", "ftp://someone:sesame@host")],
 )
-def test_a_proxy_that_is_none_is_a_matter_of_configuration_and_its_password_is_not_told(monkeypatch, variable, value):
+def test_an_invalid_proxy_is_a_configuration_error_that_does_not_show_its_password(monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigurationError, match="proxy") as caught:
         Pool(ApiSettings(client_id=KEY, base_url="https://api.example.org"))
@@ -153,7 +153,7 @@ def test_a_proxy_that_is_none_is_a_matter_of_configuration_and_its_password_is_n
 
 
 @pytest.mark.parametrize("url", ["https://xn--", "https://[v1.x]"])
-def test_a_base_url_whose_host_no_connection_can_have_is_a_matter_of_configuration(url):
+def test_a_base_url_with_an_invalid_host_is_a_configuration_error(url):
     with pytest.raises(ConfigurationError, match="base URL of the Trakt API"):
         client_of(Script(OK), base_url=url)
 
@@ -186,7 +186,7 @@ def test_a_request_is_repeated_as_often_as_the_settings_or_the_caller_say(retrie
         (OSError("reset"), "UNREACHABLE", True),
     ],
 )
-def test_no_answer_is_retried_and_keeps_its_place_in_the_budget_if_it_may_still_arrive(cause, code, is_over):
+def test_a_missing_answer_is_retried_and_keeps_its_place_in_the_budget_if_it_may_still_arrive(cause, code, is_over):
     budget = RecordingBudget()
     error = failure(Script(cause), budget=budget, max_retries=1)
     assert (error.code, error.data["status"]) == (code, 0)
@@ -229,7 +229,7 @@ def body(*parts, **headers):
     )
 
 
-def test_a_packed_body_is_unpacked():
+def test_a_compressed_body_is_decompressed():
     packed = gzip.compress(b'[{"id":1}]')
     found = run(ask(lambda _: body(packed[:7], packed[7:], content_encoding="GZIP")))
     assert found.body == b'[{"id":1}]'

@@ -99,7 +99,7 @@ def test_any_answer_gets_a_verdict_that_waits_neither_too_long_nor_less_than_dem
 
 
 @given(st.sampled_from(sorted(PAGE_CODES)), st.integers(1, 10_000), st.floats(0, 60), st.floats(0, 1, exclude_max=True))
-def test_no_answer_is_retried_after_a_bounded_wait(code, attempt, backoff_s, draw):
+def test_a_missing_answer_is_retried_after_a_bounded_wait(code, attempt, backoff_s, draw):
     found = judge_failure(code, attempt=attempt, backoff_s=backoff_s, draw=draw)
     assert found.code == code
     assert found.action == ("fail" if code == "TOO_LARGE" else "retry")
@@ -128,7 +128,7 @@ def test_a_wait_is_demanded_in_seconds_by_a_date_or_by_the_rate_limit(headers, s
     assert wait_demanded(headers, NOW) == seconds
 
 
-def test_the_wait_until_a_date_is_by_the_clock_of_the_server():
+def test_the_wait_until_a_date_is_measured_by_the_clock_of_the_server():
     headers = {"retry-after": "Sat, 28 Nov 2026 12:00:40 GMT", "date": DATE}
     for wrong in (-7_200, 90, 86_400):
         assert wait_demanded(headers, NOW + timedelta(seconds=wrong)) == 40
@@ -146,7 +146,7 @@ def test_the_wait_until_a_date_is_by_the_clock_of_the_server():
         ({"content-type": "application/json"}, b'{"cloudflare_error":true}', False),
     ],
 )
-def test_the_api_is_told_from_the_edge(headers, start, expected):
+def test_the_api_is_distinguished_from_the_edge(headers, start, expected):
     assert is_from_api(headers, start) is expected
 
 

@@ -15,6 +15,7 @@ from jobs.trakt.audit import silver
 from jobs.trakt.audit.model import Check
 from jobs.trakt.bronze.commit import commit_load
 from jobs.trakt.bronze.pages import PageRequest
+from jobs.trakt.modelling.silver import HISTORY
 from jobs.trakt.settings import VerifySettings
 from tests.trakt_answers import comment
 from tests.trakt_bronze import FERRY, NOON, SALT, comments_page, one_page, plain_place
@@ -59,6 +60,8 @@ def compare(place: PlainPlace, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         settings = VerifySettings(user_salt=SALT)
         found = silver.snapshot(place)
         rows = dict(silver._expected(place, found, settings, Check("")))
+        for row in rows.values():
+            row["history"] = [state._asdict() for state in row["history"]]
         change(rows)
 
         def export(_: VerifySettings, target: Path) -> Any:
@@ -121,15 +124,44 @@ def test_a_comment_that_differs_is_missing_or_from_nowhere_is_found(compare: Cal
     assert "differs from bronze in likes" in [each.message for each in check.findings]
 
 
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [("day", None), ("is_reply", True), ("is_spoiler", True), ("is_review", True), ("is_backfilled", True)],
-)
-def test_what_gold_counts_by_is_compared(compare: Callable[..., Check], column: str, value: Any):
-    check = compare(lambda rows: rows[2].update({column: value}))
-    assert [(one.code, one.place, one.message) for one in check.findings] == [
-        ("SILVER_DIFFERS", "comment 2", f"differs from bronze in {column}")
-    ]
+def test_every_column_is_compared(compare: Callable[..., Check]):
+    wrong = {
+        **dict.fromkeys(("is_reply", "is_spoiler", "is_review", "is_backfilled", "is_time_out_of_range"), True),
+        **dict.fromkeys(("is_private", "is_user_deleted", "is_vip"), True),
+        **dict.fromkeys(("likes", "replies", "play_count", "completed_count", "title_id_trakt", "season"), 9_999),
+        "day": None,
+        "is_edited": None,
+        "changed_at": NOON,
+        "language": "xx",
+        "history": None,
+    }
+    for column, value in wrong.items():
+        check = compare(lambda rows, change=(column, value): rows[2].update([change]))
+        assert [(one.code, one.place, one.message) for one in check.findings] == [
+            ("SILVER_DIFFERS", "comment 2", f"differs from bronze in {column}")
+        ]
+
+
+def test_every_column_of_the_history_is_compared(compare: Callable[..., Check]):
+    wrong = {
+        **dict.fromkeys(("valid_from", "valid_to"), NOON - timedelta(days=9)),
+        "change": "other",
+        "payload_sha": "0" * 16,
+        "title_kind": "show",
+        **dict.fromkeys(("title_id_trakt", "season", "episode", "likes", "replies", "likes_change"), 99),
+    }
+    assert wrong.keys() == set(HISTORY)
+    for column, value in wrong.items():
+        # Comment 3 was deleted, and has two states.
+        check = compare(lambda rows, change=(column, value): rows[3]["history"][0].update([change]))
+        assert [(one.code, one.place, one.message) for one in check.findings] == [
+            ("SILVER_DIFFERS", "comment 3", "differs from bronze in history")
+        ], column
+
+
+def test_a_state_that_is_missing_in_another_place_or_there_twice_is_found(compare: Callable[..., Check]):
+    for change in (list.clear, list.pop, list.reverse, lambda states: states.append(states[0])):
+        assert compare(lambda rows, change=change: change(rows[3]["history"])).codes == {"SILVER_DIFFERS": 1}
 
 
 def test_a_build_of_an_older_version_is_compared_with_that_version(compare: Callable[..., Check], place: PlainPlace):

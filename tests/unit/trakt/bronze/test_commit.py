@@ -272,7 +272,7 @@ def test_a_load_without_pages_is_committed_too(place: PlainPlace):
     assert rows(place) == []
 
 
-def test_an_id_that_is_no_part_of_a_key_is_refused(place: PlainPlace):
+def test_an_id_that_cannot_be_part_of_a_key_is_refused(place: PlainPlace):
     with pytest.raises(DataError):
         commit_load(place, "../load")
 
@@ -308,7 +308,7 @@ def test_many_rows_become_several_files_of_several_groups(place: PlainPlace, mon
 # --- what goes wrong at the commit --------------------------------------------------------------------------------
 
 
-def test_a_commit_whose_answer_is_lost_doubles_nothing(place: PlainPlace, monkeypatch: pytest.MonkeyPatch):
+def test_a_commit_whose_answer_is_lost_duplicates_nothing(place: PlainPlace, monkeypatch: pytest.MonkeyPatch):
     commit_ = table._commit
     asked = []
 
@@ -363,7 +363,7 @@ def test_a_writer_that_ignores_the_lock_is_noticed_and_the_load_is_made_again(
     assert [(row["comment_id"], row["load_id"]) for row in rows(place, "comment")] == [(1, "load-1"), (2, "load-3")]
 
 
-def test_writers_that_never_stop_ignoring_the_lock_end_it(place: PlainPlace, monkeypatch: pytest.MonkeyPatch):
+def test_writers_that_keep_ignoring_the_lock_end_the_commit(place: PlainPlace, monkeypatch: pytest.MonkeyPatch):
     load(place, comments_page("load-1", [comment(id=1)]))
     finish = data_files.DataFiles.finish
     numbers = iter(range(100))

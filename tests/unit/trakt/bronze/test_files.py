@@ -117,7 +117,7 @@ def test_a_version_that_does_not_exist_is_an_error(place: PlainPlace, version: i
         snapshot(place, version)
 
 
-def test_a_version_of_no_table_is_an_error(place: PlainPlace):
+def test_a_version_without_a_table_is_an_error(place: PlainPlace):
     with pytest.raises(DataError, match="is not a table yet"):
         snapshot(place, 0)
 
@@ -279,7 +279,7 @@ def test_a_retention_below_seven_days_is_refused(days: float):
         TraktVacuumSettings(retention_days=days)
 
 
-def test_a_checkpoint_is_what_the_log_says(place: PlainPlace):
+def test_a_checkpoint_agrees_with_the_log(place: PlainPlace):
     for number in (1, 2):
         load(place, number)
     vacuum_table(place, 7)

@@ -56,7 +56,7 @@ class Oracle:
 
 @settings(max_examples=200)
 @given(st.lists(PAGE, max_size=6), st.lists(PAGE, max_size=6), st.integers(1, 7), st.randoms())
-def test_it_keeps_what_a_dictionary_would(before, pages, fresh, random):
+def test_the_index_keeps_what_a_dictionary_would(before, pages, fresh, random):
     oracle, index = Oracle(), LastSeen()
     stored = [(minute, item) for minute, items in before for item in items if oracle.keep(minute, item)]
     random.shuffle(stored)

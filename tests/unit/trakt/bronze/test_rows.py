@@ -149,7 +149,7 @@ def test_an_answer_that_cannot_be_read_is_not_a_page_that_was_seen():
         ]
 
 
-def test_a_status_that_is_no_answer_is_a_dead_letter():
+def test_a_status_that_is_not_an_answer_is_a_dead_letter():
     rows = read_page(one_page(PageRequest("l", "rating", FERRY), example("rating"), status=503))
     assert (rows.sightings, rows.observations) == (None, [])
     assert rows.dead_letters[0].message == "the answer has status 503; expected 200 or 404"

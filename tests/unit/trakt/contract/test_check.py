@@ -347,7 +347,7 @@ def test_a_time_before_the_site_or_in_the_future_is_flagged(time: str, flagged: 
 
 
 @pytest.mark.parametrize("date", ["2026-02-30", "2026-2-03", "03.02.2026", "2026-02-03T00:00:00Z", "0000-01-01"])
-def test_a_date_that_is_none_is_refused(date: str):
+def test_an_invalid_date_is_refused(date: str):
     assert verdict({**example("title"), "released": date}, "title") == ("TIME_INVALID", "/released")
 
 
@@ -464,7 +464,7 @@ def test_one_bad_item_changes_nothing_for_the_others():
     assert (alone.items, alone.unknown) == (among.items, among.unknown)
 
 
-def test_the_first_wrong_field_by_path_is_told_with_what_is_expected():
+def test_the_first_wrong_field_by_path_is_named_with_what_is_expected():
     found = one(comment(user={"username": 7}, likes="many", id=-5))
     assert [(bad.path, bad.message) for bad in found.bad] == [("/id", "/id is -5; expected at least 1")]
     assert one(comment(updated_at="never", likes="many")).bad[0].path == "/likes"
@@ -486,7 +486,7 @@ def test_the_first_wrong_field_by_path_is_told_with_what_is_expected():
         (feed_item("movie", comment=comment(review=DROP)), "/comment/review is missing; expected true or false"),
     ],
 )
-def test_a_missing_field_is_told_with_its_type(item: dict[str, Any], message: str):
+def test_a_missing_field_is_named_with_its_type(item: dict[str, Any], message: str):
     assert one(item).bad[0].message == message
 
 

@@ -48,6 +48,6 @@ def test_counts_come_from_the_headers_and_times_from_the_items():
 
 
 @pytest.mark.parametrize("value", [{}, "text", None, 3])
-def test_an_answer_that_is_no_list_is_unreadable(value):
+def test_an_answer_that_is_not_a_list_is_unreadable(value):
     with pytest.raises(Unreadable):
         read_list(answer(value))

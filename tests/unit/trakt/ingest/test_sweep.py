@@ -59,7 +59,7 @@ def test_a_clamped_limit_decides_the_next_pages():
     assert (len(sweep.ids), sweep.complete) == (1000, True)
 
 
-def test_a_repeat_after_an_insert_is_counted_and_is_no_error():
+def test_a_repeat_after_an_insert_is_counted_and_is_not_an_error():
     given_, right = case("newest-sort-insert")
     sweep = Sweep(limit=given_["limit"], sort=given_["sort"])
     pages = {
@@ -178,7 +178,7 @@ def test_a_page_that_was_read_in_slices_is_compared_as_a_whole():
     assert (len(sweep.ids), sweep.complete, sweep.sliced) == (250, True, {1})
 
 
-def test_an_api_that_fails_everywhere_is_not_asked_for_ever():
+def test_an_api_that_fails_everywhere_is_not_asked_forever():
     site = ListingSite(list(range(1, 2_001)), stumbles=[True] * 5_000)
     sweep = Sweep(limit=50)
     drive(site, sweep)
@@ -197,7 +197,7 @@ def test_an_absurd_number_of_pages_ends_after_twenty_empty_ones():
 
 
 @pytest.mark.parametrize("headers", [{}, {"page_count": 10**9, "item_count": 10**9, "limit": 3}])
-def test_an_api_that_returns_the_first_page_for_every_number_is_not_asked_for_ever(headers):
+def test_an_api_that_returns_the_first_page_for_every_number_is_not_asked_forever(headers):
     sweep = Sweep(limit=3)
     asked = 0
     while (want := sweep.next()) is not None and asked < 100:
@@ -258,7 +258,7 @@ def test_a_window_ends_at_its_time_and_is_not_complete():
         ("2026-05-01T23:00:00.000-02:00",) * 4,
     ],
 )
-def test_a_window_goes_on_after_a_time_that_is_none_or_out_of_order(times):
+def test_a_window_continues_after_a_time_that_is_invalid_or_out_of_order(times):
     sweep = window(*times)
     assert (sweep.next(), sweep.uncovered) == (Want(2, 4), "INTERRUPTED")
 

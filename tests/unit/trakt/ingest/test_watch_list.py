@@ -78,7 +78,7 @@ def test_names_of_the_source_are_movies():
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"# nothing\n", None])
-def test_a_file_that_is_no_watch_list_is_refused(tmp_path, content):
+def test_a_file_that_is_not_a_watch_list_is_refused(tmp_path, content):
     path = tmp_path / "titles.txt"
     if content is not None:
         path.write_bytes(content)
@@ -130,7 +130,7 @@ def test_an_ordinary_name_costs_one_request():
 
 
 @pytest.mark.parametrize("document", [None, [], {"title": "x"}, {"ids": {"trakt": True}}, {"ids": {"trakt": "1"}}])
-def test_an_answer_without_an_id_is_no_title(document):
+def test_an_answer_without_an_id_is_not_a_title(document):
     with pytest.raises(TitleUnknown, match=r"--titles: movie:dune-2021 is not known"):
         resolved(Site(**{"/movies/dune-2021": document}), "movie:dune-2021")
 

@@ -52,7 +52,7 @@ def test_neither_the_key_nor_the_secret_is_shown():
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a\nb", "ключ", "k" * 257, "a\r\nX-Other: 1"])
-def test_a_key_that_is_no_header_value_is_refused_and_not_repeated(key):
+def test_a_key_that_is_not_a_header_value_is_refused_and_not_repeated(key):
     with pytest.raises(ValidationError) as caught:
         ApiSettings(client_id=key)
     assert "letters and digits" in str(caught.value)

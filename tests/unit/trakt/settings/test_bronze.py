@@ -10,7 +10,7 @@ from shared.settings.command import parse
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x1b[31m", "a\udcff"])
-def test_what_is_no_name_is_refused_and_not_told(name: str):
+def test_a_value_that_is_not_a_name_is_refused_and_not_shown(name: str):
     with pytest.raises(UsageError, match="expected the name or slug") as caught:
         parse(EraseSettings, "telecine trakt erase", "Erase.", ["--user", name])
     assert "[31m" not in str(caught.value)

@@ -52,7 +52,7 @@ def test_a_schema_is_written_to_a_file_and_replaces_it(tmp_path: Path):
     assert [path.name for path in file.parent.iterdir()] == ["comment.json"]
 
 
-def test_a_place_that_is_no_file_is_a_usage_error(tmp_path: Path):
+def test_a_place_that_is_not_a_file_is_a_usage_error(tmp_path: Path):
     with pytest.raises(UsageError, match="--output"):
         show(SchemaSettings(output="s3://bucket"))
 
