@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
     """Run the demo in a folder, which is emptied first."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    _say("replayer: a site with 24 titles, scenario storm: 15 % of answers are 429, 5xx, or never come")
+    _say("replayer: a site with 24 titles, scenario storm: 15 % of requests get 429, 5xx or no answer")
     with _replayer() as url:
         watch_list = folder / "titles.txt"
         watch_list.write_text("".join(f"{name}\n" for name in _titles(url)))
@@ -49,12 +49,12 @@ def main(folder: Path) -> None:
         arguments = ("--watch-list", str(watch_list))
         _say(f"ingest, killed by SIGKILL after {_KILLED_AFTER} requests")
         _kill_ingest(url, *arguments)
-        _say("ingest again: takes over the pages that are stored, and asks only for the rest")
+        _say("ingest again: keeps the stored pages, and requests only the rest")
         _run("ingest", *arguments)
         _say("model, publish: dbt builds silver and gold, and gold is copied to PostgreSQL")
         _run("model")
         _run("publish")
-        _say("a day later, all of it with one command: reads the feed, and the titles that it names")
+        _say("a day later, everything with one command: reads the feed, and the titles that it names")
         _get(f"{url}/_replayer/advance?seconds=86400", method="POST")
         _run("run", *arguments, "--report-dir", str(folder / "report"))
         _say("verify: computes every layer again from the one before")
@@ -70,7 +70,7 @@ def main(folder: Path) -> None:
 
 
 def _set_environment(folder: Path, url: str) -> None:
-    """Set the variables of the demo. Others of telecine are unset: they may name a database or channels in use."""
+    """Set the variables of the demo, and unset telecine's others, which may name a database or channels in use."""
     kept = ("TELECINE_LOG_", "TELECINE_TRAKT_DBT_PYTHON")
     for name in list(os.environ):
         if name.startswith(("TELECINE_", "TRAKT_", "TMDB_")) and not name.startswith(kept):

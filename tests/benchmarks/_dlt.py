@@ -1,6 +1,6 @@
-"""dlt in a virtual environment of its own: its REST client, retries as they come, merged into a DuckDB file.
+"""dlt in a virtual environment of its own: its REST client with default retries, merged into a DuckDB file.
 
-Installed when it is first used, if a package registry is in reach; otherwise the table says that it is left out.
+Installed when it is first used, if a package registry can be reached; otherwise the table says that dlt is left out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The client of the scaffold that this pipeline replaces, written again from its description, as a baseline.
+"""The client of the scaffold that this pipeline replaces, rewritten from its description, as a baseline.
 
 It asks for pages from 1 until one is empty, without ``limit``; retries only 429, up to 5 tries, after Retry-After or
 the backoff times the attempt; has no handling of 5xx, timeouts or HTML; validates each item and drops the rest of a

@@ -67,7 +67,7 @@ def _fill(folder: Path, pages: int) -> int:
     from tests.trakt_bronze import comments_page, plain_place
 
     place = plain_place(folder / "trakt")
-    # Texts repeat after 50,000 comments: to draw a million takes a minute, and no way stores them by text.
+    # Texts repeat after 50,000 comments: drawing a million takes a minute, and no way stores equal texts only once.
     drawn = [page(number) for number in range(min(pages, _QUICK))]
     for load, changed in (("load-1", 0), ("load-2", 10)):
         for number in range(pages):

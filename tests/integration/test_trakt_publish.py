@@ -167,7 +167,7 @@ def test_a_replayers_build_does_not_delete_rows_of_the_api_unless_it_is_asked_fo
     publish(database, bucket)
     before = dump(database)
     build(bucket, rows(titles=2), version=4, source="replay")
-    with pytest.raises(UsageError, match=r"is of a replayer, .*--replace-source") as caught:
+    with pytest.raises(UsageError, match=r"comes from a replayer, .*--replace-source") as caught:
         publish(database, bucket)
     assert caught.value.code == "GOLD_SOURCE"
     assert dump(database) == before

@@ -1,4 +1,4 @@
-"""A build of gold in the bucket: the pointer to the current one, and its manifest."""
+"""Read a build of gold in the bucket: its manifest, and the pointer to the current build."""
 
 from __future__ import annotations
 

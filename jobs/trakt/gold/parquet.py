@@ -75,7 +75,7 @@ def rows_as_csv(path: Path, table: str, columns: Mapping[str, str], rows: int) -
     Args:
         path: the Parquet file.
         table: the table, for messages.
-        columns: column of the table -> its type in PostgreSQL; further columns of the file are left out.
+        columns: column of the table -> its type in PostgreSQL; other columns of the file are ignored.
         rows: the number of rows stated by the manifest.
 
     Raises:

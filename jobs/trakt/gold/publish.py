@@ -107,8 +107,8 @@ def publish(
         Counts of rows by table.
 
     Raises:
-        UsageError: a newer version is published (code ``GOLD_OLDER``), or rows of the API are, and the build is a
-            replayer's (``GOLD_SOURCE``).
+        UsageError: a newer version is published (code ``GOLD_OLDER``), or the build is a replayer's and
+            rows of the API are published (``GOLD_SOURCE``).
         DataError: a file does not fit its table (code ``GOLD_INVALID``).
         TransientError: another publication took more than ten minutes.
     """
@@ -133,7 +133,7 @@ def publish(
                 code="GOLD_INVALID",
             ) from error
         copied(table, build.tables[table].rows)
-    # Its rows are compared all the same: one that was changed or deleted by hand is put back.
+    # Its rows are compared anyway: a row that was changed or deleted by hand is restored.
     if last is not None and _is_same(build, last):
         return done
     session.run(
@@ -166,12 +166,13 @@ def _is_same(build: Build, last: Any) -> bool:
 
 
 def _refuse_replay(build: Build, last: Any, *, replace_source: bool) -> None:
-    # The other way around is a service that goes live: rows of a replayer can be made again, days of the API cannot.
+    # The opposite is allowed, when a service goes live: a replayer's rows can be made again, the API's days cannot.
     if build.source_system in {last.source_system, "trakt"} or replace_source:
         return
     raise UsageError(
-        f"build {build.build_id} is of a replayer, and gold.trakt_* has rows of the API (build {last.build_id}), which"
-        " it would delete; expected a build of the API; pass --replace-source to delete them, or use another database",
+        f"build {build.build_id} comes from a replayer, and gold.trakt_* has rows of the API (build {last.build_id}),"
+        " which it would delete; expected a build of the API; pass --replace-source to delete them, or use another"
+        " database",
         code="GOLD_SOURCE",
     )
 

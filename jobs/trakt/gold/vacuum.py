@@ -93,7 +93,7 @@ def vacuum_builds(
             reason = age if build is not None else f"incomplete, {age}"
         found.append(StoredBuild(name, sum(one.size for one in objects), _modified(objects), deleted, reason))
         if deleted and not dry_run:
-            # The manifest first: without it there is no build, and the next vacuum takes what a kill leaves.
+            # Delete the manifest first: without it there is no build, and if killed, the next vacuum removes the rest.
             for one in sorted(objects, key=lambda each: not each.key.endswith(f"/{MANIFEST}")):
                 store.delete(one.key)
     return found

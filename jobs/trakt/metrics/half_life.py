@@ -19,7 +19,7 @@ __all__ = ["HalfLife", "half_life"]
 
 # A smaller difference of AIC says nothing (Burnham, Anderson, Model Selection and Multimodel Inference, 2002, 2.6).
 _UNDECIDED: Final = 2.0
-# Of the age: of a film 100 years old, 0.003 s.
+# As a share of the age; for a film that is 100 years old, 0.003 s.
 _LEAST_MEAN: Final = 1e-12
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["HoldUp", "hold_up"]
 
 _RATINGS: Final = (1.0, 10.0)
-# An opinion is rounded to a whole rating: equal ratings may still differ, by a uniform part (Sheppard, 1898).
+# A rating is an opinion rounded to a whole number: behind equal ratings, opinions vary uniformly (Sheppard, 1898).
 _LEAST_VARIANCE: Final = 1 / 12
 
 

@@ -62,7 +62,7 @@ def horizon(
     first, last = math.floor(n * part - spread), math.ceil(n * part + spread) + 1
     return Estimate(
         n=n,
-        # 0.8 * 40 is 32.00000000000001 as a float for some shares; a rank is whole.
+        # A product that should be whole may be slightly larger as a float, such as 32.00000000000001.
         value=times[max(math.ceil(n * part - 1e-9), 1) - 1],
         low=times[first - 1] if first >= 1 else 0.0,
         high=times[last - 1] if last <= n else end,

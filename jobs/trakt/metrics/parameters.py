@@ -41,7 +41,7 @@ class Parameters:
     )
     replies: bool = _choice(
         False,
-        "a reply is part of a conversation of two, and only --replies loads them, so titles would not be comparable",
+        "replies are part of a conversation, and only --replies loads them, so titles would not be comparable",
         *METRICS,
     )
     n_min: int = _choice(
@@ -51,7 +51,7 @@ class Parameters:
     )
     half_life_n_min: int = _choice(
         30,
-        "at an age of 3 half-lives, the interval spans a factor of 4 with 30 comments, and one of 8 with 20",
+        "at an age of 3 half-lives, the interval spans a factor of 4 with 30 comments, and a factor of 8 with 20",
         "half_life",
     )
     power_law_offset_d: float = _choice(
@@ -59,7 +59,7 @@ class Parameters:
     )
     ratings_n_min: int = _choice(
         10,
-        "Welch's interval needs a standard deviation on each side, which is 24 % off itself at 10 ratings",
+        "Welch's interval needs a standard deviation on each side, whose own error is 24 % at 10 ratings",
         "hold_up",
     )
     hold_up_window_d: float = _choice(
@@ -69,7 +69,7 @@ class Parameters:
     )
     retention_d: float = _choice(
         90.0,
-        "a quarter: both have passed for every title that is half a year old",
+        "a quarter: two of them have passed for every title that is half a year old",
         "retention",
     )
     horizons_d: tuple[float, ...] = _choice(

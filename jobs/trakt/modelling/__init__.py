@@ -1,1 +1,1 @@
-"""Build silver and gold: bronze's files to local disk, one run of dbt in its own environment, gold to the bucket."""
+"""Build silver and gold: fetch bronze's files, run dbt once in its own environment, put gold into the bucket."""

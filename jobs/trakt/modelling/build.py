@@ -1,4 +1,4 @@
-"""One build: live files of bronze, one run of dbt into a file of its own, gold to the bucket, and the swap."""
+"""Make a build: fetch bronze's live files, run dbt into a new DuckDB file, put gold into the bucket, and swap files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Built:
         file: the DuckDB file.
         rows: model or published table -> rows.
         sizes: published table -> bytes.
-        results: what dbt said.
+        results: the models and tests that dbt ran.
         seconds: part of the build -> seconds.
     """
 
@@ -174,7 +174,7 @@ def pinned(place: BronzePlace, version: int) -> Snapshot:
 
 
 def _prepare(place: BronzePlace, work: Workplace, files: Sequence[LiveFile], last: Path | None, built: Built) -> None:
-    """Bring the files, link them by kind, and copy the build that is continued."""
+    """Fetch the files, link them by kind, and copy the build that is continued."""
     import pyarrow.parquet as pq
 
     from jobs.trakt.bronze.data_files import FILE_SCHEMA
@@ -207,7 +207,7 @@ def _finish(
     run_id: str,
     hold: AbstractContextManager[None] | None,
 ) -> None:
-    """Put gold and swap the pointer; the order does not matter, since a build that lacks one of them is made again."""
+    """Put gold and swap the pointer, in either order: a build that lacks one of them is made again."""
     began = time.monotonic()
     exported = read_export(work)
     if exported is None:

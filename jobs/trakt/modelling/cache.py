@@ -1,4 +1,4 @@
-"""The DuckDB file as a cache: builds in a folder, and a pointer to the current one that is replaced as a whole."""
+"""The DuckDB file as a cache: builds in a folder, and a pointer to the current one that is replaced atomically."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _POINTER: Final = "current.json"
 _FORMAT: Final = 2
 _WORK: Final = "work"
 _PINNED: Final = "pinned"
-# DuckDB reads files by a pattern, and dbt takes the path of its file for an address.
+# DuckDB takes these characters of a path for a pattern, and dbt takes them for parts of a URL.
 _REFUSED: Final = "[*?#\\"
 _WAIT_S: Final = 0.2
 
@@ -40,11 +40,11 @@ class Cached:
         file: name of its DuckDB file.
         key: project, parameters and salt that it was built with.
         table: URI of the bronze table.
-        table_id: its own id: a table that is made again in the same place gets another one.
+        table_id: id of the table; a table that is created again in the same place has another id.
         version: version of the bronze table.
         erasures: erasures of that version.
         as_of: the day for which metrics were computed, as text.
-        asked: the day that was asked for, as text; empty for the newest observation's.
+        asked: the requested day, as text; empty: the day of the newest observation.
         engagement_days: days of engagement.
         build_id: the build of gold in the bucket.
         files: keys of the files that it has taken.
@@ -70,9 +70,9 @@ class ModelCache:
 
     Args:
         settings: name the folder.
-        timeout_s: wait for this long for a build that holds the folder.
-        pinned: the folder of builds from versions that were asked for, of which there is one at a time. They never
-            replace the build of the newest version, from which the next one continues.
+        timeout_s: seconds to wait for a build that holds the folder.
+        pinned: use the folder for builds of a requested version, which keeps one build at a time. Such a build never
+            replaces the build of the newest version, from which the next build continues.
     """
 
     def __init__(self, settings: BuildsSettings, timeout_s: float, *, pinned: bool = False) -> None:
@@ -143,11 +143,11 @@ class ModelCache:
         return work
 
     def clear(self) -> None:
-        """Remove what a build that was killed left: it has texts and names of bronze. The lock must be held."""
+        """Remove what killed builds left behind: it has texts and names from bronze. The lock must be held."""
         shutil.rmtree(self.folder / _WORK, ignore_errors=True)
 
     def erase(self, *, table: str, erasures: int) -> str:
-        """Remove the builds that may have rows of erased users, and what killed builds left.
+        """Remove the builds that may have rows of erased users, and what killed builds left behind.
 
         Waits for a build that is being made: it may have begun before the erasure.
 

@@ -56,7 +56,7 @@ def salt(settings: ModelSettings) -> str:
     """
     if settings.user_salt is None:
         raise SaltMissing(
-            f"the salt for names of users is not set; expected a secret of 16 or more characters, always the same; set "
+            f"the salt for user names is not set; expected a secret of 16 or more characters, always the same; set "
             f"{settings.variables('user_salt')[0]}"
         )
     return settings.user_salt.get_secret_value()
@@ -127,7 +127,7 @@ class Workplace:
             (self.root / name).mkdir(parents=True, exist_ok=True)
 
     def variables(self, settings: ModelSettings) -> dict[str, str]:
-        """Return the whole environment of dbt: nothing is inherited but the path and the language."""
+        """Return all environment variables of dbt; only the path and the language are inherited."""
         kept = {name: value for name in ("PATH", "LANG", "LC_ALL") if (value := os.environ.get(name))}
         return {
             **kept,

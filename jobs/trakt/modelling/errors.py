@@ -8,7 +8,7 @@ __all__ = ["DbtEnded", "DbtMissing", "DbtTimeout", "ModelFailed", "ModelTestFail
 
 
 class SaltMissing(ConfigurationError):
-    """The secret that user names are hashed with is not set."""
+    """The secret with which user names are hashed is not set."""
 
     default_code = "SALT_MISSING"
 
@@ -26,7 +26,7 @@ class DbtTimeout(TransientError):
 
 
 class DbtEnded(TransientError):
-    """dbt ended without a result, such as by the kernel's out-of-memory killer (data: ``status``)."""
+    """dbt ended without a result, for example killed by the kernel for lack of memory (data: ``status``)."""
 
     default_code = "DBT_ENDED"
 

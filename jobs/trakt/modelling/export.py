@@ -27,7 +27,7 @@ TABLES: Final[dict[str, str]] = {
     "trakt_metrics_daily": "days",
     "trakt_quadrants_daily": "days",
 }
-"""Published table -> whether a file is all of it, or only the days that it has."""
+"""Published table -> ``all`` if its file is the whole table, ``days`` if it replaces only the days that it contains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def read_export(work: Workplace) -> Exported | None:
     """Return what the hooks of the project exported; None if no load has been taken.
 
     Raises:
-        IntegrityError: the build ended well, and exported nothing.
+        IntegrityError: the build succeeded but exported nothing.
         ModelFailed: bronze has rows of Trakt and of the replayer.
     """
     try:
@@ -70,8 +70,8 @@ def read_export(work: Workplace) -> Exported | None:
     sources = sorted(found["source_system"].split(","))
     if len(sources) > 1:
         raise ModelFailed(
-            f"bronze has rows of {' and '.join(sources)}; expected those of one: made-up comments would be mixed "
-            "with real ones; nothing was replaced; use a bucket for each",
+            f"bronze has rows of {' and '.join(sources)}; expected rows of one source: synthetic comments would be "
+            "mixed with real ones; nothing was replaced; use a bucket for each source",
             sources=sources,
         )
     return Exported(found["as_of"], found["source_system"], found["loads"], rows)
@@ -125,7 +125,7 @@ def put_gold(
     for table, replaces in TABLES.items():
         path = work.gold / f"{table}.parquet"
         digest = _sha256(path)
-        # Named by its content: a build that is made again cannot change a file that a reader has begun.
+        # Named by its content: a build that is made again cannot change a file while it is being read.
         name = f"{table}-{digest[:16]}.parquet"
         with path.open("rb") as body:
             sizes[table] = store.put(f"{_ROOT}/{build_id}/{name}", body).size

@@ -19,8 +19,8 @@ __all__ = ["run_dbt"]
 
 # dbt ends its queries on SIGTERM; the DuckDB file is thrown away anyway.
 _GRACE_S: Final = 3.0
-# The entry point of the `dbt` command, without its shebang, which has a length limit. First of all, the kernel is to
-# kill dbt when the runner is killed: its imports take seconds, in which the next build empties the folder and begins.
+# The entry point of the `dbt` command, without its shebang, which has a length limit. Before anything else, the process
+# asks the kernel to kill it when the runner dies: dbt's imports take seconds, in which the next build may start.
 _ENTRY: Final = (
     "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9, 0, 0, 0);"  # PR_SET_PDEATHSIG (linux/prctl.h), SIGKILL
     "os.getppid() == int(sys.argv.pop(1)) or os._exit(1);"
@@ -79,7 +79,7 @@ def run_dbt(
 def _signals_after() -> Iterator[None]:
     """Handle signals after the block: one between the start of a process and its assignment would leave it running.
 
-    Blocking them would not do: a thread of a library takes them, and Python's handler runs in the main thread anyway.
+    Blocking them is not enough: a library's thread receives them, and Python's handler runs in the main thread anyway.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

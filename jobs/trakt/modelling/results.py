@@ -53,7 +53,7 @@ class ModelTest:
         status: pass, warn, fail, error or skipped.
         rows: rows that violate it.
         message: the outcome in words; empty if it passed.
-        is_anomaly: whether it looks for something unusual, rather than wrong.
+        is_anomaly: whether it looks for unusual rows instead of wrong ones.
     """
 
     name: str
@@ -111,11 +111,11 @@ def check_results(status: int, results: Results | None, work: Workplace) -> Resu
     Args:
         status: dbt's exit status.
         results: from :func:`read_results`.
-        work: has the output.
+        work: the folders of the build, which have dbt's output.
 
     Raises:
         DbtEnded: it was killed.
-        ModelFailed: a model could not be built, or the project not be read.
+        ModelFailed: a model could not be built, or the project could not be read.
         ModelTestFailed: rows violate a test.
         StorageFull: the disk is full.
         ConfigurationError: DuckDB's memory was not enough.

@@ -18,10 +18,10 @@ MODELS: Final = "Models"
 
 
 def build_sections(settings: ModelSettings, built: Built) -> list[Section]:
-    """Return the sections, what needs attention first.
+    """Return the sections, those that need attention first.
 
     Args:
-        settings: have the parameters of the metrics.
+        settings: the parameters of the metrics.
         built: the outcome.
     """
     tests = built.results.tests
@@ -33,7 +33,7 @@ def build_sections(settings: ModelSettings, built: Built) -> list[Section]:
             ["model", "test", "rows", "message"],
             [[test.model, test.name, test.rows, test.message] for test in unusual],
             note=f"{watched} tests look for an unusual volume, missing freshness, and values that could not be "
-            "converted. They warn, and stop nothing. Days are compared with the newest load, never with a clock.",
+            "converted. They only warn. Days are compared with the newest load, never with a clock.",
         ),
         Table(
             MODELS,

@@ -1,4 +1,4 @@
-"""Copy silver's comments and their history out of the current DuckDB file, by dbt's Python, which has DuckDB."""
+"""Copy silver's comments and their history out of the current DuckDB file, with dbt's Python, which has DuckDB."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Manner", "edge_page", "html", "reason"]
 
 Manner = Literal["whole", "cut", "cut-open", "drop", "hang"]
-"""``whole``: all of it; ``cut``: half of the body, then the end; ``cut-open``: the same without a Content-Length, so
-that only the JSON is incomplete; ``drop``: nothing, then the end; ``hang``: nothing."""
+"""``whole``: all of it; ``cut``: half of the body, then the connection ends; ``cut-open``: the same without a
+Content-Length, so that only the JSON is incomplete; ``drop``: nothing, then the connection ends; ``hang``: nothing."""
 
 _REASONS: Final = {
     420: "Account Limit Exceeded",
@@ -28,7 +28,7 @@ class Answer:
     """An answer of the site, and how it is sent.
 
     Attributes:
-        status: of HTTP.
+        status: HTTP status.
         body: sent whole, unless ``stream`` is set.
         kind: value of Content-Type.
         headers: besides Content-Type, Content-Length and Date.
@@ -53,7 +53,7 @@ class Answer:
 
 
 def reason(status: int) -> str:
-    """Return the words of a status."""
+    """Return the reason phrase of a status."""
     if status in _REASONS:
         return _REASONS[status]
     try:

@@ -1,4 +1,4 @@
-"""The site's clock: milliseconds since 1970 that requests move, and real time as far as ``speed`` says."""
+"""The site's clock: milliseconds since 1970, moved by requests, and by real time if ``speed`` is set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DAY: Final = 1_440 * MINUTE
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 START: Final = int((datetime(2026, 5, 4, tzinfo=UTC) - _EPOCH) / timedelta(milliseconds=1))
-"""The time at which every world starts to live on; all comments made in advance are older."""
+"""The time at which the events of every world start; all comments made in advance are older."""
 
 
 class Clock:
@@ -44,7 +44,7 @@ class Clock:
         """Move the clock for one request, and return its time.
 
         Real time that passed since the last request counts up to a day of virtual time: a site that was idle for a
-        night must not have years to catch up with.
+        night must not have years to catch up on.
         """
         self.now += self._step
         if self._speed:

@@ -121,7 +121,7 @@ def reply(world: World, number: int, place: int) -> dict[str, Any]:
 
 
 def like(world: World, identifier: int, place: int, since: int) -> dict[str, Any]:
-    """Return the like at a place of those of a comment or reply, the newest first.
+    """Return the like at a place in the likes of a comment or reply, newest first.
 
     Args:
         world: where it is.

@@ -1,4 +1,4 @@
-"""Comments that break the contract, or have more than it: each kind is found in real answers or in public reports."""
+"""Comments that break or extend the contract: each kind was found in real answers or in public reports."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ KINDS: Final[Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     # Feeds only: the item of a wrapped feed has no comment.
     "no-comment": dict,
 }
-"""Name -> what it does to a document; ``duplicate-key`` and ``no-comment`` are made when it is written."""
+"""Name -> what it does to a document; ``duplicate-key`` and ``no-comment`` are applied when it is written."""
 
 _NAMES: Final = tuple(KINDS)
 

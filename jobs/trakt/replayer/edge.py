@@ -34,7 +34,7 @@ class _Cached:
 class Cache:
     """Answers kept for as long as their Cache-Control says, up to 64 MB of them.
 
-    A request with ``Cache-Control: no-cache`` gets the present state. If that is the one in the cache, the body is not
+    A request with ``Cache-Control: no-cache`` gets the current state. If that is the one in the cache, the body is not
     built again.
     """
 
@@ -48,7 +48,7 @@ class Cache:
         Args:
             key: of the request.
             now: of the site's clock.
-            state: of the world; as long as it is equal, so is the answer.
+            state: of the world; while it does not change, neither does the answer.
             fresh: whether the client refuses cached answers.
             build: computes the answer.
         """
@@ -61,7 +61,7 @@ class Cache:
                 kept.made = now
                 return _with(kept.answer, ("Age", "0"), ("cf-cache-status", "MISS"))
         answer = build()
-        if answer.status != 200 or answer.fault:  # noqa: PLR2004 - only what is right is kept
+        if answer.status != 200 or answer.fault:  # noqa: PLR2004 - only right answers are kept
             return answer
         if _shared(answer):
             # Newer servers send neither an ETag nor proof that the API itself has answered.

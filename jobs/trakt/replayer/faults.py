@@ -128,7 +128,7 @@ ACCOUNT: Final[Mapping[int, tuple[str, tuple[tuple[str, str], ...]]]] = {
     423: ("locked user account", (("X-Account-Locked", "true"), ("X-Account-Deactivated", "false"))),
     426: ("VIP only", (("X-Upgrade-URL", "https://trakt.tv/vip"),)),
 }
-"""Status -> words and headers of a refusal that no retry heals."""
+"""Status -> message and headers of a refusal that no retry resolves."""
 
 
 def account(status: int) -> Answer:
@@ -172,4 +172,4 @@ COUNTS: Final[Mapping[str, Fault]] = {
     "page-count-low": _pages_low,
     "no-page-headers": _no_headers,
 }
-"""Name -> lie about a list, told only where a list has page headers."""
+"""Name -> fault that falsifies the page headers of a list; applied only if the list has them."""

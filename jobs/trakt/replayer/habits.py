@@ -22,7 +22,7 @@ class Habits:
     """The size of a world, and the pace and kinds of its events.
 
     Attributes:
-        comments: made in advance.
+        comments: how many are made in advance.
         titles: how many.
         span: milliseconds from the first of these comments to the start.
         event_gap: milliseconds between events; None: nothing ever happens.

@@ -32,7 +32,7 @@ class Entry:
         fault: what the scenario did to it; empty if nothing.
         rows: items in the body, before any cut.
         bytes: length of the body, before any cut.
-        early: whether the key was still to wait because of a Retry-After in seconds.
+        early: whether the key should still have waited, because of a Retry-After in seconds.
         admitted: whether it counts against the quota.
     """
 

@@ -1,4 +1,4 @@
-"""Pages: what a query asks for, what the site makes of it, and the headers that say so."""
+"""Pages: which page a query asks for, with a limit that the site clamps, and the headers that describe it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Page:
         return self.number * self.limit
 
     def headers(self, items: int) -> list[tuple[str, str]]:
-        """Return the headers of a list of so many items, hidden ones included."""
+        """Return the headers of a list with a number of items, hidden ones included."""
         return [
             ("X-Pagination-Page", str(self.number)),
             ("X-Pagination-Limit", str(self.limit)),

@@ -30,7 +30,7 @@ class Quota:
     def admit(self, key: str, now: int) -> int:
         """Count a request, and return 0; or return the milliseconds after which one would be admitted.
 
-        The window includes both of its ends, so that no 300 s have 501 requests, whatever the client rounds.
+        The window includes both of its ends, so that no 300 s have 501 requests, however the client rounds.
         """
         if not self.limit:
             return 0

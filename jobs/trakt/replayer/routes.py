@@ -45,7 +45,7 @@ _KINDS: Final = {"movies": "movie", "shows": "show"}
 
 
 class _NotFound(Exception):
-    """Nothing is at this path."""
+    """There is nothing at this path."""
 
 
 class _Poisoned(Exception):
@@ -56,8 +56,8 @@ class Routes:
     """Answers to requests that passed the edge, the key and the quota.
 
     Args:
-        world: what is true.
-        scenario: what is done to it.
+        world: the data.
+        scenario: what goes wrong with the answers.
     """
 
     def __init__(self, world: World, scenario: Scenario) -> None:

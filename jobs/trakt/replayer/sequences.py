@@ -1,4 +1,4 @@
-"""Long lists that are computed, not stored: what is missing from them is all that they hold."""
+"""Long lists of integers that are computed: only the missing ones are stored."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Gaps:
         return self.size - len(self._removed)
 
     def remove(self, number: int) -> None:
-        """Take a number out; one that is out stays out."""
+        """Remove a number, unless it was removed before."""
         at = bisect_left(self._removed, number)
         if at == len(self._removed) or self._removed[at] != number:
             self._removed.insert(at, number)
 
     def put_back(self, number: int) -> None:
-        """Return a number that was removed to its place."""
+        """Put a removed number back in its place."""
         at = bisect_left(self._removed, number)
         if at < len(self._removed) and self._removed[at] == number:
             del self._removed[at]

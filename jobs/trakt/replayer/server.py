@@ -49,7 +49,7 @@ async def listen(
     connections: set[Connection] = set()
 
     def connect() -> asyncio.Protocol:
-        # Past the limit, the connection that was silent for longest makes room.
+        # At the limit, the connection that has been silent for longest is closed to make room.
         if len(connections) >= _CONNECTIONS:
             min(connections, key=lambda each: each.active).close()
         return Connection(site, connections)

@@ -29,7 +29,7 @@ BLOCK: Final = 1_000
 order of a feed can be computed block by block."""
 _EDITED: Final = 12  # of 98 recorded comments
 _HIDDEN_RUN: Final = range(250, 500)
-_SILENT: Final = 7  # of ten comments have no reply
+_SILENT: Final = 7  # comments of ten have no reply
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class State:
 
     Args:
         seed: of everything in it.
-        habits: how it lives.
+        habits: its size and its events.
     """
 
     def __init__(self, seed: int, habits: Habits) -> None:
@@ -120,7 +120,7 @@ class State:
         return created + 1 + (bits >> 8) % max(self.launch + last * self.spacing - created - 1, 1)
 
     def hidden(self, number: int) -> bool:
-        """Return whether a comment takes a place and is not shown."""
+        """Return whether a comment is hidden: it takes a place on its page, but is not shown."""
         if number < self.habits.comments:
             catalogue = self.catalogue
             if catalogue.thread_of(number) == 0 and catalogue.place_of(number) in _HIDDEN_RUN:
@@ -230,7 +230,7 @@ class State:
         return self.block(block)[at]
 
     def block(self, block: int) -> list[int]:
-        """Return the comments of a block that was made in advance, by their first edit."""
+        """Return the comments of a block made in advance, in the order of their first edits."""
         found = self._blocks.get(block)
         if found is None:
             numbers = range(block * BLOCK, min((block + 1) * BLOCK, self.habits.comments))

@@ -1,4 +1,4 @@
-"""TMDb as far as telecine asks it: the metadata of the world's movies and shows, at /3/movie/{id} and /3/tv/{id}."""
+"""The part of TMDb that telecine reads: metadata of the world's movies and shows, at /3/movie/{id} and /3/tv/{id}."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["ROOT", "metadata", "metadata_answer"]
 ROOT: Final = "3"
 """First part of the paths."""
 
-# Any token is right, except one that is too short to be one: so a test can present a wrong one.
+# Any token is accepted unless it is too short, so that a test can present an invalid one.
 _TOKEN: Final = re.compile(r"Bearer [!-~]{8,4096}", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _KINDS: Final = {"movie": "movie", "tv": "show"}
@@ -35,8 +35,8 @@ def metadata_answer(world: World, method: str, headers: Mapping[str, str], parts
     """Return TMDb's answer at the time of the world.
 
     Args:
-        world: what is true.
-        method: of HTTP.
+        world: the data.
+        method: HTTP method.
         headers: of the request, by name in lower case.
         parts: the path below /3, split at its slashes and decoded.
     """

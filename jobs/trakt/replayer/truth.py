@@ -1,4 +1,4 @@
-"""The truth: all that a world holds at a time, for tests to compare with what a client made of it."""
+"""The truth: all that a world holds at a time, for tests to compare with what a client stored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Truth"]
 
 
 class Truth:
-    """A world at one time, apart from the one that is served, so that reading it disturbs nothing.
+    """A copy of a world at one time, separate from the served one, so that reading it changes nothing.
 
     Args:
         name: of the scenario.

@@ -1,4 +1,4 @@
-"""The world: a state that lives on. It depends on the seed and the time only, never on who asked for what."""
+"""The world: a state changed by events. It depends only on the seed and the time, never on who requested what."""
 
 from __future__ import annotations
 

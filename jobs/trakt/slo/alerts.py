@@ -82,7 +82,9 @@ def conditions(measured: DayLevels, stored: StoredDay, window: Window, storm: in
         if window.is_met and window.spent >= _BURN:
             texts.append(f"{window.spent:.0%} of the error budget of the 28 days up to {measured.day} is spent.")
         if storms:
-            texts.append(f"An hour of {measured.day} had {stored.throttled_hour:,} 429 answers; {storm:,} are a storm.")
+            texts.append(
+                f"One hour of {measured.day} had {stored.throttled_hour:,} 429 answers; a storm is {storm:,} or more."
+            )
         found["burn"] = " ".join(texts)
     if not measured.was_ingested and measured.titles:
         found["missed"] = f"No ingest read the feed of {measured.day} before {measured.day.deadline:%H:%M} UTC."
@@ -94,7 +96,7 @@ def record(session: DatabaseSession, day: date | None, holding: dict[str, str], 
 
     Args:
         session: the transaction that writes the day.
-        day: the day of the conditions, the last final one; None opens and ends nothing.
+        day: the day of the conditions, the last final one; None leaves all alerts as they are.
         holding: alert -> text, as :func:`conditions` returns it.
         run_id: recorded with new alerts.
     """

@@ -29,10 +29,10 @@ __all__ = [
     "traffic",
 ]
 
-# Of reads before the oldest sweep that counts, only their existence matters.
+# Before the oldest sweep that counts, it only matters whether there was any read.
 _BEFORE: Final = timedelta(days=SWEEP_DAYS + 1)
 # A page is one page of one listing, however often it was requested. Slices are parts of a failed page; a page beyond
-# the end of its listing was not needed. An outcome without a time is dated to the plan plus the request's duration.
+# the end of its listing was not needed. An outcome without a time is dated to its plan plus the request's duration.
 _PAGES: Final = """
     SELECT day, kind, trakt_id, resource, sort, page, page_limit,
         bool_or(status IN ('good', 'good_empty')) AS landed,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["OBJECTIVE", "DayLevels", "TitleDay", "Window", "is_met", "levels", "window"]
 
 OBJECTIVE: Final = Fraction(99, 100)
-"""Least share of fresh title-days, of a good day's fresh titles, and of a title's pages that landed."""
+"""Lowest sufficient share of fresh title-days, of fresh titles on a good day, and of a title's landed pages."""
 
 
 class TitleDay(NamedTuple):

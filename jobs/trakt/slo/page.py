@@ -228,7 +228,7 @@ def _days(days: Sequence[StoredDay]) -> Table:
             ]
             for each in reversed(days)
         ],
-        note="Late later: titles that became fresh after 09:00 on the same day. Minutes late are not an objective.",
+        note="Late later: titles that were fresh only after 09:00 on the same day. Minutes late are not an objective.",
     )
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["TRAKT"]
 
 _KEY: Final = "SHA-256 of the API key with a prefix; the key itself is not stored"
-_CLIENT: Final = "the process, a random UUID"
+_CLIENT: Final = "the process: a random UUID"
 
 TRAKT: Final[Mapping[str, Relation]] = {
     "trakt.request_keys": Relation(
@@ -40,7 +40,7 @@ TRAKT: Final[Mapping[str, Relation]] = {
             "key_hash": _KEY,
             "client": _CLIENT,
             "reserved_at": "when it was reserved",
-            "counts_until": "one window after its answer; until that arrives, after the latest time it can be sent",
+            "counts_until": "one window after its answer, or until that arrives, after the latest time it can be sent",
         },
     ),
 }

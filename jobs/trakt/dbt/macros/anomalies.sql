@@ -1,7 +1,7 @@
-{# Anomalies: they warn, and are shown in the report; a build is not worse for a busy day. No clock decides: the newest
-   load is now. #}
+{# Anomaly tests only warn, and are shown in the report: a busy day is not a defect of the build. They read no clock:
+   the newest load counts as now. #}
 
-{# Days on which fewer or more rows came than usual: outside the mean of the days before it, by so many deviations. #}
+{# Days with unusually few or many rows: further from the mean of the days before than so many standard deviations. #}
 {% test volume_anomaly(model, day, where='true') %}
     {{ config(severity='warn', tags=['anomaly']) }}
     with days as (
@@ -15,11 +15,11 @@
     select last.day, last.n, before.mean, before.deviation
     from last, before
     where before.days >= 7
-        -- A count's own deviation is at least that of a Poisson one.
+        -- A count deviates at least as much as a Poisson count.
         and abs(last.n - before.mean) > {{ var('volume_deviations') }} * greatest(before.deviation, sqrt(before.mean), 1)
 {% endtest %}
 
-{# The newest row is older than the newest load by so many days. #}
+{# The newest row is older than the newest load by more than so many days. #}
 {% test freshness_anomaly(model, time) %}
     {{ config(severity='warn', tags=['anomaly']) }}
     select newest.newest_at, loads.load_at
@@ -28,7 +28,7 @@
     where newest.newest_at < loads.load_at - interval ({{ var('freshness_days') }}) day
 {% endtest %}
 
-{# Rows of which a field had a text that became NULL. #}
+{# Rows with a field whose text became NULL. #}
 {% test null_after_parse(model, column_name) %}
     {{ config(severity='warn', tags=['anomaly']) }}
     select field, count(*) as n from (select unnest({{ column_name }}) as field from {{ model }}) group by field
@@ -46,7 +46,7 @@
     select {{ column_name }} from {{ model }} where {{ column_name }} < {{ value }}
 {% endtest %}
 
-{# There is a value or a reason, never both and never neither. #}
+{# There is either a value or a reason: never both, never neither. #}
 {% test value_or_reason(model, value, reason) %}
     select * from {{ model }} where ({{ value }} is null) <> ({{ reason }} is not null)
 {% endtest %}

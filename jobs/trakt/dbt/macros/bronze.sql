@@ -1,15 +1,15 @@
-{# The files of one kind of bronze rows. The runner links the live files of the table that no build has taken below one
-   folder per kind, with a file without rows, so that every folder has one. #}
+{# The files of one kind of bronze rows. The runner links the table's live files that no build has read yet into one
+   folder per kind, and adds a file without rows, so that no folder is empty. #}
 {% macro bronze(kind) -%}
     read_parquet('{{ env_var("TELECINE_DBT_BRONZE") | replace("'", "''") }}/{{ kind }}/*.parquet', union_by_name = true)
 {%- endmacro %}
 
-{# The loads of this build, and of their rows those of one kind. A compacted file also has rows of loads taken before. #}
+{# The rows of one kind from the loads of this build. A compacted file also has rows of loads that were taken before. #}
 {% macro new_rows(kind) -%}
     (select * from {{ bronze(kind) }} where load_id in (select load_id from silver.loads_new))
 {%- endmacro %}
 
-{# Comments that loads of this build observed, or found gone. #}
+{# Comments that the loads of this build observed, or found to be gone. #}
 {% macro touched() -%}
     (
         select comment_id from {{ ref('int_trakt__sighting') }}

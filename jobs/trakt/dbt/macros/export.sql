@@ -1,4 +1,4 @@
-{# Tables of gold -> the name under which they are published, and their key. #}
+{# Tables of gold -> the name under which each is published, and its key. #}
 {% macro gold_tables() %}
     {{ return({
         'dim_title': ('trakt_titles', 'title_kind, title_id_trakt'),
@@ -9,7 +9,7 @@
     }) }}
 {% endmacro %}
 
-{# Write each table of gold as Parquet, sorted, so that equal rows are equal files; then the number of rows of every model. #}
+{# Write each table of gold as sorted Parquet, so that equal rows make equal files; then each model's number of rows. #}
 {% macro export_gold() %}
     {% set folder = env_var('TELECINE_DBT_EXPORT', '') | replace("'", "''") %}
     {% if folder %}

@@ -16,12 +16,12 @@
     {{ estimate }}.reason as {{ name }}_reason
 {%- endmacro %}
 
-{# Windows of engagement, in days; all: no end. #}
+{# Windows of engagement, in days; `all` is unlimited. #}
 {% macro periods() -%}
     (values ('7d', 7), ('28d', 28), ('90d', 90), ('all', null::integer)) as periods(period, days)
 {%- endmacro %}
 
-{# A sum as a 64-bit number. Each number of the API is one, but two of the largest are not: the build would fail for good. #}
+{# A sum as a 64-bit number. Each number of the API fits, but a sum of the largest would not, and every build would fail. #}
 {% macro as_bigint(sum) -%}
     greatest(least({{ sum }}, 9223372036854775807), -9223372036854775807)::bigint
 {%- endmacro %}

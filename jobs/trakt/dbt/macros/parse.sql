@@ -1,5 +1,5 @@
-{# Every field is read as text first: from_json makes NULL of "12x" and of 2^63, and 2 of 1.9, without a word. What is
-   there but cannot be converted is listed in `unparsed`, which a test looks at. #}
+{# Read every field as text first: from_json silently turns "12x" and 2^63 into NULL, and 1.9 into 2. Fields whose value
+   cannot be converted are listed in `unparsed`, which a test checks. #}
 {% macro as_integer(field) -%}
     case when regexp_full_match({{ field }}, '-?[0-9]+') then try_cast({{ field }} as bigint) end
 {%- endmacro %}
@@ -8,7 +8,7 @@
     try_cast({{ field }} as double)
 {%- endmacro %}
 
-{# A time without a zone is not UTC but unknown; DuckDB would take it for UTC. #}
+{# A time without a zone is unknown; DuckDB would take it for UTC. #}
 {% macro as_time(field) -%}
     case
         when regexp_full_match({{ field }}, '[0-9]{4}-.*(Z|z|[+-][0-9]{2}:[0-9]{2})')
@@ -20,12 +20,12 @@
     case lower({{ field }}) when 'true' then true when 'false' then false end
 {%- endmacro %}
 
-{# PostgreSQL's text refuses NUL. #}
+{# PostgreSQL's type text does not accept NUL. #}
 {% macro clean_text(field) -%}
     replace({{ field }}, chr(0), chr(65533))
 {%- endmacro %}
 
-{# Names of the fields that have a text but no value. #}
+{# Names of the fields that have text but no value. #}
 {% macro unparsed(pairs) -%}
     list_filter([
         {% for name, raw, value in pairs -%}
@@ -34,7 +34,7 @@
     ], lambda name: name is not null)
 {%- endmacro %}
 
-{# The site began in 2010; a day ahead allows for clocks and zones. #}
+{# The site began in 2010; a day in the future allows for wrong clocks and time zones. #}
 {% macro is_out_of_range(field, seen) -%}
     ({{ field }} < timestamptz '2010-01-01 00:00:00+00' or {{ field }} > {{ seen }} + interval 1 day)
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{# Schemas are called as they are configured, without the target's in front. #}
+{# Schemas have exactly the configured names, without the target's schema as a prefix. #}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {{ custom_schema_name or target.schema }}
 {%- endmacro %}

@@ -15,7 +15,7 @@ TABLES = ("trakt.request_keys", "trakt.request_clients", "trakt.request_reservat
 def upgrade() -> None:
     refuse_foreign(op.get_bind(), "trakt", TABLES)
     op.execute("CREATE SCHEMA IF NOT EXISTS trakt")
-    # A row per key, which every reservation locks: the transaction's end, or the client's death, releases it.
+    # One row per key. Each reservation locks its row until the transaction ends or the client dies.
     op.execute("""
         CREATE TABLE trakt.request_keys (
             key_hash text PRIMARY KEY CHECK (key_hash ~ '^[0-9a-f]{64}$'),
@@ -33,7 +33,7 @@ def upgrade() -> None:
             PRIMARY KEY (key_hash, client)
         )
     """)
-    # No foreign key to the client: what it has sent counts after it is gone.
+    # No foreign key to the client: its requests still count after its row is deleted.
     op.execute("""
         CREATE TABLE trakt.request_reservations (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

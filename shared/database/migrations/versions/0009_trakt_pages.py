@@ -182,7 +182,7 @@ def _rest() -> None:
             at timestamptz NOT NULL DEFAULT now()
         )
     """)
-    # A load that is committed again, because the answer to its commit was lost, writes the same letters.
+    # A load that is committed again, because the answer to its commit was lost, writes the same dead letters.
     op.execute(
         "CREATE UNIQUE INDEX dead_letters_item ON trakt.dead_letters (load_id, page_key, coalesce(item_index, -1))"
     )

@@ -22,7 +22,7 @@ TABLES: tuple[str, ...] = (
     "trakt.slo_alerts",
 )
 VIEWS: tuple[str, ...] = ("gold.trakt_slo_burn", "gold.trakt_slo_pages")
-# Windows are sums of days, whose rows stay; so do versions, of which the last one says what is published.
+# Windows are sums of days, so rows of days are kept; so are versions, the last of which names what is published.
 EXPIRING = (
     Expiring("gold.trakt_slo_titles", key="row_id", time="deadline", label="title-days of Trakt's service levels"),
 )
@@ -61,7 +61,7 @@ def _ledger() -> None:
             ADD COLUMN IF NOT EXISTS ended_at timestamptz,
             ADD COLUMN IF NOT EXISTS throttled integer NOT NULL DEFAULT 0
     """)
-    # By triggers: every statement that writes an outcome or a state would have to remember the time.
+    # Set by triggers: otherwise, every statement that writes an outcome or a state would have to set the time too.
     op.execute("""
         CREATE FUNCTION trakt.set_page_time() RETURNS trigger LANGUAGE plpgsql AS $body$
         BEGIN

@@ -67,7 +67,7 @@ def test_any_arguments_have_an_answer(call):
 
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(1, 300), st.integers(0, 300)), min_size=10, max_size=40))
-def test_any_peers_place_each_of_their_titles(titles):
+def test_any_peer_group_places_each_of_its_titles(titles):
     made = functions()
     commenters, comments = [people for people, _ in titles], [people + further for people, further in titles]
     group = made["trakt_peers"].call(commenters, comments, None)

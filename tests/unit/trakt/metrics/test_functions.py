@@ -80,7 +80,7 @@ def test_lists_of_times_are_read(sql):
         FROM range(40) AS t(i)
     """).fetchone()
     assert found[0] == pytest.approx(60.0, rel=1e-6)
-    # Of the 45 times below 180, there are only 40: 23 below 90, at 0 to 88; the 12th of these is at 44.
+    # All 40 times are below 180; 23 of them are below 90, at 0 to 88, and the 12th of these is at 44.
     assert found[1:3] == (17 / 40, 44.0)
     assert (found[3]["n_first"], found[3]["n_last"], found[3]["backfilled"]) == (18, 18, 1)
     assert found[4:] == ("30-90", "probability 0.95, replies off, n_min 10, retention_d 90")
@@ -93,7 +93,7 @@ def test_parameters_of_every_metric_can_be_asked_for(sql):
 
 
 def test_nothing_outside_the_standard_library_is_imported():
-    # -S leaves out site-packages: the environment of dbt has none of ours.
+    # -S leaves out site-packages: dbt's environment has none of our packages.
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); from jobs.trakt.metrics.functions import functions;"
         "print(functions()['trakt_breadth'].call(40)['value'])"

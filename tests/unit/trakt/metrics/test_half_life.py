@@ -34,7 +34,7 @@ def test_the_mean_decides_the_half_life(age, mean):
     assert found.value == pytest.approx(60.0, rel=1e-6)
 
 
-def test_interval_of_a_title_far_older_than_its_half_life():
+def test_the_interval_of_a_title_far_older_than_its_half_life_has_its_closed_form():
     # Untruncated in effect: -2 log ratio is 2n (s - 1 - ln s) with s = l / best; at n = 50 it is 3.8415 where
     # s - 1 - ln s = 0.0384146: s = 0.7478 and s = 1.3033. With a mean of 100, the half-life is 69.3147:
     # 69.3147 / 1.3033 = 53.18 and 69.3147 / 0.7478 = 92.69.
@@ -94,10 +94,10 @@ def test_a_power_law_does_not_rise():
     assert found.exponent >= 0
 
 
-def test_even_times_show_no_decay_and_leave_the_upper_end_open():
+def test_evenly_spaced_times_show_no_decay_and_leave_the_upper_end_open():
     even = half_life([day + 0.5 for day in range(60)], 60.0)
     assert (even.value, even.reason, even.high) == (None, "NO_DECAY", math.inf)
-    # As likely as 3.84 allows: 2 n log-likelihood of u = lA near 0 is -n u^2 / 12, so u = sqrt(12 * 3.8415 / 60) =
+    # The limit is at 3.84: 2 n log-likelihood of u = lA near 0 is -n u^2 / 12, so u = sqrt(12 * 3.8415 / 60) =
     # 0.877 (0.88 with the next term), and the half-life is at least 60 * 0.6931 / 0.88 = 47.4.
     assert even.low == pytest.approx(47.4, abs=0.5)
 
@@ -143,7 +143,7 @@ def test_times_outside_are_left_out_and_counted():
 
 
 def test_from_the_first_comment_the_first_is_no_evidence():
-    # As if the others were counted from a release on the day of the first.
+    # The result is as if the others were counted from a release on the day of the first comment.
     others = around(26.5617025)
     found = half_life([0.0, *others], 60.0, True)
     assert (found.n, found.from_first) == (40, True)

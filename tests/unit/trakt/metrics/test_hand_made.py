@@ -35,7 +35,7 @@ def figure(name: str, title: Title) -> dict:
 @pytest.mark.parametrize(
     ("title", "name"), [(title, name) for title in TITLES for name in title.expected], ids=lambda value: str(value)[:24]
 )
-def test_figures_are_those_by_hand(title, name):
+def test_figures_equal_those_computed_by_hand(title, name):
     found, expected = figure(name, title), title.expected[name]
     assert (found["n"], found["reason"]) == (expected.n, expected.reason)
     assert found["value"] == (None if expected.value is None else pytest.approx(expected.value, rel=1e-5))

@@ -20,7 +20,7 @@ def group(alpha: float | None = 2.0, beta: float | None = 10.0, dispersion: floa
     return Peers(n=30, titles=30, alpha=alpha, beta=beta, dispersion=dispersion)
 
 
-def test_posterior_mean_by_hand():
+def test_the_posterior_mean_equals_the_one_computed_by_hand():
     # 10 people wrote 16 comments: 6 further ones. (2 + 6) / (10 + 10) = 0.4, between the peers' 0.2 and the raw 0.6.
     found = intensity(10, 16, group())
     assert (found.n, found.value, found.raw, found.is_shrunk, found.reason) == (16, 0.4, 0.6, True, None)
@@ -140,7 +140,7 @@ def test_too_few_peers_have_no_prior(commenters, comments):
     assert (found.alpha, found.beta, found.median_breadth, found.reason) == (None, None, None, "TOO_FEW_PEERS")
 
 
-def test_titles_with_invalid_counts_are_no_peers():
+def test_titles_with_invalid_counts_are_not_peers():
     valid = peers([30, 40, 50] * 10, [50, 44, 90] * 10)
     mixed = peers([30, 40, 50] * 10 + [3, -1, None, 0], [50, 44, 90] * 10 + [2, 4, 4, 0])
     assert mixed == valid
@@ -152,7 +152,7 @@ def test_a_group_without_any_further_comment_has_a_prior():
     assert 0 < found.alpha / found.beta == pytest.approx(0.5 / 600)
 
 
-def test_equal_titles_are_not_taken_to_be_the_same():
+def test_equal_titles_still_have_a_variation_between_them():
     # The penalty keeps a variation between them, so that the interval of a further one is not a point.
     found = peers([50] * 20, [60] * 20)
     estimate = intensity(50, 60, found)
@@ -169,7 +169,7 @@ def test_breadth_is_exact_and_its_interval_is_of_the_expectation():
 
 
 @pytest.mark.parametrize(("commenters", "reason"), [(None, "COUNTS_INVALID"), (-1, "COUNTS_INVALID"), (0, None)])
-def test_breadth_of_nobody_is_a_value_and_of_nonsense_is_not(commenters, reason):
+def test_breadth_of_no_commenters_is_a_value_but_invalid_counts_have_none(commenters, reason):
     assert breadth(commenters).reason == reason
 
 

@@ -17,7 +17,7 @@ def test_every_parameter_has_a_reason_and_a_metric():
     assert all(set(choice.metadata["metrics"]) <= set(METRICS) for choice in fields(Parameters))
 
 
-def test_what_is_printed_beside_a_figure():
+def test_parameters_are_printed_next_to_a_figure():
     use = Parameters(n_min=25, replies=True, horizons_d=(30.0, 90.0))
     assert use.printed("horizon") == "probability 0.95, replies on, n_min 25, horizons_d 30/90, shares 0.5/0.8"
     assert use.printed("half_life") == "probability 0.95, replies on, half_life_n_min 30, power_law_offset_d 1"

@@ -28,7 +28,7 @@ def test_hold_up_by_hand():
     assert (found.backfilled, found.is_backfilled, found.reason) == (0, False, None)
 
 
-def test_welch_by_hand_with_unequal_sides():
+def test_hold_up_by_hand_with_unequal_sides():
     # First: 10 ratings 5, 10 ratings 9: mean 7, variance 20 * 4 / 19 = 4.210526, / 20 = 0.2105263.
     # Last: FIRST: 8.5, 0.27778 / 10 = 0.0277778. Sum 0.2383041, root 0.488164.
     # df = 0.2383041^2 / (0.2105263^2 / 19 + 0.0277778^2 / 9) = 0.0567888 / 0.00241847 = 23.4813.
@@ -38,7 +38,7 @@ def test_welch_by_hand_with_unequal_sides():
     assert found.high - 1.5 == pytest.approx(1.00869, abs=5e-4)
 
 
-def test_equal_ratings_are_not_certain():
+def test_equal_ratings_still_have_an_interval():
     # A rating is rounded: variance 1/12 on each side, so the error is sqrt(2 / 120) = 0.129099, times 2.100922.
     found = held([8] * 10, [8] * 10)
     assert found.value == 0
@@ -79,7 +79,7 @@ def test_a_window_of_exactly_half_the_age_counts_nothing_twice():
 def test_ratings_first_seen_by_a_backfill_are_marked():
     assert held(FIRST, LAST, marks=[True, False] * 10).backfilled == 10
     assert held(FIRST, LAST, marks=[False] * 19 + [None]).is_backfilled
-    # Missing marks: nothing is known of when they were seen.
+    # Without marks, it is not known when the ratings were seen.
     assert hold_up([1.0] * 10 + [399.0] * 10, FIRST + LAST, None, 400.0).backfilled == 20
 
 

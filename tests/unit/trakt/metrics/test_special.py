@@ -94,11 +94,11 @@ def test_quantiles_of_chi_square_are_those_of_the_tables(p, df, x):
         (0.5, 7, 0.0),
     ],
 )
-def test_quantiles_of_student_are_those_of_the_tables(p, df, t):
+def test_quantiles_of_students_t_are_those_of_the_tables(p, df, t):
     assert t_quantile(p, df) == pytest.approx(t, rel=1e-9, abs=1e-12)
 
 
-def test_student_with_broken_degrees_of_freedom_is_the_integral_of_its_density():
+def test_students_t_with_fractional_degrees_of_freedom_is_the_integral_of_its_density():
     df = 11.37
     scale = math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2)) / math.sqrt(df * math.pi)
     half = integral(lambda t: scale * (1 + t * t / df) ** (-(df + 1) / 2), 0.0, 2.0)
@@ -106,7 +106,7 @@ def test_student_with_broken_degrees_of_freedom_is_the_integral_of_its_density()
     assert t_cdf(-2.0, df) == pytest.approx(0.5 - half, abs=1e-12)
 
 
-def test_student_approaches_the_normal_distribution():
+def test_students_t_approaches_the_normal_distribution():
     assert t_quantile(0.975, 1e6) == pytest.approx(normal_quantile(0.975), rel=1e-5)
     assert t_quantile(0.975, 1e9) == normal_quantile(0.975) == pytest.approx(1.959963984540054)
     assert t_cdf(1.0, 1e9) == NormalDist().cdf(1.0)

@@ -151,14 +151,14 @@ def test_a_version_that_does_not_exist_or_lacks_files_or_has_an_erased_user_is_r
     assert not (tmp_path / "models" / "current.json").exists()
 
 
-def test_builds_of_two_tables_have_two_names():
+def test_builds_of_two_tables_have_different_names():
     def name(table_id: str) -> str:
         return build_id_of(version=3, as_of="2026-05-01", key="k", table_id=table_id, engagement_days=28)
 
     assert name("a") == name("a") != name("b")
 
 
-def test_the_key_changes_with_the_parameters_and_the_salt_and_tells_neither(tmp_path: Path):
+def test_the_key_changes_with_the_parameters_and_the_salt_and_reveals_neither(tmp_path: Path):
     keys = {
         cache_key(settings_of(tmp_path)),
         cache_key(settings_of(tmp_path, n_min=21)),
@@ -170,7 +170,7 @@ def test_the_key_changes_with_the_parameters_and_the_salt_and_tells_neither(tmp_
     assert len(project_hash()) == 64
 
 
-def test_the_pointer_is_replaced_and_old_files_go(tmp_path: Path):
+def test_the_pointer_is_replaced_and_old_files_are_removed(tmp_path: Path):
     cache = ModelCache(settings_of(tmp_path), 9)
     with cache.locked():
         for name in ("one", "two"):
@@ -187,7 +187,7 @@ def test_the_pointer_is_replaced_and_old_files_go(tmp_path: Path):
     ("build", "result"),
     [({}, "removed"), ({"erasures": 1}, "none"), ({"table": "file:///other"}, "other"), (None, "removed")],
 )
-def test_an_erasure_removes_builds_that_may_have_the_user(tmp_path: Path, build: dict[str, Any] | None, result: str):
+def test_an_erasure_removes_builds_that_may_contain_the_user(tmp_path: Path, build: dict[str, Any] | None, result: str):
     cache = ModelCache(settings_of(tmp_path), 9)
     assert cache.erase(table="file:///t", erasures=1) == "none"
     assert not cache.folder.exists()
@@ -197,7 +197,7 @@ def test_an_erasure_removes_builds_that_may_have_the_user(tmp_path: Path, build:
         cache.swap(made, cached(**(build or {})))
         cache.workplace()
     if build is None:
-        # A pointer that cannot be read: nobody knows what the file has.
+        # The pointer cannot be read, so it is not known what the file contains.
         (cache.folder / "current.json").write_text("{")
     assert cache.erase(table="file:///t", erasures=1) == result
     assert (cache.current() is None) is (result == "removed")
@@ -207,7 +207,7 @@ def test_an_erasure_removes_builds_that_may_have_the_user(tmp_path: Path, build:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"file": "x"}'])
-def test_a_pointer_that_cannot_be_read_is_no_cache(tmp_path: Path, text: str):
+def test_a_pointer_that_cannot_be_read_is_not_used(tmp_path: Path, text: str):
     cache = ModelCache(settings_of(tmp_path), 9)
     cache.folder.mkdir()
     (cache.folder / "current.json").write_text(text)
@@ -256,7 +256,7 @@ def test_rows_of_trakt_and_of_the_replayer_in_one_bucket_are_not_mixed(tmp_path:
 
 
 @pytest.mark.parametrize("folder", ["/dev/null/builds", "/proc/builds"])
-def test_a_folder_that_cannot_be_created_is_a_matter_of_configuration(tmp_path: Path, folder: str):
+def test_a_folder_that_cannot_be_created_is_a_configuration_error(tmp_path: Path, folder: str):
     cache = ModelCache(settings_of(tmp_path, model_dir=folder), 9)
     with pytest.raises(ConfigurationError, match="--model-dir"), cache.locked():
         pass

@@ -21,7 +21,7 @@ from shared.errors import EXIT_TRANSIENT
 from tests.trakt_loads import Bronze, Load, comment, moment
 
 SALT = "a salt of 16 or more"
-# Ignores SIGTERM, and has a child that does, too.
+# Ignores SIGTERM, and has a child that ignores it too.
 STUBBORN = "#!/bin/sh\ntrap '' TERM\nsleep 300 &\necho $! >child\necho $$ >self\nwait\nsleep 300\n"
 
 

@@ -44,7 +44,7 @@ def test_it_listens_on_loopback_serves_and_ends_with_0_on_a_signal(number):
             site.kill()
 
 
-def test_a_port_in_use_is_2_and_says_what_to_do(capfd):
+def test_a_port_in_use_exits_with_2_and_says_what_to_do(capfd):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert run(["trakt", "replayer", "--port", str(taken.getsockname()[1])]) == 2
     assert "--port 0" in capfd.readouterr().err
@@ -61,7 +61,7 @@ def test_a_port_in_use_is_2_and_says_what_to_do(capfd):
         ["--quota", "-1"],
     ],
 )
-def test_a_bad_flag_is_2(capsys, flags):
+def test_a_bad_flag_exits_with_2(capsys, flags):
     assert run(["trakt", "replayer", *flags]) == 2
     assert flags[0] in capsys.readouterr().err
 

@@ -22,7 +22,7 @@ REJECTED = {
     "no-such-day": ("TIME_INVALID", "/created_at"),
     "user-null": ("FIELD_INVALID", "/user"),
 }
-# Kind -> codes of the item; its unknown fields; notes of the answer, once for each such comment.
+# Kind -> codes of the item, its unknown fields, and notes of the answer, one for each such comment.
 ACCEPTED: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, str], ...]]] = {
     "": ((), (), ()),
     "unknown-field": ((), ("/pinned", "/sentiment"), ()),

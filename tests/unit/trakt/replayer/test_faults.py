@@ -78,7 +78,7 @@ def test_storm_has_every_form_of_retry_after_5xx_52x_and_closed_connections():
     assert sum(bool(fault) for fault, _ in pairs[99:199]) == 15
 
 
-def test_html_comes_under_200_404_and_429_from_both_senders():
+def test_html_comes_with_200_404_and_429_from_the_edge_and_the_api():
     pairs, _ = observe("html", 120)
     for name, status, api in (
         ("200-html", 200, False),
@@ -206,7 +206,7 @@ def test_the_edge_bans_after_40_requests_and_every_further_one_makes_it_longer()
     assert site.journal.faults == {"429-edge": 1, "403-edge": 3}
 
 
-def test_down_is_over_after_an_hour():
+def test_scenario_down_ends_after_an_hour():
     site = Site("down", 1, quota=0)
     assert [ask(site, "/movies/1001").status for _ in range(8)] == [503, 504, 521, 522] * 2
     site.clock.advance(3_600_000)
@@ -258,7 +258,7 @@ def test_every_scenario_is_described_and_every_fault_is_used():
         assert scenarios.scenario(name)
 
 
-def test_where_there_is_no_count_there_is_no_lie():
+def test_lists_without_page_headers_have_no_false_counts():
     site = Site("lies", 1, quota=0)
     for _ in range(50):
         ask(site, "/movies/1001/ratings")

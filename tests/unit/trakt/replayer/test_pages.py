@@ -84,7 +84,7 @@ def path(key: tuple[str, int, int | None, int | None]) -> str:
 
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("habits", [SMALL, BUSY], ids=["quiet", "after events"])
-def test_every_thread_in_every_order_is_the_truth(sort, habits, patch):
+def test_every_thread_in_every_order_equals_the_truth(sort, habits, patch):
     site = frozen(patch, 3, habits, 600)
     truth = subjects(site)
     assert len(truth) > 10
@@ -100,7 +100,7 @@ def test_every_thread_in_every_order_is_the_truth(sort, habits, patch):
     seconds=st.integers(0, 900),
     pick=st.integers(0, 10**6),
 )
-def test_whatever_the_seed_the_limit_and_the_past_pages_joined_are_the_truth(seed, limit, sort, seconds, pick):
+def test_whatever_the_seed_the_limit_and_the_past_joined_pages_equal_the_truth(seed, limit, sort, seconds, pick):
     with pytest.MonkeyPatch.context() as patch:
         site = frozen(patch, seed, BUSY, seconds)
         truth = subjects(site)
@@ -110,7 +110,7 @@ def test_whatever_the_seed_the_limit_and_the_past_pages_joined_are_the_truth(see
 
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 2**63 - 1), limit=st.integers(20, 300), seconds=st.integers(0, 900))
-def test_feeds_joined_are_the_truth_by_time(seed, limit, seconds):
+def test_joined_feeds_equal_the_truth_by_time(seed, limit, seconds):
     with pytest.MonkeyPatch.context() as patch:
         site = frozen(patch, seed, BUSY, seconds)
         truth = list(site.truth().comments())

@@ -24,7 +24,7 @@ def test_no_window_has_more_than_the_limit(gaps, limit):
         if not wait:
             admitted.append(now)
         else:
-            # It would have been admitted then, and not a moment sooner.
+            # It would have been admitted then, not a millisecond earlier.
             inside = [each for each in admitted if now + wait - 1 - each <= WINDOW]
             assert len(inside) == limit
             assert len([each for each in admitted if now + wait - each <= WINDOW]) < limit
@@ -96,5 +96,5 @@ def test_the_busiest_window_of_the_journal_is_counted_per_key():
         for seconds in sleeps:
             site.clock.advance(seconds * 1_000)
             ask(site, "/movies/1001", key=key)
-    # Of key a: 0 s, 100 s and 300 s are in one window, and so are 100 s, 300 s and 301 s, never all four.
+    # For key a, 0 s, 100 s and 300 s are in one window, as are 100 s, 300 s and 301 s, but never all four.
     assert site.journal.busiest(WINDOW) == 3

@@ -57,7 +57,7 @@ def test_values_are_seeded_and_move_from_day_to_day():
     assert popularity(1) != popularity(1, days=1)
 
 
-def test_metadata_take_nothing_of_the_quota_and_get_the_faults_of_the_scenario():
+def test_metadata_do_not_use_the_quota_but_get_the_faults_of_the_scenario():
     site = Site("storm", 7, quota=1)
     statuses = {ask(site, path(titles(site)[0]), key="", **TOKEN).status for _ in range(200)}
     assert {200, 429, 503} <= statuses

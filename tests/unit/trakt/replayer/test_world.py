@@ -92,7 +92,7 @@ def test_lists_between_requests_gain_lose_and_change_comments(name):
     assert all(each["likes"] >= 0 for each in new.values())
 
 
-def test_in_moves_comments_change_title_slugs_change_and_titles_merge():
+def test_scenario_moves_moves_comments_changes_slugs_and_merges_titles():
     before, after = (Truth("moves", scenario("moves"), 3, START + hours * DAY // 24) for hours in (0, 2))
     homes = [
         {each["comment"]["id"]: (each.get("movie") or each["show"])["ids"]["trakt"] for each in truth.comments()}
@@ -106,7 +106,7 @@ def test_in_moves_comments_change_title_slugs_change_and_titles_merge():
     assert all(each["comments"] == 0 and each["away"] for each in merged)
 
 
-def test_in_deletes_a_comment_can_return():
+def test_in_scenario_deletes_a_comment_can_return():
     world = World(3, scenario("deletes").habits)
     seen: set[int] = set()
     returned = False
@@ -120,7 +120,7 @@ def test_in_deletes_a_comment_can_return():
     assert returned
 
 
-def test_in_deletes_a_title_is_away_for_two_days_and_one_for_good():
+def test_in_scenario_deletes_one_title_is_away_for_two_days_and_one_for_good():
     site = Site("deletes", 1)
     titles = [site.world.catalogue.titles[number] for number in (5, 7)]
     paths = [f"/{title.kind}s/{title.trakt}" for title in titles]
@@ -183,7 +183,7 @@ def test_ratings_differ_from_their_distribution_as_recorded():
     assert off[0] > sum(off.values()) / 2
 
 
-def test_all_ratings_nest_those_of_trakt():
+def test_extended_ratings_nest_those_of_trakt():
     site = Site("calm", 1)
     plain, nested = (ask(site, f"/movies/1001/ratings{query}") for query in ("", "?extended=all"))
     assert items(nested)["trakt"] == items(plain)  # type: ignore[call-overload]

@@ -22,7 +22,7 @@ SPRING, AUTUMN = Day(date(2026, 3, 8)), Day(date(2026, 11, 1))
         pytest.param(AUTUMN, 15, id="the day when the clock is put back"),
     ],
 )
-def test_the_deadline_is_nine_by_the_clock_on_the_wall(day, hour):
+def test_the_deadline_is_nine_in_local_time(day, hour):
     assert day.deadline == datetime(day.date.year, day.date.month, day.date.day, hour, tzinfo=UTC)
 
 
@@ -33,14 +33,14 @@ def test_the_days_when_the_clock_changes_have_23_and_25_hours():
 
 
 @pytest.mark.parametrize(("day", "hours"), [(SPRING, 167), (AUTUMN, 169), (SPRING - 10, 168)])
-def test_seven_days_are_days_on_the_wall_whatever_their_hours(day, hours):
+def test_seven_days_are_local_days_whatever_their_hours(day, hours):
     assert day.deadline - day.oldest_sweep == timedelta(hours=hours)
 
 
 def test_a_time_belongs_to_the_day_in_chicago():
     assert day_of(datetime(2026, 3, 8, 5, 59, tzinfo=UTC)) == SPRING - 1
     assert day_of(datetime(2026, 3, 8, 6, 0, tzinfo=UTC)) == SPRING
-    # An hour that the clock shows twice.
+    # The clock shows this hour twice.
     assert (
         day_of(datetime(2026, 11, 1, 6, 30, tzinfo=UTC)) == day_of(datetime(2026, 11, 1, 7, 30, tzinfo=UTC)) == AUTUMN
     )

@@ -80,7 +80,7 @@ def test_comments_that_the_feed_did_not_deliver_need_a_sweep_after_it():
     named = feed()
     history = History(namings=[Naming(named, stored=False)], sweeps=[sweep()], ratings=[rating("05:10")])
     assert reason([named], history) == "NOT_READ"
-    # A partial sweep, such as one from a date on, reads what is new, and does not replace the weekly one.
+    # A partial sweep, such as one since a date, reads new comments but does not replace the weekly sweep.
     history.sweeps = [sweep(), sweep("05:40", days=0, full=False)]
     assert freshness(DAY, [named], history, LATER)[:2] == (None, when("05:40"))
     history.sweeps = [sweep("05:40", days=0, full=False)]
@@ -168,5 +168,5 @@ def test_more_reads_never_make_a_title_less_fresh(feeds, sweeps, namings, rating
     assert found.fresh_at is None or (again.fresh_at is not None and again.fresh_at <= found.fresh_at)
 
 
-def test_a_read_in_utc_is_the_same_as_one_in_chicago():
+def test_a_read_in_utc_equals_the_same_one_in_chicago():
     assert when("09:00") == datetime(2026, 5, 20, 14, tzinfo=UTC)

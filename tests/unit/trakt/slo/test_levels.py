@@ -20,7 +20,7 @@ def stored(day: date, titles: int, fresh: int, *, is_final: bool = True) -> Stor
     return StoredDay(day, is_final, titles, fresh, 10, 10, 0, 0, 0, None, None, None, None)
 
 
-def test_one_missed_day_of_28_misses_the_days_and_meets_the_title_days():
+def test_one_missed_day_of_28_misses_99_percent_of_days_but_meets_it_for_title_days():
     days, fresh, right = CASE["input"]["days"], CASE["input"]["fresh"], CASE["right"]
     assert days == WINDOW_DAYS
     found = window([(100, 100)] * fresh + [(100, 95)] * (days - fresh))
@@ -43,14 +43,14 @@ def test_99_percent_is_exact(part, whole, met):
     assert is_met(part, whole) is met
 
 
-def test_days_without_titles_are_no_days():
+def test_days_without_titles_do_not_count():
     found = window([(0, 0), (10, 10)])
     assert (found.days, found.good_days, found.share) == (1, 1, 1.0)
     empty = window([])
     assert (empty.share, empty.day_share, empty.spent, empty.is_met) == (None, None, 0.0, True)
 
 
-def test_the_burn_ends_where_the_window_is():
+def test_the_burn_ends_at_the_figure_of_the_window():
     first = Day(date(2026, 5, 1))
     days = [stored((first + index).date, 100, 90 if index == 3 else 100) for index in range(10)]
     days.append(stored((first + 10).date, 100, 0, is_final=False))
@@ -59,7 +59,7 @@ def test_the_burn_ends_where_the_window_is():
     assert found[-1][1] == window([(each.titles, each.fresh_titles) for each in days if each.is_final]).spent
 
 
-def test_only_all_of_them_are_100_percent():
+def test_only_an_exact_whole_is_100_percent():
     assert percent(1, 3) == "33.33 %"
     assert percent(99_999, 100_000) == "> 99.99 %"
     assert percent(5, 5) == "100.00 %"

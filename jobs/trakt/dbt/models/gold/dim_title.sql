@@ -1,5 +1,5 @@
--- One row per title that was read. One that is only named by comments of the feed has no row: its other comments are
--- unknown, so it has no honest breadth. Descriptions come from the newest summary that was read.
+-- One row per title that was read. A title that only the feed's comments name has no row: its other comments are unknown,
+-- so its breadth would be wrong. Descriptive columns come from the newest summary that was read.
 with titles as (
     select title_kind, title_id_trakt, observed_at from {{ ref('stg_trakt__title') }}
     union all select title_kind, title_id_trakt, observed_at from {{ ref('stg_trakt__rating_dist') }}
@@ -31,13 +31,13 @@ comments as (
         count(*) filter (where is_deleted) as deleted_comments,
         bool_or(is_synthetic) as is_synthetic
     from {{ ref('stg_trakt__comment_event') }}
-    -- As in fct_comment.
+    -- As in fct_comment: without the comments on seasons and episodes.
     where season is null
     group by all
 ),
--- Well-known titles were away for two days: gone is a title that is not there on three days, and was not read since.
+-- Well-known titles have been missing for two days: a title is gone if it was not found on three days and not read since.
 gone as (
-    -- The third day, also after a fourth.
+    -- Always the third day, even if there is a fourth.
     select title_kind, title_id_trakt, list_sort(list(distinct gone.observed_at::date))[3] as gone_on
     from {{ ref('stg_trakt__title_gone') }} as gone
     left join summary using (title_kind, title_id_trakt)
@@ -61,7 +61,7 @@ select
     summary.country,
     summary.comment_count,
     coalesce(ratings.votes, summary.votes) as votes,
-    -- Of a title without votes, a summary says 0, and its ratings say nothing.
+    -- For a title without votes, the summary states 0, and the ratings state nothing.
     coalesce(ratings.rating, nullif(summary.rating, 0)) as rating,
     case
         when ratings.rating is not null then ratings.observed_at

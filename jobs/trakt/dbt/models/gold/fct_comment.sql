@@ -1,6 +1,6 @@
--- Comments that can be counted: not deleted, of a title that was read, on a day that can be. Those of a show's seasons and
--- episodes come only from the feed, so the ones before its first reading are unknown: with them, a show would grow on the
--- day when it is first read. A table, since a view names the catalog, which is the name of the file, and the file is renamed.
+-- Comments that count: not deleted, on a title that was read, with a valid day. Comments on seasons and episodes come only
+-- from the feed, so those before its first reading are unknown; if they counted, a show would seem to grow on the day when
+-- the feed is first read. A table, since a view names the catalog: the name of the DuckDB file, which is renamed later.
 select
     comment_id,
     title_kind || '-' || title_id_trakt as title_key,
@@ -16,7 +16,7 @@ select
     is_backfilled,
     coalesce(likes, 0) as likes,
     coalesce(replies, 0) as replies,
-    -- Ratings are 1 to 10; 0 is one that was taken back.
+    -- Ratings are 1 to 10; 0 is a rating that was withdrawn.
     nullif(user_rating, 0) as user_rating,
     nullif(user_rating_first_seen, 0) as user_rating_first_seen
 from {{ ref('stg_trakt__comment_event') }}

@@ -1,6 +1,6 @@
--- One row per title and day on which a comment was written or a change of likes was seen. Comments count on the day when
--- they were written, also after an edit; likes_net_change on the day when the change was seen. Commenters of several days
--- must not be added up: see fct_engagement_daily.
+-- One row per title and day on which a comment was written or a change of likes was seen. A comment counts on the day when
+-- it was written, even after an edit; a change of likes, on the day when it was seen. Commenters must not be added up over
+-- days: see fct_engagement_daily.
 with written as (
     select
         title_kind,
@@ -14,7 +14,7 @@ with written as (
         {{ as_bigint('sum(likes)') }} as likes,
         {{ as_bigint('sum(replies)') }} as reply_count,
         count(user_rating) as rated,
-        -- Exact: a sum of doubles depends on their order.
+        -- As decimals, which are exact: a sum of doubles depends on their order.
         sum(user_rating::decimal(18, 6))::double as rating_sum,
         count(*) filter (where is_edited) as edited,
         count(*) filter (where is_backfilled) as late_arrivals

@@ -1,6 +1,6 @@
--- One row per title, day and period that ends on it. Breadth (commenters) is exact, and is not the sum of days: a commenter
--- is counted from each comment until the period has passed or the next comment comes, whichever is earlier, which is a
--- difference of two days, so no day is joined with the days of its window.
+-- One row per title, day and period that ends on that day. Breadth (commenters) is exact, not a sum over days: a commenter
+-- counts from each comment until the period has passed or the same person comments again, whichever is earlier. That is
+-- +1 on one day and -1 on another, so no day is joined with the days of its window.
 with as_of as (select as_of from {{ ref('int_trakt__as_of') }}),
 days as (
     select unnest(range(as_of - ({{ var('engagement_days') }} - 1)::integer, as_of + 1, interval 1 day))::date as day
@@ -19,7 +19,7 @@ daily as (
         count(*) filter (where is_spoiler) as spoilers,
         sum(likes) as likes,
         count(user_rating) as rated,
-        -- Exact: a sum of doubles depends on their order.
+        -- As decimals, which are exact: a sum of doubles depends on their order.
         coalesce(sum(user_rating::decimal(18, 6)), 0) as rating_sum
     from comments
     group by all
@@ -48,7 +48,7 @@ steps as (
     from spans, {{ periods() }}
     where days is not null or next_day is not null
 ),
--- All that happened before the first day happened on it.
+-- Everything before the first day counts on the first day.
 summed as (
     select title_kind, title_id_trakt, period, greatest(step_day, (select day from first_day)) as day,
         sum(comments) as comments, sum(replies) as replies, sum(counted) as counted, sum(reviews) as reviews,

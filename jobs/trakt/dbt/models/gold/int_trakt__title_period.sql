@@ -1,7 +1,7 @@
 {{ config(schema='silver') }}
--- One row per title and period that ends on as_of: what breadth, intensity and quadrants are made of.
+-- One row per title and period that ends on as_of: the inputs of breadth, intensity and quadrants.
 with as_of as (
-    -- What could be seen ends with the last observation, not with its day: half a day more is a decay that is not there.
+    -- Ages end at the last observation, not at the end of its day: an extra half-day without data would look like decay.
     select as_of, least((as_of + 1)::timestamptz, last_observed_at) as ended_at from {{ ref('int_trakt__as_of') }}
 ),
 counted as (

@@ -1,5 +1,5 @@
--- One row per title, for as_of: each figure with its n, its interval, and a reason where it has no value. The formulas and
--- their sources are in jobs.trakt.metrics, and the parameters beside them.
+-- One row per title, for as_of: each figure with its n, its interval, and a reason if it has no value. The formulas, their
+-- sources and their parameters are in jobs.trakt.metrics.
 with titles as (
     select * from {{ ref('int_trakt__title_period') }} where period = 'all'
 ),
@@ -10,7 +10,7 @@ comments as (
     join titles using (title_kind, title_id_trakt)
     where {{ is_counted() }} and day <= titles.as_of
 ),
--- One list, sorted afterwards: three lists with an ORDER BY of their own need 1 GB for a million comments.
+-- One list, sorted afterwards: three lists, each with its own ORDER BY, need 1 GB for a million comments.
 seen as (
     select title_kind, title_id_trakt,
         list_sort(list(struct_pack(d := at_d, rating := user_rating_first_seen, late := is_backfilled))) as comments
@@ -24,7 +24,7 @@ series as (
         list_transform(comments, lambda one: one.late) as backfilled
     from seen
 ),
--- Once: otherwise each column would call the function again.
+-- Materialised once: otherwise each column would call the function again.
 computed as materialized (
     select
         titles.*,
@@ -54,7 +54,7 @@ select
     {{ figure('breadth', 'breadth') }},
     {{ figure('intensity', 'intensity') }},
     {{ figure('half_life_days', 'half_life') }},
-    -- Above 0, an exponential fits better than a power law; within 2, neither does.
+    -- Above 0, the exponential fits better than the power law; a difference of less than 2 decides nothing.
     half_life.aic_power_law - half_life.aic as half_life_aic_gain,
     {{ figure('t50_days', 't50') }},
     {{ figure('t80_days', 't80') }},

@@ -1,4 +1,4 @@
--- One row per title and period, for as_of: on which side of its peers' medians it is, where that is probable enough.
+-- One row per title and period, for as_of: the side of its peers' medians on which it is, if that is probable enough.
 with computed as materialized (
     select
         titles.*,

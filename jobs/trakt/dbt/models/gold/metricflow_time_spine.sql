@@ -1,4 +1,4 @@
--- One row per day from the first comment to the newest observation, which MetricFlow joins cumulative metrics with.
+-- One row per day from the first comment to the newest observation. MetricFlow joins cumulative metrics with these days.
 with ends as (
     select coalesce(min(day), max(as_of)) as first_day, max(as_of) as last_day
     from {{ ref('int_trakt__as_of') }}

@@ -1,5 +1,5 @@
 {{ config(materialized='table') }}
--- The day for which metrics are computed: as asked for, otherwise that of the newest observation.
+-- The day for which metrics are computed: the one asked for, or else the day of the newest observation.
 select
     {% if var('as_of_date', none) is not none and var('as_of_date') != 'none' %}
     date '{{ modules.datetime.date.fromisoformat(var("as_of_date") | string) }}' as as_of,

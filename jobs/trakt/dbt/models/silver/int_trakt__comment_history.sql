@@ -1,8 +1,8 @@
 {{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='comment_id',
     on_schema_change='append_new_columns') }}
--- One row per change of a comment: first sight, edit, change of counts, move to another title, deletion, return. Made anew
--- from all sightings of the comments that this build's loads touch, so the order of loads does not matter. Times are whole
--- seconds, and a comment is asked for after it was seen: of a sighting and a 404 in one second, the 404 is the later one.
+-- One row per change of a comment: first sight, edit, change of counts, move to another title, deletion, return. Computed
+-- again from all sightings of the comments that this build's loads touch, so the order of loads does not matter. Times are
+-- whole seconds, and a comment is only requested after it was seen: of a sighting and a 404 in one second, the 404 is later.
 with touched as {{ touched() }},
 seen as (
     select comment_id, observed_at, payload_sha, title_kind, title_id_trakt, season, episode, is_elsewhere,
@@ -10,7 +10,7 @@ seen as (
     from {{ ref('int_trakt__sighting') }} as sighting
     join {{ ref('stg_trakt__comment_version') }} as version using (comment_id, payload_sha)
     where comment_id in (select comment_id from touched)
-    -- Of two states in one second, the one that was changed last; the hash decides only so that something does.
+    -- Of two states in one second, keep the one that was changed last; the hash only makes the choice deterministic.
     qualify row_number() over (
         partition by comment_id, observed_at
         order by version.changed_at desc nulls last, payload_sha desc, title_kind desc nulls last,
@@ -19,7 +19,7 @@ seen as (
 ),
 states as (
     select comment_id, observed_at, payload_sha,
-        -- Elsewhere is a title too: one of which nothing is known.
+        -- Elsewhere also counts as a title, of which nothing is known.
         case when title_id_trakt is not null or is_elsewhere
             then struct_pack(kind := title_kind, id := title_id_trakt, season := season, episode := episode)
         end as title
@@ -31,7 +31,7 @@ states as (
 ),
 titled as (
     select comment_id, observed_at, payload_sha,
-        -- A feed's item may lack its title: then the last one known, at the start the first one known.
+        -- An item of a feed may lack its title: take the last known title, or before any is known, the first one.
         coalesce(
             last_value(title ignore nulls) over so_far,
             first_value(title ignore nulls) over (
@@ -59,7 +59,7 @@ described as (
         lead(observed_at) over ordered as valid_to,
         lag(changes.payload_sha) over ordered as sha_before,
         lag(title) over ordered as title_before,
-        -- Those of the state before, also across a deletion.
+        -- Values of the previous state, also across a deletion.
         last_value(body ignore nulls) over earlier as body_before,
         last_value(is_spoiler ignore nulls) over earlier as spoiler_before,
         last_value(is_review ignore nulls) over earlier as review_before,
@@ -94,6 +94,6 @@ select
     title.episode as episode,
     likes,
     replies,
-    -- The likes of the first sight were given at any time before.
+    -- Likes seen at the first sight may have been given at any time before, so they are not a change.
     case when payload_sha is not null then likes - likes_before end as likes_change
 from described

@@ -1,8 +1,9 @@
 {{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='load_id',
     on_schema_change='append_new_columns') }}
--- One row per time that a payload of a comment was seen. A page names what it held, stored again or not; in a feed, the
--- title of each item too. A comment that was asked for alone may be about a season, an episode or a list, which names no
--- title: it has left the title that it was read at. Sightings of ratings, and of erased comments, have no version, and are left out.
+-- One row for each time a payload of a comment was seen. A page lists the comments that it held, whether or not they were
+-- stored again; in a feed, with the title of each. A comment requested by its id may be about a season, an episode or a
+-- list, which does not name its title: it has left the title under which it was read before. Sightings of ratings and of
+-- erased comments have no version, and are left out.
 with pages as (
     select load_id, observed_at, title_kind, title_id_trakt, season, episode, from_json(payload, '{
         "ids": ["BIGINT"], "sha": ["VARCHAR"], "titles": ["VARCHAR"]
@@ -31,7 +32,7 @@ sightings as (
 ),
 joined as (
     select comment_id, payload_sha, observed_at, load_id,
-        -- In a struct, NULL is the largest: a season would lose to its show here, and win if another load had seen it.
+        -- In a struct, NULL sorts last: a season would lose to its show here, but win if another load had seen it.
         max(struct_pack(
             kind := title_kind, id := title_id_trakt, season := coalesce(season, -1), episode := coalesce(episode, -1)
         ))

@@ -1,6 +1,6 @@
 {{ config(materialized='incremental', incremental_strategy='merge', unique_key='comment_id',
     on_schema_change='append_new_columns') }}
--- One row per comment: its newest state. The newest observation decides, not the largest number nor the last commit.
+-- One row per comment: its newest state, by the time of observation, not by the highest count or the last commit.
 with touched as {{ touched() }},
 history as (
     select * from {{ ref('int_trakt__comment_history') }} where comment_id in (select comment_id from touched)
@@ -58,7 +58,7 @@ select
     created_at,
     updated_at,
     changed_at,
-    -- A day of its own for each time out of range would be a calendar of 700,000 days.
+    -- Times out of range have no day: a calendar that reaches them would have 700,000 days.
     case when not is_created_out_of_range then created_at::date end as day,
     is_created_out_of_range or is_updated_out_of_range as is_time_out_of_range,
     body,

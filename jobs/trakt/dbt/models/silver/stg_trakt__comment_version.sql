@@ -1,6 +1,6 @@
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='append_new_columns') }}
--- One row per comment and payload: what was ever seen of a comment. A payload that was stored by several loads is equal in
--- all of them, so the first one is as good as any.
+-- One row per comment and distinct payload ever seen. A payload stored by several loads is equal in all of them, so the
+-- first one is as good as any.
 with stored as (
     select comment_id, left(payload_sha256, 16) as payload_sha, any_value(payload) as payload,
         bool_or(is_synthetic) as is_synthetic
@@ -45,8 +45,8 @@ typed as (
         {{ as_number('item.user_rating') }} as user_rating,
         {{ as_integer('item.user_stats.play_count') }} as play_count,
         {{ as_integer('item.user_stats.completed_count') }} as completed_count,
-        -- A user without any name is nobody else: the comment's own id keeps breadth from joining them. Deleted accounts
-        -- without a number share a name.
+        -- A user without any name is not the same as another such user: the comment's id keeps them apart in breadth.
+        -- Deleted accounts without a number share a name.
         sha256(
             getvariable('user_salt') || ':' || coalesce(
                 'slug:' || nullif(item."user".ids.slug, ''),

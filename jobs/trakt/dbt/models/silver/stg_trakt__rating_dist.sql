@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='load_id',
     on_schema_change='append_new_columns') }}
--- One row per reading of a title's ratings. With extended=all, Trakt's own are nested under `trakt`. The rating is stored
--- as it came: it is not always the mean of the distribution, and the distribution may lack hundreds of votes.
+-- One row per reading of a title's ratings. With extended=all, Trakt's own ratings are nested under `trakt`. The rating is
+-- stored as received: it is not always the mean of the distribution, which may lack hundreds of votes.
 {% set marks = range(1, 11) %}
 {% set distribution %}{ {%- for mark in marks %}"{{ mark }}": "VARCHAR"{{ ', ' if not loop.last }}{% endfor -%} }{% endset %}
 with parsed as (

@@ -24,7 +24,7 @@ select
     {{ clean_text('item.ids.imdb') }} as imdb_id,
     {{ as_integer('item.ids.tmdb') }} as tmdb_id,
     {{ clean_text('item.status') }} as status,
-    -- A show has no release, but a first episode.
+    -- A show has no release date; its first episode does.
     coalesce(try_cast(item.released as date), ({{ as_time('item.first_aired') }})::date) as released,
     try_cast({{ as_integer('item.runtime') }} as integer) as runtime_min,
     list_transform(item.genres, lambda genre: {{ clean_text('genre') }}) as genres,

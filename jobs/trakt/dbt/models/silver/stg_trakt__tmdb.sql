@@ -1,6 +1,6 @@
 {{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='load_id',
     on_schema_change='append_new_columns') }}
--- One row per reading of a title's metadata of TMDb. Optional: without any, the columns of dim_title are NULL.
+-- One row per reading of a title's TMDb metadata. Optional: without any, the TMDb columns of dim_title are NULL.
 with parsed as (
     select title_kind, title_id_trakt, observed_at, load_id, left(payload_sha256, 16) as payload_sha, from_json(payload, '{
         "id": "VARCHAR", "popularity": "VARCHAR", "vote_average": "VARCHAR", "vote_count": "VARCHAR"
