@@ -518,7 +518,7 @@ def test_a_proxy_of_the_environment_is_used_but_not_on_this_machine(monkeypatch)
     with pytest.raises(ConfigurationError, match=r"expected HTTPS_PROXY=http://host:port"):
         TraktClient(ApiSettings(client_id=KEY), RecordingBudget())
     run(ask(Script(OK)))
-    TraktClient(ApiSettings(base_url="http://localhost:1"), RecordingBudget())
+    TraktClient(ApiSettings(source_system="replay", base_url="http://localhost:1"), RecordingBudget())
 
 
 def test_without_a_key_there_is_no_client():
