@@ -70,7 +70,6 @@ def start(database, site, number):
         "TRAKT_BASE_URL": site.url,
         "SOURCE_SYSTEM": "replay",
         "TRAKT_CLIENT_ID": KEY,
-        "SOURCE_SYSTEM": "replay",
     }
     return subprocess.Popen(
         [sys.executable, "-c", READER, str(number)],

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from jobs.trakt.api.client import TraktClient
+from jobs.trakt.bronze.tombstones import add_tombstones
 from jobs.trakt.commands import STEPS
 from jobs.trakt.errors import AmbiguousTitle
 from jobs.trakt.ingest.ledger import Ledger
 from jobs.trakt.ingest.process import is_dead
 from jobs.trakt.ingest.title_reading import TitleReader
+from jobs.trakt.settings import IngestSettings
 from shared.database.session import transaction
-from shared.errors import TransientError, UsageError
+from shared.errors import ConfigurationError, TransientError, UsageError
 from shared.step.execute import execute
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.trakt_ingest import trakt  # noqa: F401
@@ -426,3 +428,30 @@ def test_a_backfill_since_a_day_reads_the_newest_comments_only(trakt):
         assert wanted <= seen
         assert len(seen) < len(truth)
         assert (report.status, report.counts["complete"], report.counts["absent"]) == ("success", 0, 0)
+
+
+def test_a_bucket_of_one_source_takes_no_comment_of_the_other(trakt):
+    with trakt("calm") as place:
+        place.ingest(watch_list=place.watch_list(1))
+        other = {"source_system": "trakt", "base_url": "https://api.invalid", "client_id": "k"}
+        for read in (place.ingest, place.backfill):
+            with pytest.raises(
+                UsageError, match=r"bucket file:.* has comments of .* replay; .*another --bucket"
+            ) as raised:
+                # A request would fail in another way.
+                read(watch_list=place.watch_list(1), **other, request_quota=500, advance_replayer=False)
+            assert (raised.value.code, raised.value.exit_code) == ("SOURCE_MIXED", 2)
+        assert place.ingest(watch_list=place.watch_list(1)).exit_code == 0
+
+
+def test_without_the_salt_of_an_erasure_nothing_is_asked_for(trakt):
+    with trakt("calm") as place:
+        settings = IngestSettings(**place.values(user_salt="the salt of the erasure"))
+        with transaction(settings) as session:
+            add_tombstones(session, settings, ["ann"], "erase")
+        for salt, message in ((None, "USER_SALT is not set"), ("another salt of 16", "differs from the salt")):
+            with pytest.raises(ConfigurationError, match=message) as raised:
+                place.ingest(watch_list=place.watch_list(1), user_salt=salt)
+            assert raised.value.exit_code == 78
+        assert place.asked() == {}
+        assert place.ingest(watch_list=place.watch_list(1), user_salt="the salt of the erasure").exit_code == 0

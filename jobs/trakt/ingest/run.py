@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from jobs.trakt.api.budget import open_budget
 from jobs.trakt.api.client import TraktClient
 from jobs.trakt.bronze.place import BronzePlace
+from jobs.trakt.bronze.source import check_source
+from jobs.trakt.bronze.tombstones import erased_users
 from jobs.trakt.errors import AmbiguousTitle, PageFailed, TitleUnknown
 from jobs.trakt.ingest import plan, titles, watch_list
 from jobs.trakt.ingest.feed import has_watermark, read_feed
@@ -132,8 +134,9 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
         stage_run: takes progress and failures.
 
     Raises:
-        UsageError: the watch list is wrong, or the run's id is too long.
-        ConfigurationError: the database or the store needs an operator.
+        UsageError: the watch list is wrong, the run's id is too long, or bronze has rows of another source.
+        ConfigurationError: the database or the store needs an operator, or users were erased, and the salt is missing
+            or differs.
         TransientError: the store or the database is out of reach; the next run commits what had come by then.
         Stopped: a signal stopped the run; the next one commits what had come by then.
     """
@@ -161,15 +164,17 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
 
 
 def check_titles(settings: ReadSettings) -> None:
-    """Check the watch list and the database; send no request.
+    """Check the watch list, the database and the bucket; send no request.
 
     Raises:
-        UsageError: the watch list is wrong, or no title is named or tracked.
+        UsageError: the watch list is wrong, no title is named or tracked, or bronze has rows of another source.
+        ConfigurationError: users were erased, and the salt is missing or differs; or the store needs an operator.
         DatabaseNotMigrated: run ``telecine db upgrade``.
     """
     entries = _entries(settings)
     ready(settings)
     _known(settings, entries)
+    _check_bronze(settings, BronzePlace(settings))
 
 
 def forecast(settings: ReadSettings) -> Forecast:
@@ -202,6 +207,13 @@ def forecast(settings: ReadSettings) -> Forecast:
 
 def _day(settings: ReadSettings) -> date:
     return settings.as_of or datetime.now(ZoneInfo(SERVICE_ZONE)).date()
+
+
+def _check_bronze(settings: ReadSettings, place: BronzePlace) -> None:
+    """Check what a commit would refuse only after all requests, or would never undo."""
+    with transaction(settings) as session:
+        erased_users(session, settings)
+    check_source(place, settings.source_system)
 
 
 def _since(settings: ReadSettings) -> datetime | None:
@@ -277,6 +289,8 @@ class _Driver:
         """Read, and commit what came, whatever ended the reading."""
         settings, done = self._settings, self.done
         done.recovered = await recover(self._ledger, self._place, self.loads)
+        # After the recovery, which may commit the table's first load, and before any request.
+        await asyncio.to_thread(_check_bronze, settings, self._place)
         async with TraktClient(settings, open_budget(settings, settings)) as client, self._metadata as metadata:
             done.tally = client.tally
             reader = Reader(client, self._ledger, self.loads, settings, self._stage_run.run_id)

@@ -227,7 +227,8 @@ class ApiSettings(Settings, pipeline="trakt"):
             return SecretStr(_REPLAY_KEY)
         raise ConfigurationError(
             "TRAKT_CLIENT_ID is not set; expected the client id of an app at https://trakt.tv/oauth/applications."
-            " Without one, start `telecine trakt replayer`, and set TRAKT_BASE_URL to its URL and SOURCE_SYSTEM=replay.",
+            " Without one, start `telecine trakt replayer`, and set TRAKT_BASE_URL to its URL, and"
+            " SOURCE_SYSTEM=replay.",
             code="key_missing",
         )
 
