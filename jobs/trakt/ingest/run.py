@@ -30,7 +30,7 @@ from jobs.trakt.model import SERVICE_ZONE
 from jobs.trakt.settings.ingest import BackfillSettings, IngestSettings
 from shared.database.migrate import ready
 from shared.database.session import transaction
-from shared.errors import TelecineError, UsageError
+from shared.errors import Stopped, TelecineError, UsageError
 from shared.failure import Failure
 from shared.ledger.run import new_run_id
 from shared.text import cut
@@ -152,13 +152,15 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
         driver = _Driver(settings, stage_run, ledger)
         try:
             run_until_signal(driver.run(entries))
-        except BaseException:
+        except BaseException as error:
             # If the process is killed or the database is unreachable, this is left to the next run.
             try:
                 driver.loads.settle()
                 ledger.skip_rest("INTERRUPTED")
-            except TelecineError as error:
-                _LOG.warning("the page ledger is not up to date, which the next run repairs: %s", error)
+            except TelecineError as unsettled:
+                _LOG.warning("the page ledger is not up to date, which the next run repairs: %s", unsettled)
+            if isinstance(error, Stopped | KeyboardInterrupt):
+                _LOG.warning("what was read is kept; run the command again: it continues from there")
             raise
     return driver.done
 
