@@ -300,11 +300,13 @@ def test_a_site_that_is_down_leaves_no_page_without_its_reason(trakt):
 def test_a_number_that_is_an_id_and_a_slug_stops_the_run(trakt):
     with trakt("calm") as place:
         with pytest.raises(AmbiguousTitle) as raised:
-            place.ingest(titles=("show:24", "movie:the-hollow-2015"))
+            place.ingest(titles=("movie:the-hollow-2015", "movie:1001", "show:24"), connections=1)
         assert "Another Show (show 24, slug another-show)" in raised.value.message
         assert "24 (show 460, slug 24)" in raised.value.message
         assert (raised.value.code, raised.value.exit_code) == ("AMBIGUOUS_TITLE", 2)
         assert not any("/comments/" in path for path in place.asked())
+        assert place.rows("SELECT count(*) FROM trakt.titles") == [(0,)], "nothing of the watch list is tracked"
+        assert place.ingest(titles=("movie:1001", "show:999999999")).counts["titles"] == 1
         report = place.ingest(titles=("show:slug:24", "show:id:24"))
         assert report.counts["titles"] == 2
         assert {"/shows/24/comments/oldest", "/shows/460/comments/oldest"} <= set(place.asked())

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import date
 
+    from jobs.trakt.api.answer import Answer
     from jobs.trakt.api.client import Tally
     from jobs.trakt.bronze.report import LoadReport
     from jobs.trakt.ingest.feed import FeedRead
@@ -333,25 +334,7 @@ class _Driver:
         """Resolve new names to ids, and return the titles of the watch list."""
         settings = self._settings
         _, unresolved = await asyncio.to_thread(_known, settings, entries)
-        ambiguous: list[AmbiguousTitle] = []
-
-        async def resolve(entry: Entry) -> None:
-            try:
-                answer, facts = await watch_list.resolve(reader.client, entry)
-            except AmbiguousTitle as error:
-                ambiguous.append(error)
-                return
-            except (TitleUnknown, PageFailed) as error:
-                self._fails(Failure.of(entry.key, error))
-                return
-            await reader.store(f"/{facts.ref.kind}s/{facts.ref.trakt_id}", Single("title", facts.ref), answer)
-            await asyncio.to_thread(self._name, facts, entry.key)
-
-        await _each(unresolved, resolve, settings.connections)
-        if ambiguous:
-            raise AmbiguousTitle(
-                "\n".join(sorted(error.message for error in ambiguous)), **ambiguous[0].data
-            ) from ambiguous[0]
+        await self._resolve(reader, unresolved)
         if not entries:
             return (await asyncio.to_thread(_known, settings, entries))[0]
 
@@ -366,6 +349,36 @@ class _Driver:
             return _known(settings, entries)[0]
 
         return await asyncio.to_thread(tracked)
+
+    async def _resolve(self, reader: Reader, entries: Sequence[Entry]) -> None:
+        """Resolve names to ids, and track their titles; if one is ambiguous, track none."""
+        ambiguous: list[AmbiguousTitle] = []
+        resolved: dict[Entry, tuple[Answer, titles.TitleFacts]] = {}
+
+        async def resolve(entry: Entry) -> None:
+            try:
+                resolved[entry] = await watch_list.resolve(reader.client, entry)
+            except AmbiguousTitle as error:
+                ambiguous.append(error)
+            except (TitleUnknown, PageFailed) as error:
+                self._fails(Failure.of(entry.key, error))
+
+        async def track(entry: Entry) -> None:
+            if not entry.is_number:
+                await resolve(entry)
+            if entry in resolved:
+                answer, facts = resolved.pop(entry)
+                await reader.store(f"/{facts.ref.kind}s/{facts.ref.trakt_id}", Single("title", facts.ref), answer)
+                await asyncio.to_thread(self._name, facts, entry.key)
+
+        # Only numbers can be ambiguous. All other names are stored one by one, so that a kill loses none.
+        connections = self._settings.connections
+        await _each([entry for entry in entries if entry.is_number], resolve, connections)
+        if ambiguous:
+            raise AmbiguousTitle(
+                "\n".join(sorted(error.message for error in ambiguous)), **ambiguous[0].data
+            ) from ambiguous[0]
+        await _each(entries, track, connections)
 
     def _name(self, facts: titles.TitleFacts, name: str) -> None:
         with transaction(self._settings) as session:

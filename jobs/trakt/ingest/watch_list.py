@@ -61,6 +61,11 @@ class Entry:
         """Return it as it is stored, such as ``movie:dune-2021``."""
         return f"{self.kind}:{self.name}" if self.how == "name" else f"{self.kind}:{self.how}:{self.name}"
 
+    @property
+    def is_number(self) -> bool:
+        """Return whether it is a number that may be an id or a slug; only such a name can be ambiguous."""
+        return self.how == "name" and self.name.isdecimal()
+
 
 def parse_lines(text: str, place: str) -> list[Entry]:
     r"""Return the titles of a watch list: one per line; empty lines and text after ``#`` are ignored.
@@ -175,7 +180,7 @@ async def resolve(client: Client, entry: Entry) -> tuple[Answer, TitleFacts]:
     facts = None if answer.status != 200 else _facts(entry.kind, answer)  # noqa: PLR2004
     if facts is None:
         raise _unknown(entry)
-    if entry.how == "name" and entry.name.isdecimal() and facts.slug != entry.name:
+    if entry.is_number and facts.slug != entry.name:
         # The API looks a number up as an id first; comments of the wrong title would be perfectly valid.
         other = await _by_slug(client, entry)
         if other is not None and other.ref != facts.ref:
