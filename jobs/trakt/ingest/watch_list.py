@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from jobs.trakt.api.resources import lookup, summary
@@ -143,6 +144,8 @@ def read_file(place: str, settings: StorageSettings) -> list[Entry]:
         UsageError: the file does not exist, is not UTF-8, names no title, or has lines that are not titles.
     """
     shown = one_line(place)
+    if Path(place).is_dir():
+        raise UsageError(f"{shown} is a folder; expected a file with one title per line, such as movie:dune-2021")
     try:
         content = read_uri(place, settings)
     except (DataError, ValueError, OSError) as error:
