@@ -68,8 +68,8 @@ def start(database, site, number):
         "PYTHONPATH": str(ROOT),
         "TELECINE_DATABASE_URL": database.url,
         "TRAKT_BASE_URL": site.url,
-        "TRAKT_CLIENT_ID": KEY,
         "SOURCE_SYSTEM": "replay",
+        "TRAKT_CLIENT_ID": KEY,
     }
     return subprocess.Popen(
         [sys.executable, "-c", READER, str(number)],
@@ -121,7 +121,7 @@ def test_the_quota_of_a_site_is_never_exceeded(database):
     values = {"request_quota": LIMIT, "request_window_s": WINDOW_S, "total_timeout_s": 2.0}
 
     async def read(site):
-        settings = ApiSettings(base_url=site.url, **values)
+        settings = ApiSettings(source_system="replay", base_url=site.url, **values)
         async with TraktClient(settings, open_budget(settings, database.settings())) as client:
             await asyncio.gather(*(client.get("/movies/1001/ratings") for _ in range(3 * LIMIT)))
             return client.tally
@@ -274,7 +274,7 @@ def test_a_database_that_is_away_is_named(database, monkeypatch):
 
 
 def test_a_lifted_quota_needs_no_database(database):
-    lifted = ApiSettings(base_url="http://127.0.0.1:1", request_quota=0)
+    lifted = ApiSettings(source_system="replay", base_url="http://127.0.0.1:1", request_quota=0)
     assert isinstance(open_budget(lifted, database.settings()), UnlimitedBudget)
     assert isinstance(open_budget(ApiSettings(client_id=KEY), database.settings()), RequestBudget)
     assert asyncio.run(open_budget(lifted, database.settings()).forecast(5)).seconds == 0
@@ -282,7 +282,7 @@ def test_a_lifted_quota_needs_no_database(database):
 
 def test_the_replayer_is_advanced_by_its_clock():
     with running("calm", 1, quota=0) as site:
-        settings = ApiSettings(base_url=site.url, request_quota=0, advance_replayer=True)
+        settings = ApiSettings(source_system="replay", base_url=site.url, request_quota=0, advance_replayer=True)
 
         async def work():
             async with TraktClient(settings, UnlimitedBudget()) as client:

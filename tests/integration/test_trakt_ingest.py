@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from jobs.trakt.api.client import TraktClient
+from jobs.trakt.bronze.tombstones import add_tombstones
 from jobs.trakt.commands import STEPS
 from jobs.trakt.errors import AmbiguousTitle
 from jobs.trakt.ingest.ledger import Ledger
 from jobs.trakt.ingest.process import is_dead
 from jobs.trakt.ingest.title_reading import TitleReader
+from jobs.trakt.settings import IngestSettings
 from shared.database.session import transaction
-from shared.errors import TransientError, UsageError
+from shared.errors import ConfigurationError, TransientError, UsageError
 from shared.step.execute import execute
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.trakt_ingest import trakt  # noqa: F401
@@ -298,11 +300,13 @@ def test_a_site_that_is_down_leaves_no_page_without_its_reason(trakt):
 def test_a_number_that_is_an_id_and_a_slug_stops_the_run(trakt):
     with trakt("calm") as place:
         with pytest.raises(AmbiguousTitle) as raised:
-            place.ingest(titles=("show:24", "movie:the-hollow-2015"))
+            place.ingest(titles=("movie:the-hollow-2015", "movie:1001", "show:24"), connections=1)
         assert "Another Show (show 24, slug another-show)" in raised.value.message
         assert "24 (show 460, slug 24)" in raised.value.message
         assert (raised.value.code, raised.value.exit_code) == ("AMBIGUOUS_TITLE", 2)
         assert not any("/comments/" in path for path in place.asked())
+        assert place.rows("SELECT count(*) FROM trakt.titles") == [(0,)], "nothing of the watch list is tracked"
+        assert place.ingest(titles=("movie:1001", "show:999999999")).counts["titles"] == 1
         report = place.ingest(titles=("show:slug:24", "show:id:24"))
         assert report.counts["titles"] == 2
         assert {"/shows/24/comments/oldest", "/shows/460/comments/oldest"} <= set(place.asked())
@@ -426,3 +430,30 @@ def test_a_backfill_since_a_day_reads_the_newest_comments_only(trakt):
         assert wanted <= seen
         assert len(seen) < len(truth)
         assert (report.status, report.counts["complete"], report.counts["absent"]) == ("success", 0, 0)
+
+
+def test_a_bucket_of_one_source_takes_no_comment_of_the_other(trakt):
+    with trakt("calm") as place:
+        place.ingest(watch_list=place.watch_list(1))
+        other = {"source_system": "trakt", "base_url": "https://api.invalid", "client_id": "k"}
+        for read in (place.ingest, place.backfill):
+            with pytest.raises(
+                UsageError, match=r"bucket file:.* has comments of .* replay; .*another --bucket"
+            ) as raised:
+                # A request would fail in another way.
+                read(watch_list=place.watch_list(1), **other, request_quota=500, advance_replayer=False)
+            assert (raised.value.code, raised.value.exit_code) == ("SOURCE_MIXED", 2)
+        assert place.ingest(watch_list=place.watch_list(1)).exit_code == 0
+
+
+def test_without_the_salt_of_an_erasure_nothing_is_asked_for(trakt):
+    with trakt("calm") as place:
+        settings = IngestSettings(**place.values(user_salt="the salt of the erasure"))
+        with transaction(settings) as session:
+            add_tombstones(session, settings, ["ann"], "erase")
+        for salt, message in ((None, "USER_SALT is not set"), ("another salt of 16", "differs from the salt")):
+            with pytest.raises(ConfigurationError, match=message) as raised:
+                place.ingest(watch_list=place.watch_list(1), user_salt=salt)
+            assert raised.value.exit_code == 78
+        assert place.asked() == {}
+        assert place.ingest(watch_list=place.watch_list(1), user_salt="the salt of the erasure").exit_code == 0

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
+from jobs.trakt.bronze.tombstones import add_tombstones
 from jobs.trakt.modelling.silver import export_silver
 from jobs.trakt.replayer.tmdb import metadata
-from jobs.trakt.settings import RunSettings, VerifySettings
-from jobs.trakt.steps import run, verify
-from shared.errors import EXIT_DATA, EXIT_OK, ConfigurationError, UsageError
+from jobs.trakt.settings import PinnedModelSettings, RunSettings, VerifySettings
+from jobs.trakt.steps import model, run, verify
+from shared.database.session import transaction
+from shared.errors import EXIT_CONFIGURATION, EXIT_DATA, EXIT_OK, ConfigurationError, UsageError
 from shared.storage import open_store
 from tests.dbt_environment import DBT_PYTHON
 from tests.fakes.ledger import MemoryStageRun
@@ -252,3 +254,30 @@ def test_when_models_fail_nothing_is_published_and_the_service_levels_are_measur
         assert place.rows("SELECT count(*) FROM gold.trakt_versions") == [(0,)]
         # Silver was never built here, which is not damage.
         assert list(verify_all(place).rejects) == ["SILVER_ABSENT"]
+
+
+def test_another_salt_than_that_of_an_erasure_ends_the_run_and_the_models_before_they_begin(trakt: Any):
+    with trakt("calm", 3, speed=0) as place:
+        place.watch_list(1)
+        with transaction(verified(place)) as session:
+            add_tombstones(session, verified(place), ["ann"], "erase")
+        for salt, message in ((None, "salt"), ("another salt of 16", "differs from the salt")):
+            with pytest.raises(ConfigurationError, match=message) as caught:
+                run_all(place, 1, user_salt=salt)
+            assert caught.value.exit_code == EXIT_CONFIGURATION
+        assert stages(place, 1) == []
+        found = {**values_of(place), "user_salt": "another salt of 16"}
+        settings = PinnedModelSettings(
+            **{name: found[name] for name in found if name in PinnedModelSettings.model_fields}
+        )
+        with pytest.raises(ConfigurationError, match="differs from the salt"):
+            model.run(settings, MemoryStageRun("model", "trakt", "model"))  # type: ignore[arg-type]
+        assert place.asked() == {}
+
+
+def test_when_an_operator_must_act_on_the_ingest_nothing_is_modelled(trakt: Any):
+    with trakt("dead-key") as place:
+        place.watch_list(1)
+        report = run_all(place, 1)
+        assert report.exit_code == EXIT_CONFIGURATION
+        assert stages(place, 1) == [("ingest", "failed"), ("slo", "success")]

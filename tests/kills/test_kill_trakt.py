@@ -116,6 +116,7 @@ def test_an_ingest_that_is_terminated_ends_soon_and_the_next_one_asks_for_no_pag
         assert time.monotonic() - began < 10
         log = (place.folder / "child.log").read_text()
         assert "stopped by SIGTERM" in log
+        assert "run the command again: it continues" in log
         assert not [text for text in ("Traceback", "never retrieved", "Exception in", KEY) if text in log]
         assert place.rows("SELECT status, exit_code FROM pipeline.run_stages") == [("interrupted", 143)]
         found = place.rows("SELECT DISTINCT status, reason FROM trakt.pages WHERE status NOT LIKE 'good%'")
@@ -126,7 +127,8 @@ def test_an_ingest_that_is_terminated_ends_soon_and_the_next_one_asks_for_no_pag
         assert sent <= place.rows("SELECT count(*) FROM trakt.request_reservations")[0][0] <= sent + 1
 
         report = place.ingest(watch_list=place.watch_list())
-        assert (report.status, report.counts["failed"]) == ("success", 0)
+        # The ended process is not taken for another ingest.
+        assert (report.status, report.counts["failed"], report.counts["busy"]) == ("success", 0, 0)
         assert place.bronze() == place.truth()
         assert doubled(place) == 0
         # Undisturbed, it takes 83 requests. The stop costs a feed, a border, and what was under way.

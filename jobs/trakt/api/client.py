@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from jobs.trakt.api.answer import Answer, observed
 from jobs.trakt.api.clock import ReplayerClock, SystemClock
-from jobs.trakt.api.refusals import page_failed, stopped
+from jobs.trakt.api.refusals import no_answer_yet, page_failed, stopped
 from jobs.trakt.api.retry import Verdict, is_from_api, judge, judge_failure
 from jobs.trakt.api.wire import USED, Pool
 from jobs.trakt.contract.parse import is_sprawling
@@ -109,6 +109,7 @@ class TraktClient:
         self._lanes = asyncio.Semaphore(settings.connections)
         self._first = asyncio.Lock()
         self._proven = asyncio.Event()
+        self._warned = False
         self._pausing = asyncio.Lock()
         self._paused_until = 0.0
         self._ban_noted = 0
@@ -180,6 +181,10 @@ class TraktClient:
             if verdict.action == "fail" or attempt >= most or edges >= _EDGE_LIMIT:
                 self._fail(verdict, exchange, path, attempt, throttled=throttled)
             _LOG.debug("%s: %s, waiting %.1f s.", one_line(cut(target, 200)), verdict.code, verdict.wait_s)
+            if not (verdict.everyone or self._proven.is_set() or self._warned):
+                # Otherwise a run without an API is silent for a minute. A pause of all requests is logged already.
+                self._warned = True
+                _LOG.warning("%s.", no_answer_yet(verdict.code, exchange, self._settings, most - 1))
             if not verdict.everyone:
                 await self._sleep(verdict.wait_s)
 

@@ -91,5 +91,6 @@ class ReplayerClock:
         except (OSError, http.client.HTTPException) as error:
             raise ApiDown(
                 f"{self._url} does not answer: {one_line(error)}; expected a replayer, because --advance-replayer is"
-                " set. Start `telecine trakt replayer`, and set TRAKT_BASE_URL to the URL that it prints."
+                " set. Start `telecine trakt replayer`, and set TRAKT_BASE_URL to the URL that it prints, and"
+                " SOURCE_SYSTEM=replay."
             ) from error

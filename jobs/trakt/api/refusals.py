@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from jobs.trakt.api.retry import LONGEST_S
+from jobs.trakt.api.retry import LONGEST_S, longest_waits
 from jobs.trakt.errors import (
     PAGE_CODES,
     AccountLimit,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jobs.trakt.settings.api import ApiSettings
     from shared.errors import TelecineError
 
-__all__ = ["page_failed", "stopped"]
+__all__ = ["no_answer_yet", "page_failed", "stopped"]
 
 _KINDS: Final[Mapping[str, type[TelecineError]]] = {
     kind.default_code: kind
@@ -100,6 +100,22 @@ def page_failed(code: str, exchange: Exchange, path: str, attempts: int) -> Page
         status=exchange.status,
         attempts=attempts,
         cf_ray=_ray(exchange),
+    )
+
+
+def no_answer_yet(code: str, exchange: Exchange, settings: ApiSettings, retries: int) -> str:
+    """Return the warning about the first failed attempt of a run in which nothing has succeeded yet.
+
+    Args:
+        code: of :data:`jobs.trakt.errors.PAGE_CODES`.
+        exchange: the attempt.
+        settings: for the site's name and the waits.
+        retries: how often the request is sent again.
+    """
+    waits = longest_waits(code, retries=retries, backoff_s=settings.backoff_seconds)
+    return (
+        f"{clean_text(settings.base_url, 200)}: {PAGE_CODES[code]} ({_facts(exchange)}); nothing has succeeded yet;"
+        f" trying again for up to {waits:.0f} s"
     )
 
 

@@ -13,7 +13,17 @@ from jobs.trakt.api.answer import http_time
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["EDGE_S", "LONGEST_S", "STOPS", "Verdict", "is_from_api", "judge", "judge_failure", "wait_demanded"]
+__all__ = [
+    "EDGE_S",
+    "LONGEST_S",
+    "STOPS",
+    "Verdict",
+    "is_from_api",
+    "judge",
+    "judge_failure",
+    "longest_waits",
+    "wait_demanded",
+]
 
 EDGE_S: Final = 300.0
 """Seconds that all requests wait after the edge has refused one: each further request makes a ban longer."""
@@ -134,6 +144,18 @@ def judge_failure(code: str, *, attempt: int, backoff_s: float, draw: float) -> 
 def _backoff(attempt: int, backoff_s: float, draw: float) -> float:
     """Return an exponential backoff; half of it is jitter, so that requests that failed together spread out."""
     return min(backoff_s * 2.0 ** min(attempt - 1, 16), _LONGEST_BACKOFF_S) * (0.5 + draw / 2)
+
+
+def longest_waits(code: str, *, retries: int, backoff_s: float) -> float:
+    """Return the longest sum of a request's waits in seconds, if each attempt fails in the same way.
+
+    Args:
+        code: code of the failure, which must not be one that the API or the edge demands a wait for.
+        retries: how often the request is sent again.
+        backoff_s: wait before the first retry.
+    """
+    first = backoff_s * _OVERLOAD if code == "OVERLOADED" else backoff_s
+    return sum(_backoff(attempt, first, 1.0) for attempt in range(1, retries + 1))
 
 
 def is_from_api(headers: Mapping[str, str], start: bytes) -> bool:

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from jobs.trakt.api.budget import open_budget
 from jobs.trakt.api.client import TraktClient
 from jobs.trakt.bronze.place import BronzePlace
+from jobs.trakt.bronze.source import check_source
+from jobs.trakt.bronze.tombstones import erased_users
 from jobs.trakt.errors import AmbiguousTitle, PageFailed, TitleUnknown
 from jobs.trakt.ingest import plan, titles, watch_list
 from jobs.trakt.ingest.feed import has_watermark, read_feed
@@ -28,7 +30,7 @@ from jobs.trakt.model import SERVICE_ZONE
 from jobs.trakt.settings.ingest import BackfillSettings, IngestSettings
 from shared.database.migrate import ready
 from shared.database.session import transaction
-from shared.errors import TelecineError, UsageError
+from shared.errors import Stopped, TelecineError, UsageError
 from shared.failure import Failure
 from shared.ledger.run import new_run_id
 from shared.text import cut
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import date
 
+    from jobs.trakt.api.answer import Answer
     from jobs.trakt.api.client import Tally
     from jobs.trakt.bronze.report import LoadReport
     from jobs.trakt.ingest.feed import FeedRead
@@ -132,8 +135,9 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
         stage_run: takes progress and failures.
 
     Raises:
-        UsageError: the watch list is wrong, or the run's id is too long.
-        ConfigurationError: the database or the store needs an operator.
+        UsageError: the watch list is wrong, the run's id is too long, or bronze has rows of another source.
+        ConfigurationError: the database or the store needs an operator, or users were erased, and the salt is missing
+            or differs.
         TransientError: the store or the database is out of reach; the next run commits what had come by then.
         Stopped: a signal stopped the run; the next one commits what had come by then.
     """
@@ -149,27 +153,31 @@ def read_titles(settings: ReadSettings, stage_run: StageRun) -> Run:
         driver = _Driver(settings, stage_run, ledger)
         try:
             run_until_signal(driver.run(entries))
-        except BaseException:
+        except BaseException as error:
             # If the process is killed or the database is unreachable, this is left to the next run.
             try:
                 driver.loads.settle()
                 ledger.skip_rest("INTERRUPTED")
-            except TelecineError as error:
-                _LOG.warning("the page ledger is not up to date, which the next run repairs: %s", error)
+            except TelecineError as unsettled:
+                _LOG.warning("the page ledger is not up to date, which the next run repairs: %s", unsettled)
+            if isinstance(error, Stopped | KeyboardInterrupt):
+                _LOG.warning("what was read is kept; run the command again: it continues from there")
             raise
     return driver.done
 
 
 def check_titles(settings: ReadSettings) -> None:
-    """Check the watch list and the database; send no request.
+    """Check the watch list, the database and the bucket; send no request.
 
     Raises:
-        UsageError: the watch list is wrong, or no title is named or tracked.
+        UsageError: the watch list is wrong, no title is named or tracked, or bronze has rows of another source.
+        ConfigurationError: users were erased, and the salt is missing or differs; or the store needs an operator.
         DatabaseNotMigrated: run ``telecine db upgrade``.
     """
     entries = _entries(settings)
     ready(settings)
     _known(settings, entries)
+    _check_bronze(settings, BronzePlace(settings))
 
 
 def forecast(settings: ReadSettings) -> Forecast:
@@ -202,6 +210,13 @@ def forecast(settings: ReadSettings) -> Forecast:
 
 def _day(settings: ReadSettings) -> date:
     return settings.as_of or datetime.now(ZoneInfo(SERVICE_ZONE)).date()
+
+
+def _check_bronze(settings: ReadSettings, place: BronzePlace) -> None:
+    """Check what a commit would refuse only after all requests, or would never undo."""
+    with transaction(settings) as session:
+        erased_users(session, settings)
+    check_source(place, settings.source_system)
 
 
 def _since(settings: ReadSettings) -> datetime | None:
@@ -277,6 +292,8 @@ class _Driver:
         """Read, and commit what came, whatever ended the reading."""
         settings, done = self._settings, self.done
         done.recovered = await recover(self._ledger, self._place, self.loads)
+        # After the recovery, which may commit the table's first load, and before any request.
+        await asyncio.to_thread(_check_bronze, settings, self._place)
         async with TraktClient(settings, open_budget(settings, settings)) as client, self._metadata as metadata:
             done.tally = client.tally
             reader = Reader(client, self._ledger, self.loads, settings, self._stage_run.run_id)
@@ -317,25 +334,7 @@ class _Driver:
         """Resolve new names to ids, and return the titles of the watch list."""
         settings = self._settings
         _, unresolved = await asyncio.to_thread(_known, settings, entries)
-        ambiguous: list[AmbiguousTitle] = []
-
-        async def resolve(entry: Entry) -> None:
-            try:
-                answer, facts = await watch_list.resolve(reader.client, entry)
-            except AmbiguousTitle as error:
-                ambiguous.append(error)
-                return
-            except (TitleUnknown, PageFailed) as error:
-                self._fails(Failure.of(entry.key, error))
-                return
-            await reader.store(f"/{facts.ref.kind}s/{facts.ref.trakt_id}", Single("title", facts.ref), answer)
-            await asyncio.to_thread(self._name, facts, entry.key)
-
-        await _each(unresolved, resolve, settings.connections)
-        if ambiguous:
-            raise AmbiguousTitle(
-                "\n".join(sorted(error.message for error in ambiguous)), **ambiguous[0].data
-            ) from ambiguous[0]
+        await self._resolve(reader, unresolved)
         if not entries:
             return (await asyncio.to_thread(_known, settings, entries))[0]
 
@@ -350,6 +349,36 @@ class _Driver:
             return _known(settings, entries)[0]
 
         return await asyncio.to_thread(tracked)
+
+    async def _resolve(self, reader: Reader, entries: Sequence[Entry]) -> None:
+        """Resolve names to ids, and track their titles; if one is ambiguous, track none."""
+        ambiguous: list[AmbiguousTitle] = []
+        resolved: dict[Entry, tuple[Answer, titles.TitleFacts]] = {}
+
+        async def resolve(entry: Entry) -> None:
+            try:
+                resolved[entry] = await watch_list.resolve(reader.client, entry)
+            except AmbiguousTitle as error:
+                ambiguous.append(error)
+            except (TitleUnknown, PageFailed) as error:
+                self._fails(Failure.of(entry.key, error))
+
+        async def track(entry: Entry) -> None:
+            if not entry.is_number:
+                await resolve(entry)
+            if entry in resolved:
+                answer, facts = resolved.pop(entry)
+                await reader.store(f"/{facts.ref.kind}s/{facts.ref.trakt_id}", Single("title", facts.ref), answer)
+                await asyncio.to_thread(self._name, facts, entry.key)
+
+        # Only numbers can be ambiguous. All other names are stored one by one, so that a kill loses none.
+        connections = self._settings.connections
+        await _each([entry for entry in entries if entry.is_number], resolve, connections)
+        if ambiguous:
+            raise AmbiguousTitle(
+                "\n".join(sorted(error.message for error in ambiguous)), **ambiguous[0].data
+            ) from ambiguous[0]
+        await _each(entries, track, connections)
 
     def _name(self, facts: titles.TitleFacts, name: str) -> None:
         with transaction(self._settings) as session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from jobs.trakt.api.resources import lookup, summary
@@ -60,6 +61,11 @@ class Entry:
     def key(self) -> str:
         """Return it as it is stored, such as ``movie:dune-2021``."""
         return f"{self.kind}:{self.name}" if self.how == "name" else f"{self.kind}:{self.how}:{self.name}"
+
+    @property
+    def is_number(self) -> bool:
+        """Return whether it is a number that may be an id or a slug; only such a name can be ambiguous."""
+        return self.how == "name" and self.name.isdecimal()
 
 
 def parse_lines(text: str, place: str) -> list[Entry]:
@@ -138,6 +144,8 @@ def read_file(place: str, settings: StorageSettings) -> list[Entry]:
         UsageError: the file does not exist, is not UTF-8, names no title, or has lines that are not titles.
     """
     shown = one_line(place)
+    if Path(place).is_dir():
+        raise UsageError(f"{shown} is a folder; expected a file with one title per line, such as movie:dune-2021")
     try:
         content = read_uri(place, settings)
     except (DataError, ValueError, OSError) as error:
@@ -175,7 +183,7 @@ async def resolve(client: Client, entry: Entry) -> tuple[Answer, TitleFacts]:
     facts = None if answer.status != 200 else _facts(entry.kind, answer)  # noqa: PLR2004
     if facts is None:
         raise _unknown(entry)
-    if entry.how == "name" and entry.name.isdecimal() and facts.slug != entry.name:
+    if entry.is_number and facts.slug != entry.name:
         # The API looks a number up as an id first; comments of the wrong title would be perfectly valid.
         other = await _by_slug(client, entry)
         if other is not None and other.ref != facts.ref:

@@ -55,8 +55,17 @@ def _site(value: str, info: ValidationInfo) -> str:
         raise ValueError(expected)
     if info.data.get("source_system") == "replay" and _is_trakt(url.hostname):
         raise ValueError("expected the URL of a replayer, because --source-system is replay")
+    # Comments of a replayer must not be stored as Trakt's.
+    if info.data.get("source_system") == "trakt" and is_loopback(url.hostname):
+        raise ValueError(
+            "expected a URL of Trakt, because --source-system is trakt; for a replayer, set both TRAKT_BASE_URL and"
+            " SOURCE_SYSTEM=replay"
+        )
     if url.scheme == "http" and not _is_own(value, info.data.get("source_system")):
-        raise ValueError("expected https: the key would travel in plain text; http is for --source-system replay")
+        raise ValueError(
+            "expected https: the key would travel in plain text; http is for a replayer: set both TRAKT_BASE_URL and"
+            " SOURCE_SYSTEM=replay"
+        )
     return value.rstrip("/")
 
 
@@ -74,9 +83,8 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_own(url: str, source: object) -> bool:
-    """Return whether a site is a replayer: on this machine or declared as one, and never Trakt itself."""
-    host = urlsplit(url).hostname or ""
-    return not _is_trakt(host) and (source == "replay" or is_loopback(host))
+    """Return whether a site is a replayer: declared as one, and never Trakt itself."""
+    return source == "replay" and not _is_trakt(urlsplit(url).hostname or "")
 
 
 def _asks_own(info: ValidationInfo) -> bool:
@@ -136,7 +144,7 @@ class ApiSettings(Settings, pipeline="trakt"):
     base_url: Annotated[str, AfterValidator(_site)] = setting(
         _SITE,
         description="Send API requests to this base URL.",
-        detail="http is accepted only for this machine and with --source-system replay.",
+        detail="http, and an address of this machine, are accepted only with --source-system replay.",
         group=_API,
         aliases=("TRAKT_BASE_URL",),
     )
@@ -219,7 +227,8 @@ class ApiSettings(Settings, pipeline="trakt"):
             return SecretStr(_REPLAY_KEY)
         raise ConfigurationError(
             "TRAKT_CLIENT_ID is not set; expected the client id of an app at https://trakt.tv/oauth/applications."
-            " Without one, start `telecine trakt replayer` and set TRAKT_BASE_URL to its URL.",
+            " Without one, start `telecine trakt replayer`, and set TRAKT_BASE_URL to its URL, and"
+            " SOURCE_SYSTEM=replay.",
             code="key_missing",
         )
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from jobs.trakt.datasets import BRONZE, MODEL, bronze
 from jobs.trakt.settings.model import PinnedModelSettings
 from jobs.trakt.settings.publish import PublishSettings
+from shared.database.migrate import ready
+from shared.database.session import transaction
 from shared.lineage.event import Dataset
 from shared.lineage.trace import trace
 from shared.report import Report
@@ -29,16 +31,21 @@ def run(settings: ModelSettings, stage_run: StageRun) -> Report:
     """Build, and return the report.
 
     Raises:
-        ConfigurationError: the salt, or dbt's environment, is missing.
+        ConfigurationError: the salt, or dbt's environment, is missing; or users were erased with another salt.
         UsageError: the version that was asked for cannot be built.
         DataError: a model or a test failed; the last build stays.
         TransientError: the store does not answer, or dbt did not end in time.
     """
     from jobs.trakt.bronze.place import BronzePlace
+    from jobs.trakt.bronze.tombstones import erased_users
     from jobs.trakt.gold.publish import hold_gold
     from jobs.trakt.modelling.build import build
 
     with trace(settings, MODEL, stage_run, inputs=[Dataset(BRONZE)]) as traced:
+        # With another salt, every user would get another key.
+        ready(settings)
+        with transaction(settings) as session:
+            erased_users(session, settings)
         built = build(
             settings,
             BronzePlace(settings),

@@ -10,7 +10,7 @@ from jobs.trakt.ingest.run import check_titles
 from jobs.trakt.modelling.environment import dbt_python, salt
 from jobs.trakt.steps import ingest, model, publish, slo
 from shared.disk import full_disk
-from shared.errors import EXIT_BUG, TelecineError, UsageError, most_severe
+from shared.errors import EXIT_BUG, EXIT_CONFIGURATION, TelecineError, UsageError, most_severe
 from shared.failure import Failure
 from shared.ledger import open_run
 from shared.report import Report, StageSummary, Table
@@ -50,17 +50,19 @@ _TILES: Final = (
 def run(settings: RunSettings, stage_run: StageRun | UnrecordedRun) -> Report:
     """Run all stages, and return one report; with ``--report-dir``, that of each stage is in a folder of its name.
 
-    After a failed ingest, what it had committed is modelled and published. If models fail, nothing is published. The
-    service levels are measured in any case. The more severe exit code counts.
+    After a failed ingest, what it had committed is modelled and published, except if an operator must act (exit code
+    78): then both are skipped. If models fail, nothing is published. The service levels are measured in any case. The
+    more severe exit code counts.
 
     Args:
         settings: settings of all stages.
         stage_run: used for its run id and progress; each stage gets one of its own.
 
     Raises:
-        UsageError: the watch list is wrong; no stage was started, or the ingest ended before it read a title.
-        ConfigurationError: the key, the salt or dbt's environment is missing, or the database is not migrated; no
-            stage was started.
+        UsageError: the watch list is wrong, or bronze has rows of another source; no stage was started, or the ingest
+            ended before it read a title.
+        ConfigurationError: the key, the salt or dbt's environment is missing, users were erased with another salt, or
+            the database is not migrated; no stage was started.
         Stopped: a signal stopped the step.
     """
     settings.key()
@@ -73,12 +75,19 @@ def run(settings: RunSettings, stage_run: StageRun | UnrecordedRun) -> Report:
     reports: dict[str, Report] = {}
     with open_run(named, "trakt") as ledger:
         for name, order in _STAGES:
-            # Without a new build, publish would publish the last one as if nothing had happened.
-            if name != "publish" or "gold" in reports["model"].outputs:
+            if _is_due(name, reports):
                 reports[name] = _run_stage(named, ledger, name, order)
     report = merge(reports)
     report.exit_code = most_severe(report.exit_code, ledger.exit_code)
     return report
+
+
+def _is_due(name: str, reports: Mapping[str, Report]) -> bool:
+    """Return whether a stage is run after those before it."""
+    if name in ("model", "publish") and reports["ingest"].exit_code == EXIT_CONFIGURATION:
+        return False
+    # Without a new build, publish would publish the last one as if nothing had happened.
+    return name != "publish" or "gold" in reports["model"].outputs
 
 
 def _run_stage(settings: RunSettings, ledger: Run, name: str, order: int) -> Report:

@@ -95,7 +95,7 @@ def client_of(
     **values: Any,
 ) -> TraktClient:
     """A client whose requests a function answers."""
-    settings = ApiSettings(**{"client_id": KEY, "base_url": "http://127.0.0.1:1", **values})
+    settings = ApiSettings(**{"client_id": KEY, "source_system": "replay", "base_url": "http://127.0.0.1:1", **values})
     return TraktClient(
         settings,
         budget or RecordingBudget(),
@@ -107,7 +107,14 @@ def client_of(
 def client_of_site(site: Running, *, budget: Any = None, clock: Any = None, **values: Any) -> TraktClient:
     """A client of a replayer, whose clock moves in place of waiting."""
     settings = ApiSettings(
-        **{"client_id": KEY, "base_url": site.url, "request_quota": 0, "read_timeout_s": 0.3, **values}
+        **{
+            "client_id": KEY,
+            "source_system": "replay",
+            "base_url": site.url,
+            "request_quota": 0,
+            "read_timeout_s": 0.3,
+            **values,
+        }
     )
     return TraktClient(settings, budget or RecordingBudget(), clock=clock or ReplayerClock(site.url))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import logging
@@ -467,6 +468,39 @@ def test_poisoned_pages_do_not_end_the_run():
     assert {each.code for each in run(work())} == {"SERVER_ERROR"}
 
 
+def warnings_of(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_the_first_failure_of_a_run_is_logged_once_while_nothing_has_succeeded(caplog):
+    failure(Script(httpx.ConnectError("refused")), max_retries=5)
+    (warning,) = warnings_of(caplog)
+    # 1 + 2 + 4 + 8 + 16 s.
+    assert warning == (
+        "http://127.0.0.1:1: the connection failed, or closed before the answer (refused); nothing has succeeded yet;"
+        " trying again for up to 31 s."
+    )
+
+
+def test_the_announced_waits_are_those_of_an_overload(caplog):
+    failure(Script(httpx.Response(503)), max_retries=2)
+    assert [warning.rpartition("; ")[2] for warning in warnings_of(caplog)] == ["trying again for up to 90 s."]
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_failure_after_a_success_or_without_a_retry_is_not_announced(caplog, retries):
+    script = Script(*([OK] if retries else []), httpx.ConnectError("refused"))
+
+    async def work():
+        async with client_of(script, max_retries=retries) as client:
+            for _ in range(2):
+                with contextlib.suppress(PageFailed):
+                    await client.get("/movies/1")
+
+    run(work())
+    assert warnings_of(caplog) == []
+
+
 @pytest.mark.parametrize("answer", [DEAD, HTML, httpx.Response(401), httpx.Response(500, headers=API)])
 def test_the_key_is_in_no_message_and_no_log(answer, caplog):
     caplog.set_level(logging.DEBUG)
@@ -518,7 +552,7 @@ def test_a_proxy_of_the_environment_is_used_but_not_on_this_machine(monkeypatch)
     with pytest.raises(ConfigurationError, match=r"expected HTTPS_PROXY=http://host:port"):
         TraktClient(ApiSettings(client_id=KEY), RecordingBudget())
     run(ask(Script(OK)))
-    TraktClient(ApiSettings(base_url="http://localhost:1"), RecordingBudget())
+    TraktClient(ApiSettings(source_system="replay", base_url="http://localhost:1"), RecordingBudget())
 
 
 def test_without_a_key_there_is_no_client():

@@ -87,6 +87,11 @@ def test_a_file_that_is_not_a_watch_list_is_refused(tmp_path, content):
         read_file(str(path), settings)
 
 
+def test_a_folder_is_refused_as_one(tmp_path):
+    with pytest.raises(UsageError, match=r"is a folder; expected a file with one title per line"):
+        read_file(str(tmp_path), IngestSettings())
+
+
 def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(tmp_path):
     path = tmp_path / "titles.txt"
     path.write_bytes("\ufeffmovie:dune-2021\r\nshow:dark\r\n".encode())

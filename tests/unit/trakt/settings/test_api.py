@@ -95,14 +95,26 @@ def test_a_url_that_must_not_get_the_key_is_a_usage_error(url):
     [
         ("https://api.trakt.tv", "trakt"),
         ("https://proxy.example/trakt/", "trakt"),
-        ("http://localhost:8790", "trakt"),
-        ("http://127.0.0.5", "trakt"),
-        ("http://[::1]:8790", "trakt"),
+        ("http://localhost:8790", "replay"),
+        ("http://127.0.0.5", "replay"),
+        ("http://[::1]:8790", "replay"),
         ("http://trakt-replayer.telecine.svc:8790", "replay"),
     ],
 )
 def test_a_url_that_may_get_the_key_is_accepted_without_its_last_slash(url, source):
     assert ApiSettings(base_url=url, source_system=source).base_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8790", "https://127.0.0.1", "http://localhost:8790", "http://[::1]:1", "http://10.0.0.1"]
+)
+def test_a_replayer_that_is_not_declared_as_one_is_refused_with_both_variables_named(monkeypatch, url):
+    monkeypatch.setenv("TRAKT_BASE_URL", url)
+    with pytest.raises(UsageError, match=r"both TRAKT_BASE_URL and SOURCE_SYSTEM=replay") as caught:
+        parsed()
+    assert caught.value.exit_code == 2
+    monkeypatch.setenv("SOURCE_SYSTEM", "replay")
+    assert parsed().is_replayer
 
 
 @pytest.mark.parametrize("host", ["api.trakt.tv", "trakt.tv", "API.TRAKT.TV", "api.trakt.tv.", "x.trakt.tv:443"])
@@ -117,19 +129,21 @@ def test_only_a_replayer_may_be_asked_more_often(quota):
         parsed("--request-quota", quota)
     with pytest.raises(UsageError, match=r"--request-quota .* expected 1 to 500"):
         parsed("--request-quota", quota, "--base-url", "https://proxy.example")
-    for own in (("--base-url", "http://127.0.0.1:1"), ("--source-system", "replay", "--base-url", "http://replayer")):
-        assert parsed("--request-quota", quota, *own).request_quota == int(quota)
+    for own in ("http://127.0.0.1:1", "http://replayer", "https://replayer.example"):
+        argv = ("--source-system", "replay", "--base-url", own)
+        assert parsed("--request-quota", quota, *argv).request_quota == int(quota)
 
 
 def test_the_quota_of_trakt_can_be_lowered_but_its_window_not_shortened():
     assert parsed("--request-quota", "200", "--request-window-s", "600").request_quota == 200
     with pytest.raises(UsageError, match=r"--request-window-s .* expected at least 300"):
         parsed("--request-window-s", "299")
-    assert parsed("--request-window-s", "2", "--base-url", "http://localhost:1").request_window_s == 2
+    own = ("--source-system", "replay", "--base-url", "http://localhost:1")
+    assert parsed("--request-window-s", "2", *own).request_window_s == 2
 
 
 def test_a_clock_is_moved_only_at_a_replayer_without_a_quota():
-    own = ("--base-url", "http://127.0.0.1:1", "--advance-replayer")
+    own = ("--source-system", "replay", "--base-url", "http://127.0.0.1:1", "--advance-replayer")
     assert parsed(*own, "--request-quota", "0").advance_replayer
     for argv in (own, ("--advance-replayer",), ("--advance-replayer", "--request-quota", "0")):
         with pytest.raises(UsageError, match="expected"):
@@ -146,7 +160,10 @@ def test_without_a_key_only_a_replayer_can_be_asked():
     with pytest.raises(ConfigurationError, match="TRAKT_CLIENT_ID is not set") as caught:
         ApiSettings().key()
     assert caught.value.exit_code == 78
-    own = ApiSettings(base_url="http://127.0.0.1:1")
+    # As a replayer needs both.
+    assert "TRAKT_BASE_URL" in caught.value.message
+    assert "SOURCE_SYSTEM=replay" in caught.value.message
+    own = ApiSettings(source_system="replay", base_url="http://127.0.0.1:1")
     assert own.key().get_secret_value() == "replay"
     assert (own.is_replayer, own.is_local) == (True, True)
     assert ApiSettings().is_replayer is False
@@ -155,7 +172,7 @@ def test_without_a_key_only_a_replayer_can_be_asked():
 def test_a_replayer_and_the_api_have_separate_budgets_and_each_key_its_own():
     hashes = {
         ApiSettings(client_id=KEY).key_hash(),
-        ApiSettings(client_id=KEY, base_url="http://127.0.0.1:1").key_hash(),
+        ApiSettings(client_id=KEY, source_system="replay", base_url="http://127.0.0.1:1").key_hash(),
         ApiSettings(client_id="other").key_hash(),
     }
     assert len(hashes) == 3
