@@ -91,7 +91,8 @@ def test_a_breach_is_sent_once_while_it_lasts(ledger: Ledger, hook: WebhookSink)
     (message,) = hook.got
     assert (message["event"], message["code"], message["step"]) == ("slo.alert", "SLO_BREACH", "slo")
     assert (
-        "98.96% of the title-days of the 28 days up to 2026-05-20 are fresh; the objective is 99%" in message["message"]
+        "98.96 % of the title-days of the 28 days up to 2026-05-20 are fresh; the objective is 99 %"
+        in message["message"]
     )
     assert "29 title-days were missed; the budget is 28.0" in message["message"]
     assert message["id"] == "trakt-slo:breach:2026-05-20:webhook"
@@ -106,7 +107,7 @@ def test_75_percent_of_the_budget_is_an_alert_of_its_own(ledger: Ledger, hook: W
     # The breach takes its place: one message, not two.
     assert open_alerts(measured(ledger, 2)) == {"breach"}
     assert [message["code"] for message in hook.got] == ["SLO_BURN", "SLO_BREACH"]
-    assert "75% of the error budget" in hook.got[0]["message"]
+    assert "75 % of the error budget" in hook.got[0]["message"]
 
 
 @pytest.mark.parametrize(("throttled", "alerts"), [(59, set()), (60, {"burn"})])
@@ -125,7 +126,7 @@ def test_missing_pages_are_a_breach_of_that_day(ledger: Ledger, hook: WebhookSin
     for page in range(1, 101):
         ledger.page(1, TODAY, page=page, status="failed" if page > 98 else "good", reason="TIMEOUT")
     assert open_alerts(measured(ledger)) == {"breach"}
-    assert "98.00% of the pages of 2026-05-20 landed" in hook.got[0]["message"]
+    assert "98.00 % of the pages of 2026-05-20 landed" in hook.got[0]["message"]
     assert open_alerts(measured(ledger, 1)) == set()
 
 

@@ -63,24 +63,26 @@ def conditions(measured: DayLevels, stored: StoredDay, window: Window, storm: in
         storm: the number of 429 answers in an hour that makes a storm.
     """
     found: dict[str, str] = {}
-    percent = f"{float(OBJECTIVE):.0%}"
+    percent = f"{100 * float(OBJECTIVE):.0f} %"
     if not window.is_met:
         found["breach"] = (
-            f"{window.share:.2%} of the title-days of the 28 days up to {measured.day} are fresh; the objective is"
+            f"{100 * window.share:.2f} % of the title-days of the 28 days up to {measured.day} are fresh; the objective is"
             f" {percent}. {window.title_days - window.fresh:,} title-days were missed; the budget is"
             f" {window.budget:,.1f}."
         )
     elif not page_objective_met(stored):
         share = stored.pages_landed / stored.pages_planned
         found["breach"] = (
-            f"{share:.2%} of the pages of {measured.day} landed; the objective is {percent}."
+            f"{100 * share:.2f} % of the pages of {measured.day} landed; the objective is {percent}."
             f" {stored.pages_planned - stored.pages_landed:,} pages are missing."
         )
     storms = stored.throttled_hour >= storm
     if (window.is_met and window.spent >= _BURN) or storms:
         texts = []
         if window.is_met and window.spent >= _BURN:
-            texts.append(f"{window.spent:.0%} of the error budget of the 28 days up to {measured.day} is spent.")
+            texts.append(
+                f"{100 * window.spent:,.0f} % of the error budget of the 28 days up to {measured.day} is spent."
+            )
         if storms:
             texts.append(
                 f"One hour of {measured.day} had {stored.throttled_hour:,} 429 answers; a storm is {storm:,} or more."

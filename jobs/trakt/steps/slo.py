@@ -162,7 +162,7 @@ def _headline(last: DayLevels | None, total: Window, of_day: StoredDay | None) -
     state = "met" if total.is_met else "missed"
     return (
         f"{fresh}; {page.percent(total.fresh, total.title_days)} of {total.title_days:,} title-days over {total.days}"
-        f" days, the objective of 99 % is {state}, {total.spent:.0%} of the budget is spent"
+        f" days, the objective of 99 % is {state}, and {100 * total.spent:,.0f} % of the budget is spent"
     )
 
 
