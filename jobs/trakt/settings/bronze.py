@@ -38,7 +38,8 @@ class BronzeSettings(StepSettings, pipeline="trakt"):
     )
     user_salt: Annotated[SecretStr, Field(min_length=16)] | None = setting(
         None,
-        description="Hash users' names with this secret salt of 16 or more characters.",
+        description="Hash users' names with this secret salt of 16 or more characters; `model`, `run` and `erase` need"
+        " it, and every ingest after an erasure.",
         detail="Never change it: with another salt, erased users are not recognised.",
         group=_USERS,
         secret=True,

@@ -28,8 +28,7 @@ class ReplayerSettings(Settings, pipeline="trakt"):
 
     scenario: Annotated[str, AfterValidator(_scenario)] = setting(
         "calm",
-        description="Serve this scenario.",
-        detail=f"One of {', '.join(SCENARIOS)}.",
+        description=f"Serve this scenario, one of {', '.join(SCENARIOS)}.",
         group=HOW_IT_RUNS,
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(

@@ -16,6 +16,7 @@ from shared.database.session import transaction
 from shared.errors import TelecineError
 from shared.notify.channels import channels
 from shared.notify.message import Notification
+from shared.report.terminal import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,7 @@ def conditions(measured: DayLevels, stored: StoredDay, window: Window, storm: in
         share = stored.pages_landed / stored.pages_planned
         found["breach"] = (
             f"{share:.2%} of the pages of {measured.day} landed; the objective is {percent}."
-            f" {stored.pages_planned - stored.pages_landed:,} pages are missing."
+            f" {counted(stored.pages_planned - stored.pages_landed, 'page is', 'pages are')} missing."
         )
     storms = stored.throttled_hour >= storm
     if (window.is_met and window.spent >= _BURN) or storms:

@@ -88,3 +88,9 @@ def test_the_site_starts_in_less_than_half_a_second_of_cpu():
     assert float(out[0]) < 0.5
     assert out[1] == "[]"
     assert time.monotonic() - began < 30
+
+
+def test_help_lists_every_scenario(capsys):
+    assert run(["trakt", "replayer", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert [name for name in SCENARIOS if name not in text] == []
