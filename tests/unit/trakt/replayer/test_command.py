@@ -66,7 +66,7 @@ def test_a_bad_flag_is_2(capsys, flags):
     assert flags[0] in capsys.readouterr().err
 
 
-def test_the_help_and_the_error_name_every_scenario(capsys):
+def test_the_error_names_every_scenario(capsys):
     assert run(["trakt", "replayer", "--scenario", "sunny"]) == 2
     assert ", ".join(SCENARIOS) in " ".join(capsys.readouterr().err.split())
 
@@ -92,5 +92,4 @@ def test_the_site_starts_in_less_than_half_a_second_of_cpu():
 
 def test_help_lists_every_scenario(capsys):
     assert run(["trakt", "replayer", "--help"]) == 0
-    text = capsys.readouterr().out
-    assert [name for name in SCENARIOS if name not in text] == []
+    assert "|".join(SCENARIOS) in "".join(capsys.readouterr().out.split())

@@ -172,4 +172,4 @@ def test_help_names_the_variables_of_the_source_too(capsys: pytest.CaptureFixtur
         "TELECINE_TRAKT_CLIENT_ID, TELECINE_TRAKT_CLIENT_ID_FILE or TRAKT_CLIENT_ID]",
     ):
         assert names in text
-    assert "`model`, `run` and `erase` need it" in text
+    assert "ingest needs it only after an erasure" in text
