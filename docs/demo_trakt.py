@@ -66,6 +66,7 @@ def main(folder: Path) -> None:
     os.environ["TELECINE_TRAKT_NOW"] = later.isoformat()
     _run("slo", "--report-dir", str(folder / "service-levels"), "--shown", "3")
     _say(f"pages: {folder}/service-levels/report.html; all stages: {folder}/report/report.html")
+    _say(f'database: psql "$({Path(sys.executable).parent}/telecine db url --state-dir {folder.resolve()}/state)"')
     _say(f'notebook: TELECINE_TRAKT_BUCKET="{folder.resolve()}/bucket" jupyter lab docs/notebooks/trakt.ipynb')
 
 

@@ -49,7 +49,7 @@ TOOLS: Final = {
             Tool(
                 "db",
                 "url",
-                "Print the database URL without its password.",
+                "Print the URL without its password; an embedded server runs on for ten minutes.",
                 _DATABASE,
                 "shared.database.commands:url",
             ),

@@ -9,9 +9,29 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["RESOURCE_KINDS", "SCENARIOS", "SERVICE_ZONE", "TitleKind", "TitleRef"]
+__all__ = ["RESOURCE_KINDS", "SCENARIOS", "SERVICE_ZONE", "Scenario", "TitleKind", "TitleRef"]
 
 TitleKind = Literal["movie", "show"]
+
+Scenario = Literal[
+    "calm",
+    "storm",
+    "html",
+    "cuts",
+    "drift",
+    "lies",
+    "moves",
+    "deletes",
+    "poisoned",
+    "dead-key",
+    "unauthorized",
+    "over-limit",
+    "locked",
+    "vip-only",
+    "edge",
+    "down",
+    "big",
+]
 
 SERVICE_ZONE: Final = "America/Chicago"
 """Zone of the days that service levels are about."""
@@ -37,7 +57,7 @@ class TitleRef:
         return f"{self.kind}-{self.trakt_id}"
 
 
-SCENARIOS: Final[Mapping[str, str]] = MappingProxyType(
+SCENARIOS: Final[Mapping[Scenario, str]] = MappingProxyType(
     {
         "calm": "no faults; the site lives on slowly, as the real one does",
         "storm": "15 % of answers are 429 (every form of Retry-After), 5xx, 52x or a closed connection",

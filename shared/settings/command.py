@@ -185,8 +185,10 @@ def _parameter(model: type[Settings], flag: Flag, *, show: bool) -> inspect.Para
 
 def _help(model: type[Settings], flag: Flag) -> str:
     default = "required" if flag.required else f"default: {resolved_default(model, flag) or '-'}"
-    also = f" or {flag.variables[0]}{FILE_SUFFIX}" if flag.secret else ""
-    return f"{flag.description} [{one_line(scrub(default))}; {flag.variables[0]}{also}]"
+    first, *others = flag.variables
+    *names, last = [first, *([first + FILE_SUFFIX] if flag.secret else []), *others]
+    variables = f"{', '.join(names)} or {last}" if names else last
+    return f"{flag.description} [{one_line(scrub(default))}; {variables}]"
 
 
 def _command_class(declared: list[Flag]) -> type[TyperCommand]:

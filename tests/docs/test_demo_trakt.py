@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,7 +27,6 @@ from tests.trakt_gold import build, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.postgres_server import Database
 
@@ -138,4 +139,6 @@ def test_all_commands_flags_and_variables_exist_and_foreign_ones_are_unset(
     # Not for users: measures as if it were another time.
     for name in named - {"TELECINE_TRAKT_NOW"}:
         assert f"`{name}`" in configuration, name
-    assert f"{folder}/service-levels/report.html" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{folder}/service-levels/report.html" in said
+    assert f'psql "$({Path(sys.executable).parent}/telecine db url --state-dir {folder}/state)"' in said

@@ -137,6 +137,24 @@ def test_it_runs_over_postgresql_and_shows_service_levels(
     assert LEVELS in shown
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("postgres")
+def test_it_runs_over_postgresql_if_no_title_has_enough_comments(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = content()
+    for row in found["trakt_quadrants_daily"]:
+        row.update({name: None for name in row if name.startswith(("p_", "breadth", "intensity"))})
+        row.update(quadrant="insufficient", reason="TOO_FEW")
+    build(tmp_path, found)
+    settings = PublishSettings(database_url=database.url, bucket=f"file://{tmp_path}")
+    publish.run(settings, stage("publish"))
+    monkeypatch.setenv("TELECINE_DATABASE_URL", database.url)
+    shown = everything()
+    assert "no title has enough comments and peers" in shown
+    assert "half-life 1.5 days (1.4 to 1.7), n = 40" in shown
+
+
 def test_without_rows_it_says_what_to_run(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELECINE_DATABASE_URL", database.url)
     with pytest.raises(CellError, match=r"cell 4: .*run `telecine trakt run`"):

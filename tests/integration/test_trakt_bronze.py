@@ -299,6 +299,7 @@ def test_an_erasure_again_changes_nothing(place: BronzePlace):
     before = rows(place)
     again = erase_user(place, "ann-b", run_id="run-10")
     assert (again.rows, again.files, again.pages, again.version) == (0, 0, 0, first.version)
+    assert (first.was_known, first.is_changed, again.was_known, again.is_changed) == (False, True, True, False)
     assert rows(place) == before
 
 
@@ -326,7 +327,8 @@ def test_a_commit_without_the_salt_or_with_another_one_is_refused(place: BronzeP
     erase_user(place, "ann-b", run_id="run-9")
     for salt, message in (
         (None, "USER_SALT is not set"),
-        ("another salt altogether", "USER_SALT differs from the salt"),
+        # Two names and five comments, one of which violates the contract.
+        ("another salt altogether", "USER_SALT differs from the salt of the 7 stored tombstones, which are hashes"),
     ):
         other = made(tables, place.settings.bucket, user_salt=salt and SecretStr(salt))
         with pytest.raises(ConfigurationError, match=message) as caught:
@@ -415,6 +417,19 @@ def test_the_commands_erase_and_vacuum_and_never_show_the_name(place: BronzePlac
     for text in (said, *reports):
         assert "ann-b" not in text.casefold()
     assert [row["comment_id"] for row in rows(place, "comment")] == [1, 4, 6, 7]
+
+
+def test_a_name_that_no_comment_has_is_said_first_and_nothing_is_to_be_built_again(place: BronzePlace, cli: Cli):
+    filled(place)
+    found = cli("trakt", "erase", "--user", "ann-bee").expect(0)
+    assert " ".join(found.out.split()).startswith("no stored comment has this name; check the spelling;")
+    for words in ("telecine trakt model", "what is left", "ann-bee"):
+        assert words not in found.out + found.err
+    again = cli("trakt", "erase", "--user", "ann-bee").expect(0)
+    said = " ".join(again.out.split())
+    assert "no stored comment has this name; it was erased before; 0 rows of 1 name erased" in said
+    assert "rebuild gold" in said, "the first erasure may have been killed"
+    assert load(place, comments_page("load-4", [comment(id=20, user={"username": "Ann-Bee"})], minutes=3)).erased == 1
 
 
 def test_a_damaged_page_object_is_named_by_the_erasure(place: BronzePlace, cli: Cli):

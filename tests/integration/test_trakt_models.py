@@ -39,6 +39,7 @@ from jobs.trakt.modelling.sections import build_sections
 from jobs.trakt.modelling.silver import COLUMNS, HISTORY, SELECT
 from jobs.trakt.settings import ModelSettings, PinnedModelSettings, VerifySettings
 from jobs.trakt.steps.model import _report
+from shared.errors import UsageError
 from shared.report.page import render
 from tests.dbt_environment import DBT_PYTHON
 from tests.trakt_histories import Histories, ties
@@ -660,6 +661,27 @@ def test_a_build_of_an_older_version_is_that_of_its_time_and_leaves_the_current_
     assert report.outputs["bronze_version"] == str(before.version)
     assert f"pinned to version {before.version} of bronze, so the current build stays" in report.headline
     assert f"telecine trakt publish --build {before.build_id} --replace-newer" in report.headline
+
+
+def test_a_day_before_the_first_comment_is_refused_and_the_current_build_stays(world: World):
+    cache = ModelCache(world.settings, 9)
+    gold = Path(world.settings.bucket.removeprefix("file://")) / "gold"
+
+    def state() -> tuple[Any, ...]:
+        return cache.current(), (gold / "current.json").read_text(), sorted(path.name for path in gold.iterdir())
+
+    before = state()
+    (first,) = world.query("SELECT min(day) AS day FROM gold.fct_comment")
+    with pytest.raises(
+        UsageError, match=f"--as-of 1999-01-01 is before the first comment, of {first['day']}; expected that day"
+    ) as caught:
+        model(world.settings.model_copy(update={"as_of": date(1999, 1, 1)}))
+    assert caught.value.exit_code == 2
+    assert (
+        cache.current(),
+        (gold / "current.json").read_text(),
+        sorted(path.name for path in gold.iterdir()),
+    ) == before
 
 
 def test_the_report_lists_tests_models_and_parameters(world: World):

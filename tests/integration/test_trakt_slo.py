@@ -263,8 +263,24 @@ def test_a_day_of_the_past_is_measured_with_its_own_window(ledger: Ledger) -> No
     ledger.sweep_all(TODAY - timedelta(days=12))
     ledger.feed(TODAY - timedelta(days=10))
     report = measured_on(ledger, TODAY - timedelta(days=10))
-    assert "1 of 1 titles are fresh on 2026-05-10" in report.headline
+    assert "1 of 1 title is fresh on 2026-05-10" in report.headline
     assert ledger.database.rows("SELECT max(day) FROM gold.trakt_slo_days") == [(TODAY - timedelta(days=10),)]
+
+
+def test_a_day_before_any_title_was_tracked_names_the_first_day_with_one(ledger: Ledger) -> None:
+    ledger.titles(2, SINCE)
+    report = measured_on(ledger, SINCE - timedelta(days=3))
+    assert report.headline == (
+        f"no title was tracked on {SINCE - timedelta(days=3)}, so there is nothing to measure; "
+        f"the first day that has one is {SINCE}"
+    )
+    assert (report.exit_code, report.items, snapshot(ledger)) == (0, 0, [[], []])
+
+
+def test_the_day_on_which_the_first_title_came_after_nine_says_that_no_title_counts(ledger: Ledger) -> None:
+    ledger.titles(1, TODAY)
+    ledger.database.rows("UPDATE trakt.titles SET tracked_since = %s", at(TODAY, "14:00"))
+    assert measured(ledger, "14:10").headline.startswith(f"no title counts on {TODAY}: a title counts from its first")
 
 
 def test_the_page_names_the_objective_and_why_pages_are_missing(ledger: Ledger) -> None:

@@ -20,6 +20,7 @@ from jobs.trakt.bronze.erased_items import (
     comment_ids,
     comment_mark,
     folded,
+    name_digest,
     names_in_text,
     own_names,
     without_users,
@@ -29,7 +30,7 @@ from jobs.trakt.bronze.pages import WHOLE_ANSWER
 from jobs.trakt.bronze.rewrite import remove_action
 from jobs.trakt.bronze.rows import encoded
 from jobs.trakt.bronze.table import ERASURES, commit_files, open_table
-from jobs.trakt.bronze.tombstones import add_tombstones, salt_of
+from jobs.trakt.bronze.tombstones import add_tombstones, erased_users, salt_of
 from jobs.trakt.contract.parse import Unreadable, parse
 from shared.database.session import transaction
 from shared.errors import IntegrityError
@@ -71,6 +72,7 @@ class EraseReport:
         version: version of the table without the user; -1 if there is no table.
         last_bytes: first day on which a vacuum deletes the last bytes.
         damaged: keys of unreadable page objects, which may contain comments by the user.
+        was_known: whether an earlier erasure recorded the name that was passed.
     """
 
     names: int = 1
@@ -82,6 +84,12 @@ class EraseReport:
     version: int = -1
     last_bytes: date | None = None
     damaged: list[str] = field(default_factory=list)
+    was_known: bool = False
+
+    @property
+    def is_changed(self) -> bool:
+        """Return whether anything that was stored has been removed or rewritten."""
+        return any((self.rows, self.files, self.pages, self.dead_letters))
 
 
 def erase_user(
@@ -107,13 +115,14 @@ def erase_user(
         ConfigurationError: the salt is missing, or differs from the one used for earlier erasures.
         TransientError: the store or the database failed; run it again.
     """
-    salt_of(place.settings)
+    salt = salt_of(place.settings)
     with place.locked() as session:
         names, ids = _all_names(place, name)
         # Committed at once: even if this process is killed, no ingest brings back what is already erased.
         with transaction(place.settings) as other:
+            was_known = name_digest(salt, folded(name)) in erased_users(other, place.settings).digests
             erased = add_tombstones(other, place.settings, [*names, *map(comment_mark, ids)], run_id)
-        report = EraseReport(names=len(names))
+        report = EraseReport(names=len(names), was_known=was_known)
         _erase_rows(place, erased, report)
         _erase_pages(place, session, erased, report)
         _erase_letters(session, erased, report)

@@ -48,8 +48,8 @@ def erased_users(session: DatabaseSession, settings: BronzeSettings) -> Erased:
     salt = salt_of(settings)
     if _salt_digest(salt) not in found:
         raise ConfigurationError(
-            "TELECINE_TRAKT_USER_SALT differs from the salt with which the names of erased users were hashed; expected "
-            "the same salt; set the old one"
+            f"TELECINE_TRAKT_USER_SALT differs from the salt of the {len(found) - 1:,} stored tombstones, which are "
+            "hashes of the names and comments of erased users; expected the same salt; set the old one"
         )
     return Erased(salt, frozenset(found))
 

@@ -90,7 +90,8 @@ def build(
         SaltMissing: the salt of user keys is not set.
         DbtMissing: dbt's environment does not exist.
         UsageError: the path of the folder of builds has a character that cannot be used; or the version does not exist,
-            has comments of users who were erased after it, or lacks files that a vacuum has deleted (code ``VERSION``).
+            has no load, has comments of users who were erased after it, or lacks files that a vacuum has deleted (code
+            ``VERSION``); or the day of the metrics is before the first comment.
         ModelFailed: a model could not be built, or bronze has rows of Trakt and of the replayer.
         ModelTestFailed: rows violate a test.
         TransientError: dbt did not end in time, or the store does not answer.
@@ -149,13 +150,20 @@ def pinned(place: BronzePlace, version: int) -> Snapshot:
         version: number of the version.
 
     Raises:
-        UsageError: the version does not exist, is from before an erasure, or lacks files (code ``VERSION``).
+        UsageError: the version does not exist, has no load although a newer one has, is from before an erasure, or
+            lacks files (code ``VERSION``).
         StoreUnavailable: the log cannot be read.
     """
     try:
         found, newest = snapshot(place, version), snapshot(place)
     except DataError as error:
         raise UsageError(f"{error.message}; pass another --bronze-version", code="VERSION") from error
+    if newest.files and not found.files:
+        raise UsageError(
+            f"version {version} of {place.uri} has no load; expected a version that has one, up to {newest.version}; "
+            "pass another --bronze-version",
+            code="VERSION",
+        )
     if found.erasures != newest.erasures:
         raise UsageError(
             f"version {version} of {place.uri} has comments of users who were erased after it; expected a version "
@@ -213,6 +221,12 @@ def _finish(
     if exported is None:
         built.outcome = "empty"
         return
+    # Known only now: the days are in the payloads. ISO dates are ordered as text.
+    if asked and asked < exported.first_day:
+        raise UsageError(
+            f"--as-of {asked} is before the first comment, of {exported.first_day}; expected that day or a later one; "
+            "the current build stays"
+        )
     built.as_of, built.loads, built.rows = exported.as_of, exported.loads, exported.rows
     built.build_id = build_id_of(
         version=built.version,

@@ -39,12 +39,14 @@ class Exported:
         source_system: trakt or replay.
         loads: number of loads that the build took.
         rows: model -> rows.
+        first_day: day of the first comment that counts, as text; empty without comments.
     """
 
     as_of: str
     source_system: str
     loads: int
     rows: dict[str, int]
+    first_day: str = ""
 
 
 def read_export(work: Workplace) -> Exported | None:
@@ -74,7 +76,7 @@ def read_export(work: Workplace) -> Exported | None:
             "mixed with real ones; nothing was replaced; use a bucket for each source",
             sources=sources,
         )
-    return Exported(found["as_of"], found["source_system"], found["loads"], rows)
+    return Exported(found["as_of"], found["source_system"], found["loads"], rows, found.get("first_day") or "")
 
 
 def build_id_of(*, version: int, as_of: str, key: str, table_id: str, engagement_days: int) -> str:

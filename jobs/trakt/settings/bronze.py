@@ -38,8 +38,9 @@ class BronzeSettings(StepSettings, pipeline="trakt"):
     )
     user_salt: Annotated[SecretStr, Field(min_length=16)] | None = setting(
         None,
-        description="Hash users' names with this secret salt of 16 or more characters.",
-        detail="Never change it: with another salt, erased users are not recognised.",
+        description="Hash users' names with this secret salt; ingest needs it only after an erasure.",
+        detail="At least 16 characters. `model`, `run` and `erase` always need it. Never change it: "
+        "with another salt, erased users are not recognised.",
         group=_USERS,
         secret=True,
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from jobs.trakt.model import SCENARIOS
+from jobs.trakt.model import Scenario
 from shared.settings import Settings, setting
 from shared.settings.base import HOW_IT_RUNS, LIMITS, RECORDS, WHERE
 from shared.settings.step import LogLevel
@@ -17,19 +17,12 @@ __all__ = ["ReplayerSettings"]
 _FASTEST: Final = 3_600.0
 
 
-def _scenario(value: str) -> str:
-    if value not in SCENARIOS:
-        raise ValueError(f"expected one of {', '.join(SCENARIOS)}")
-    return value
-
-
 class ReplayerSettings(Settings, pipeline="trakt"):
     """Settings of `replayer`, which serves a seeded site over HTTP."""
 
-    scenario: Annotated[str, AfterValidator(_scenario)] = setting(
+    scenario: Scenario = setting(
         "calm",
         description="Serve this scenario.",
-        detail=f"One of {', '.join(SCENARIOS)}.",
         group=HOW_IT_RUNS,
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(

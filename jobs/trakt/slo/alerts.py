@@ -16,6 +16,7 @@ from shared.database.session import transaction
 from shared.errors import TelecineError
 from shared.notify.channels import channels
 from shared.notify.message import Notification
+from shared.report.terminal import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,15 +67,15 @@ def conditions(measured: DayLevels, stored: StoredDay, window: Window, storm: in
     percent = f"{100 * float(OBJECTIVE):.0f} %"
     if not window.is_met:
         found["breach"] = (
-            f"{100 * window.share:.2f} % of the title-days of the 28 days up to {measured.day} are fresh; the objective is"
-            f" {percent}. {window.title_days - window.fresh:,} title-days were missed; the budget is"
+            f"{100 * (window.share or 0):.2f} % of the title-days of the 28 days up to {measured.day} are fresh; the objective"
+            f" is {percent}. {window.title_days - window.fresh:,} title-days were missed; the budget is"
             f" {window.budget:,.1f}."
         )
     elif not page_objective_met(stored):
         share = stored.pages_landed / stored.pages_planned
         found["breach"] = (
             f"{100 * share:.2f} % of the pages of {measured.day} landed; the objective is {percent}."
-            f" {stored.pages_planned - stored.pages_landed:,} pages are missing."
+            f" {counted(stored.pages_planned - stored.pages_landed, 'page is', 'pages are')} missing."
         )
     storms = stored.throttled_hour >= storm
     if (window.is_met and window.spent >= _BURN) or storms:

@@ -69,12 +69,12 @@ def run(settings: EraseSettings, stage_run: StageRun | UnrecordedRun) -> Report:
 
 def _report(settings: EraseSettings, found: EraseReport, models: str) -> Report:
     vacuum = next_command("trakt vacuum", model=TraktVacuumSettings, settings=settings)
+    # A model of an earlier erasure, or one that was killed, still has to be built again.
+    is_done = found.is_changed or found.was_known or models == "removed"
     return Report(
-        headline=f"{counted(found.rows, 'row', 'rows')} of {counted(found.names, 'name', 'names')} erased from "
-        f"{counted(found.files, 'file', 'files')}, {counted(found.pages, 'page object', 'page objects')} and "
-        f"{counted(found.dead_letters, 'dead letter', 'dead letters')}; {_MODELS[models]}; not reached: other machines,"
-        f" backups, versions of the table until {found.last_bytes}; rebuild gold with `telecine trakt model` and "
-        f"`telecine trakt publish`; then `{vacuum}`, again from {found.last_bytes} on",
+        headline=_headline(found, models, vacuum)
+        if is_done
+        else "no stored comment has this name; check the spelling; its tombstone keeps later comments of this name out",
         items=found.rows,
         counts={
             "names": found.names,
@@ -85,7 +85,20 @@ def _report(settings: EraseSettings, found: EraseReport, models: str) -> Report:
             "dead_letters": found.dead_letters,
             "models_removed": int(models == "removed"),
         },
-        sections=[_not_reached(settings, found, models, vacuum)],
+        sections=[_not_reached(settings, found, models, vacuum)] if is_done else [],
+    )
+
+
+def _headline(found: EraseReport, models: str, vacuum: str) -> str:
+    before = "" if found.is_changed else "no stored comment has this name; "
+    if before and found.was_known:
+        before += "it was erased before; "
+    return (
+        f"{before}{counted(found.rows, 'row', 'rows')} of {counted(found.names, 'name', 'names')} erased from "
+        f"{counted(found.files, 'file', 'files')}, {counted(found.pages, 'page object', 'page objects')} and "
+        f"{counted(found.dead_letters, 'dead letter', 'dead letters')}; {_MODELS[models]}; not reached: other machines,"
+        f" backups, versions of the table until {found.last_bytes}; rebuild gold with `telecine trakt model` and "
+        f"`telecine trakt publish`; then `{vacuum}`, again from {found.last_bytes} on"
     )
 
 

@@ -152,7 +152,8 @@ def _headline(done: Run, statuses: Counter[str], rows: int) -> str:
     if done.feed is not None:
         gap = "without a gap" if done.feed.reason is None else f"with a gap ({done.feed.reason})"
         parts.append(f"the feed named {len(done.feed.named):,} and was read {gap}")
-    parts.append(f"{statuses['good'] + statuses['good_empty']:,} pages, {statuses['failed']:,} failed")
+    good = counted(statuses["good"] + statuses["good_empty"], "page", "pages")
+    parts.append(f"{good}, {statuses['failed']:,} failed")
     if counts["deleted"]:
         parts.append(f"{counted(counts['deleted'], 'comment', 'comments')} deleted")
     if done.busy or done.feed_busy:
@@ -201,7 +202,7 @@ def _missing(missing: list[MissingPages], report: Report) -> Table:
         for each in missing
     ]
     rest = report.counts["pages_failed"] + report.counts["pages_skipped"] - sum(each.pages for each in missing)
-    note = f"{rest:,} further pages are not listed." if rest > 0 else ""
+    note = f"{counted(rest, 'further page is', 'further pages are')} not listed." if rest > 0 else ""
     return Table(_MISSING, ["title", "resource", "reason", "pages"], rows, note)
 
 

@@ -32,7 +32,7 @@ def run(settings: ModelSettings, stage_run: StageRun) -> Report:
 
     Raises:
         ConfigurationError: the salt, or dbt's environment, is missing; or users were erased with another salt.
-        UsageError: the version that was asked for cannot be built.
+        UsageError: the version that was asked for cannot be built, or the day is before the first comment.
         DataError: a model or a test failed; the last build stays.
         TransientError: the store does not answer, or dbt did not end in time.
     """

@@ -59,7 +59,8 @@ def run(settings: SloSettings, stage_run: StageRun) -> Report:
         raise UsageError(f"--day {day} has not begun in America/Chicago; expected {today} or an earlier day")
     with transaction(settings) as session:
         session.lock(LOCK)
-        measured = _measure(session, day, now)
+        first = first_day(session)
+        measured = _measure(session, day, None if first is None else day_of(first), now)
         changed = sum(write_day(session, each, stage_run.run_id) for each in measured)
         days = stored_days(session, day - (WINDOW_DAYS - 1), day)
         alerts = _alerts(session, measured if day == today else [], settings.storm, stage_run.run_id)
@@ -70,6 +71,8 @@ def run(settings: SloSettings, stage_run: StageRun) -> Report:
     for alert in alerts:
         _LOG.warning("alert %s, open since %s: %s", alert.alert, alert.opened_on, alert.message)
     report = _report(measured, days, alerts, changed)
+    if not measured and first is not None:
+        report.headline = _untracked(day, day_of(first))
     if measured:
         view = page.View(measured[-1], _window(days), days, missing, alerts, settings.shown)
         report.sections = page.sections(view)
@@ -77,13 +80,12 @@ def run(settings: SloSettings, stage_run: StageRun) -> Report:
     return report
 
 
-def _measure(session: DatabaseSession, day: Day, now: datetime) -> list[DayLevels]:
+def _measure(session: DatabaseSession, day: Day, first: Day | None, now: datetime) -> list[DayLevels]:
     """Return the levels of the day, of the day before, and of days of the window without a final row, oldest first."""
-    first = first_day(session)
     if first is None:
         return []
     # Yesterday's row became final at 09:00, but titles may have become fresh since then.
-    begin = max(day - (WINDOW_DAYS - 1), day_of(first))
+    begin = max(day - (WINDOW_DAYS - 1), first)
     known = final_days(session, begin, day - 2)
     wanted = [day - back for back in range(WINDOW_DAYS - 1, -1, -1)]
     wanted = [each for each in wanted if each >= begin and (each > day - 2 or each.date not in known)]
@@ -152,7 +154,8 @@ def _report(measured: list[DayLevels], days: list[StoredDay], alerts: list[Alert
 def _headline(last: DayLevels | None, total: Window, of_day: StoredDay | None) -> str:
     if last is None:
         return "no title is tracked yet, so there is nothing to measure; run: telecine trakt ingest --watch-list FILE"
-    fresh = f"{last.fresh_titles:,} of {len(last.titles):,} titles are fresh on {last.day}"
+    of = "title is" if len(last.titles) == 1 else "titles are"
+    fresh = f"{last.fresh_titles:,} of {len(last.titles):,} {of} fresh on {last.day}"
     if not last.titles:
         fresh = f"no title counts on {last.day}: a title counts from its first 09:00 in America/Chicago"
     elif not last.is_final:
@@ -164,6 +167,12 @@ def _headline(last: DayLevels | None, total: Window, of_day: StoredDay | None) -
         f"{fresh}; {page.percent(total.fresh, total.title_days)} of {total.title_days:,} title-days over {total.days}"
         f" days, the objective of 99 % is {state}, and {100 * total.spent:,.0f} % of the budget is spent"
     )
+
+
+def _untracked(day: Day, first: Day) -> str:
+    if day < first:
+        return f"no title was tracked on {day}, so there is nothing to measure; the first day that has one is {first}"
+    return f"no title counts on {day}: a title counts from its first 09:00 in America/Chicago"
 
 
 def show(report: Report, console: Console) -> None:

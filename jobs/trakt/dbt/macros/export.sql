@@ -27,7 +27,8 @@
         {% do run_query("copy (" ~ counts | join(' union all ') ~ ") to '" ~ folder ~ "/rows.json' (format json)") %}
         {% do run_query(
             "copy (select as_of, (select string_agg(distinct source_system) from silver.stg_trakt__load) as source_system"
-            ~ ", (select count(*) from silver.loads_new) as loads from silver.int_trakt__as_of) to '"
+            ~ ", (select count(*) from silver.loads_new) as loads"
+            ~ ", (select min(day) from gold.fct_comment) as first_day from silver.int_trakt__as_of) to '"
             ~ folder ~ "/build.json' (format json)"
         ) %}
     {% endif %}

@@ -182,7 +182,7 @@ def test_help_shows_the_resolved_default_and_the_variable(monkeypatch, capsys):
     text = " ".join(capsys.readouterr().out.split())
     assert "[default: 9 from TELECINE_MINE_SIZE_MB; TELECINE_MINE_SIZE_MB]" in text
     assert "[default: made; TELECINE_MINE_PLACE]" in text
-    assert "[default: *** from TELECINE_TOKEN; TELECINE_TOKEN or TELECINE_TOKEN_FILE]" in text
+    assert "[default: *** from TELECINE_TOKEN; TELECINE_TOKEN, TELECINE_TOKEN_FILE, OTHER_TOKEN or THIRD_TOKEN]" in text
     assert "[default: --keep; TELECINE_MINE_KEEP]" in text
     assert "hush" not in text
     assert text.index("--size-mb") < text.index("Common:") < text.index("--level")

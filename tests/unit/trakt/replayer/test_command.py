@@ -66,7 +66,7 @@ def test_a_bad_flag_exits_with_2(capsys, flags):
     assert flags[0] in capsys.readouterr().err
 
 
-def test_the_help_and_the_error_name_every_scenario(capsys):
+def test_the_error_names_every_scenario(capsys):
     assert run(["trakt", "replayer", "--scenario", "sunny"]) == 2
     assert ", ".join(SCENARIOS) in " ".join(capsys.readouterr().err.split())
 
@@ -88,3 +88,8 @@ def test_the_site_starts_in_less_than_half_a_second_of_cpu():
     assert float(out[0]) < 0.5
     assert out[1] == "[]"
     assert time.monotonic() - began < 30
+
+
+def test_help_lists_every_scenario(capsys):
+    assert run(["trakt", "replayer", "--help"]) == 0
+    assert "|".join(SCENARIOS) in "".join(capsys.readouterr().out.split())

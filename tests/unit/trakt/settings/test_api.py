@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from jobs.cli import run
 from jobs.trakt.settings import ModelSettings
 from jobs.trakt.settings.api import ApiSettings
 from shared.errors import ConfigurationError, UsageError
@@ -177,3 +178,15 @@ def test_a_replayer_and_the_api_have_separate_budgets_and_each_key_its_own():
     }
     assert len(hashes) == 3
     assert ApiSettings(client_id=KEY, base_url="https://proxy.example").key_hash() in hashes
+
+
+def test_help_names_the_variables_of_the_source_too(capsys: pytest.CaptureFixture[str]):
+    assert run(["trakt", "ingest", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for names in (
+        "TELECINE_TRAKT_BASE_URL or TRAKT_BASE_URL]",
+        "TELECINE_TRAKT_SOURCE_SYSTEM or SOURCE_SYSTEM]",
+        "TELECINE_TRAKT_CLIENT_ID, TELECINE_TRAKT_CLIENT_ID_FILE or TRAKT_CLIENT_ID]",
+    ):
+        assert names in text
+    assert "ingest needs it only after an erasure" in text
