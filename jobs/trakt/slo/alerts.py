@@ -67,8 +67,8 @@ def conditions(measured: DayLevels, stored: StoredDay, window: Window, storm: in
     percent = f"{100 * float(OBJECTIVE):.0f} %"
     if not window.is_met:
         found["breach"] = (
-            f"{100 * (window.share or 0):.2f} % of the title-days of the 28 days up to {measured.day} are fresh; the objective"
-            f" is {percent}. {window.title_days - window.fresh:,} title-days were missed; the budget is"
+            f"{100 * (window.share or 0):.2f} % of the title-days of the 28 days up to {measured.day} are fresh;"
+            f" the objective is {percent}. {window.title_days - window.fresh:,} title-days were missed; the budget is"
             f" {window.budget:,.1f}."
         )
     elif not page_objective_met(stored):
