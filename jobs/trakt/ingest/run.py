@@ -453,7 +453,8 @@ async def _each(items: Sequence[_T], work: Callable[[_T], Awaitable[None]], task
         async with asyncio.TaskGroup() as group:
             for _ in range(min(tasks, len(items))):
                 group.create_task(worker())
-    except* Exception as errors:  # noqa: BLE001 - raised again, alone
+    except ExceptionGroup as errors:
+        # With except*, Python 3.11.2, which the images have, would wrap it in a group again; 3.11.7 would not.
         raise _first(errors) from None
 
 
