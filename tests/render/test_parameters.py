@@ -54,6 +54,7 @@ OF_TRAKT = {Trakt.variables(name)[0] for name in OF_THE_API} | {
             "STORM",
             "SHOWN",
             "AS_OF",
+            "BRONZE_VERSION",
             "N_MIN",
             "REPLIES_COUNTED",
         ),

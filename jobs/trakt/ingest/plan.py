@@ -84,9 +84,10 @@ def unrated(session: DatabaseSession) -> set[TitleRef]:
     """
     rows = session.rows(
         """
-        SELECT kind, trakt_id FROM trakt.named_titles n
+        SELECT n.kind, n.trakt_id FROM trakt.named_titles n
+        JOIN trakt.sweeps s ON s.sweep_id = n.sweep_id AND s.resource = 'feed'
         WHERE named_at > now() - interval '7 days'
-        GROUP BY kind, trakt_id
+        GROUP BY n.kind, n.trakt_id
         HAVING NOT EXISTS (
             SELECT 1 FROM trakt.pages p
             WHERE p.resource = 'rating' AND p.kind = n.kind AND p.trakt_id = n.trakt_id AND p.status = 'good'

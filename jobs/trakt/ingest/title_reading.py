@@ -13,6 +13,7 @@ from jobs.trakt.contract.parse import Unreadable, parse
 from jobs.trakt.ingest import titles
 from jobs.trakt.ingest.ledger_rows import Single, Target
 from jobs.trakt.ingest.titles import TitleFacts
+from jobs.trakt.model import TitleRef
 from shared.database.session import transaction
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
     from jobs.trakt.api.answer import Answer
     from jobs.trakt.ingest.plan import Work
     from jobs.trakt.ingest.reading import Ended, Reader
-    from jobs.trakt.model import TitleRef
     from shared.database.session import DatabaseSession
     from shared.settings.database import DatabaseSettings
 
 __all__ = ["TitleRead", "TitleReader"]
 
 _FULL: Final = {"extended": "full"}
+# More than any id has, and fewer than 2^63.
+_DIGITS: Final = 18
 # The next daily run asks again for a title that answered 404.
 _ASKED_AGAIN: Final = timedelta(hours=20)
 
@@ -151,6 +153,7 @@ class TitleReader:
         sort = "oldest" if self._since is None else "newest"
         target = Target("comments", ref, sort=sort, since=self._since)
         absent: list[tuple[Single, int]] = []
+        sweep_ids: list[int] = []
 
         def completed(session: DatabaseSession, ended: Ended) -> None:
             # In the transaction that ends the sweep: a second ingest never finds the title due in between, and no
@@ -159,6 +162,7 @@ class TitleReader:
             singles = [Single("comment", ref, number) for number in ended.sweep.absent(known)]
             numbers = self._reader.ledger.plan_in(session, singles, ended.load_id)
             absent.extend(zip(singles, numbers, strict=True))
+            sweep_ids.append(ended.sweep_id)
             titles.swept(session, ref, self._sweep_days)
 
         swept = await self._reader.listing(
@@ -176,12 +180,13 @@ class TitleReader:
         if swept.reason not in (None, "PARTIAL_WINDOW"):
             read = f"{len(sweep.ids):,} comments of {sweep.expected:,} pages were read"
             found.fails(str(swept.reason), f"{ref} was not read completely ({swept.reason}); {read}")
-        await self._absent(found, absent)
+        for sweep_id in sweep_ids:
+            await self._absent(found, absent, sweep_id)
         if self._reader.settings.replies:
             found.replied.update(dict.fromkeys(swept.replied))
         return True
 
-    async def _absent(self, found: TitleRead, planned: list[tuple[Single, int]]) -> None:
+    async def _absent(self, found: TitleRead, planned: list[tuple[Single, int]], sweep_id: int) -> None:
         """Ask for the comments that a complete sweep did not show: a 404 means deleted, a 200 moved."""
         found.counts["absent"] += len(planned)
         for single, page_id in planned:
@@ -190,6 +195,15 @@ class TitleReader:
                 found.counts["deleted"] += 1
             elif read.code is not None:
                 found.fails(read.code, f"{found.ref}: comment {single.comment_id} could not be read ({read.code})")
+                continue
+            there = None if read.answer is None or read.is_missing else _about(read.answer)
+            # Also of this title: it came back, or was not seen, and is not among the comments of this sweep.
+            if there is not None and single.comment_id is not None:
+                await asyncio.to_thread(self._moved, sweep_id, there, single.comment_id)
+
+    def _moved(self, sweep_id: int, there: TitleRef, comment_id: int) -> None:
+        with transaction(self._settings) as session:
+            titles.moved(session, sweep_id, there, comment_id, self._reader.ledger.day)
 
     async def _rating(self, found: TitleRead, page_id: int) -> None:
         read = await self._reader.single(ratings(found.ref), Single("rating", found.ref), page_id)
@@ -213,3 +227,11 @@ def _facts(ref: TitleRef, answer: Answer) -> TitleFacts | None:
     except Unreadable:
         return None
     return TitleFacts.of(ref.kind, document)
+
+
+def _about(answer: Answer) -> TitleRef | None:
+    """Return the movie or show that the headers of a comment name; None for a season, an episode or a list."""
+    kind, number = answer.headers.get("x-item-type"), answer.headers.get("x-item-id", "")
+    if kind not in {"movie", "show"} or not (number.isascii() and number.isdigit() and len(number) <= _DIGITS):
+        return None
+    return TitleRef("movie" if kind == "movie" else "show", int(number))

@@ -268,8 +268,8 @@ def swept(session: DatabaseSession, ref: TitleRef, days: int) -> None:
 def known_ids(session: DatabaseSession, ref: TitleRef, but: int) -> set[int]:
     """Return the comments of a title that are known to have been there: candidates for a deletion.
 
-    They are those of its last complete sweep, those that the feed named since, and those whose deletion could not be
-    checked yet.
+    They are those of its last complete sweep and of incomplete ones since, those that the feed named or that moved here
+    since, and those whose deletion could not be checked yet.
 
     Args:
         session: the transaction.
@@ -284,7 +284,11 @@ def known_ids(session: DatabaseSession, ref: TitleRef, but: int) -> set[int]:
             ORDER BY ended_at DESC LIMIT 1
         )
         SELECT DISTINCT id FROM (
-            SELECT unnest(ids) AS id FROM trakt.pages WHERE sweep_id = (SELECT sweep_id FROM last)
+            SELECT unnest(ids) AS id FROM trakt.pages WHERE sweep_id IN (
+                SELECT sweep_id FROM trakt.sweeps
+                WHERE resource = 'comments' AND kind = :kind AND trakt_id = :trakt_id AND sweep_id <> :but
+                    AND started_at >= coalesce((SELECT started_at FROM last), started_at)
+            )
             UNION ALL
             SELECT unnest(comment_ids) FROM trakt.named_titles
             WHERE kind = :kind AND trakt_id = :trakt_id
@@ -302,3 +306,30 @@ def known_ids(session: DatabaseSession, ref: TitleRef, but: int) -> set[int]:
         but=but,
     )
     return {row.id for row in rows}
+
+
+def moved(session: DatabaseSession, sweep_id: int, ref: TitleRef, comment_id: int, day: date) -> None:
+    """Record that a comment which a sweep lacked is at a title, if that is on the watch list.
+
+    Otherwise, one that is deleted before the next sweep of that title would stay in silver for ever.
+
+    Args:
+        session: the transaction.
+        sweep_id: the sweep, of this title or of another one.
+        ref: the title that the API names.
+        comment_id: the comment.
+        day: day in America/Chicago of the read.
+    """
+    session.run(
+        """
+        INSERT INTO trakt.named_titles AS n (sweep_id, kind, trakt_id, day, comment_ids, action)
+        SELECT :sweep_id, kind, trakt_id, :day, ARRAY[CAST(:comment_id AS bigint)], 'stored'
+        FROM trakt.titles WHERE kind = :kind AND trakt_id = :trakt_id
+        ON CONFLICT (sweep_id, kind, trakt_id) DO UPDATE SET comment_ids = n.comment_ids || excluded.comment_ids
+        """,
+        sweep_id=sweep_id,
+        kind=ref.kind,
+        trakt_id=ref.trakt_id,
+        day=day,
+        comment_id=comment_id,
+    )

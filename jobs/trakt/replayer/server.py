@@ -13,6 +13,8 @@ from jobs.trakt.replayer.wire import Connection
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from jobs.trakt.replayer.scenarios import Scenario
+
 __all__ = ["Running", "listen", "running"]
 
 _CONNECTIONS: Final = 512
@@ -102,6 +104,7 @@ def running(
     step: int = 200,
     idle_s: float = _IDLE_S,
     hang_s: float = _IDLE_S,
+    plan: Scenario | None = None,
 ) -> Iterator[Running]:
     """Serve a scenario on a free port of 127.0.0.1 in a thread, until the block ends.
 
@@ -113,8 +116,9 @@ def running(
         step: milliseconds that a request moves the clock.
         idle_s: seconds after which a silent connection ends.
         hang_s: seconds after which one whose answer hangs ends.
+        plan: served instead of the scenario with that name.
     """
-    site = Site(name, seed, speed=speed, quota=quota, step=step)
+    site = Site(name, seed, speed=speed, quota=quota, step=step, plan=plan)
     started = threading.Event()
     found: list[int] = []
     loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []

@@ -118,9 +118,9 @@ TRAKT_PAGES: Final[Mapping[str, Relation]] = {
         },
     ),
     "trakt.named_titles": Relation(
-        "a tracked title that a read of the feed named",
+        "a tracked title that a read of the feed named, or at which a sweep found a comment that it lacked",
         {
-            "sweep_id": "the read of the feed",
+            "sweep_id": "the read of the feed, or the sweep",
             "kind": "`movie` or `show`",
             "trakt_id": _TITLE,
             "day": f"{_DAY} of the read",
