@@ -1,12 +1,14 @@
 {# The files of one kind of bronze rows. The runner links the table's live files that no build has read yet into one
    folder per kind, and adds a file without rows, so that no folder is empty. #}
-{% macro bronze(kind) -%}
-    read_parquet('{{ env_var("TELECINE_DBT_BRONZE") | replace("'", "''") }}/{{ kind }}/*.parquet', union_by_name = true)
+{% macro bronze(kind, places=false) -%}
+    read_parquet('{{ env_var("TELECINE_DBT_BRONZE") | replace("'", "''") }}/{{ kind }}/*.parquet', union_by_name = true
+        {%- if places %}, filename = true, file_row_number = true{% endif %})
 {%- endmacro %}
 
-{# The rows of one kind from the loads of this build. A compacted file also has rows of loads that were taken before. #}
-{% macro new_rows(kind) -%}
-    (select * from {{ bronze(kind) }} where load_id in (select load_id from silver.loads_new))
+{# The rows of one kind from the loads of this build. A compacted file also has rows of loads that were taken before.
+   With places, a row has its file and its number there. #}
+{% macro new_rows(kind, places=false) -%}
+    (select * from {{ bronze(kind, places) }} where load_id in (select load_id from silver.loads_new))
 {%- endmacro %}
 
 {# Comments that the loads of this build observed, or found to be gone. #}

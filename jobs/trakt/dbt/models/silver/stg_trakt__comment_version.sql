@@ -1,12 +1,20 @@
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='append_new_columns') }}
 -- One row per comment and distinct payload ever seen. A payload stored by several loads is equal in all of them, so the
--- first one is as good as any.
-with stored as (
-    select comment_id, left(payload_sha256, 16) as payload_sha, any_value(payload) as payload,
+-- one at any place is as good as another. It is chosen by its place: a million payloads in a GROUP BY are 600 MB that
+-- DuckDB cannot spill.
+with chosen as (
+    select comment_id, left(payload_sha256, 16) as payload_sha, min(hash(filename, file_row_number)) as place,
         bool_or(is_synthetic) as is_synthetic
-    from {{ new_rows('comment') }}
+    from {{ new_rows('comment', places=true) }}
     where comment_id is not null and payload is not null
     group by 1, 2
+),
+stored as (
+    select rows.comment_id, chosen.payload_sha, rows.payload, chosen.is_synthetic
+    from {{ new_rows('comment', places=true) }} as rows
+    join chosen on rows.comment_id = chosen.comment_id and left(rows.payload_sha256, 16) = chosen.payload_sha
+        and hash(rows.filename, rows.file_row_number) = chosen.place
+    where rows.payload is not null
 ),
 fresh as (
     select * from stored
