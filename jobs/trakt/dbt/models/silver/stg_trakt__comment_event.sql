@@ -26,9 +26,12 @@ spans as (
     where comment_id in (select comment_id from touched)
     group by 1
 ),
-joined as (
+-- Narrow, and materialized, so that the bodies are read once, from one side of one join: DuckDB keeps the other one in
+-- memory.
+picked as materialized (
     select
-        version.*,
+        last_state.comment_id,
+        last_state.payload_sha,
         last_state.title_kind,
         last_state.title_id_trakt,
         last_state.season,
@@ -36,16 +39,22 @@ joined as (
         first_version.user_rating as user_rating_first_seen,
         spans.first_seen_at,
         spans.last_seen_at,
-        deletions.deleted_at,
-        coalesce({{ is_out_of_range('version.created_at', 'spans.first_seen_at') }}, true) as is_created_out_of_range,
-        coalesce({{ is_out_of_range('version.updated_at', 'spans.last_seen_at') }}, false) as is_updated_out_of_range
+        deletions.deleted_at
     from last_state
-    join {{ ref('stg_trakt__comment_version') }} as version using (comment_id, payload_sha)
     join first_state on first_state.comment_id = last_state.comment_id
     join {{ ref('stg_trakt__comment_version') }} as first_version
         on first_version.comment_id = first_state.comment_id and first_version.payload_sha = first_state.payload_sha
     join spans on spans.comment_id = last_state.comment_id
     left join deletions on deletions.comment_id = last_state.comment_id
+),
+joined as (
+    select
+        version.*,
+        picked.* exclude (comment_id, payload_sha),
+        coalesce({{ is_out_of_range('version.created_at', 'picked.first_seen_at') }}, true) as is_created_out_of_range,
+        coalesce({{ is_out_of_range('version.updated_at', 'picked.last_seen_at') }}, false) as is_updated_out_of_range
+    from {{ ref('stg_trakt__comment_version') }} as version
+    join picked on picked.comment_id = version.comment_id and picked.payload_sha = version.payload_sha
 )
 select
     comment_id,
