@@ -14,7 +14,7 @@ from shared.errors import ConfigurationError
 from shared.settings import Settings, setting
 from shared.settings.base import LIMITS, Group
 
-__all__ = ["QUOTA", "WINDOW_S", "ApiSettings", "SourceSystem", "is_loopback"]
+__all__ = ["QUOTA", "WINDOW_S", "ApiSettings", "SourceSystem", "host_of", "is_loopback"]
 
 SourceSystem = Literal["trakt", "replay"]
 
@@ -43,8 +43,16 @@ def _agent(value: str) -> str:
     return value
 
 
-def _site(value: str, info: ValidationInfo) -> str:
-    expected = "expected https://host, or http://host:port of a replayer, without user, query or fragment"
+def host_of(value: str, expected: str) -> str:
+    """Return the host of a base URL.
+
+    Args:
+        value: the URL.
+        expected: what is valid, for the message.
+
+    Raises:
+        ValueError: it is not a plain URL of http or https, without user, query and fragment.
+    """
     try:
         url = urlsplit(value)
         port = url.port
@@ -53,15 +61,21 @@ def _site(value: str, info: ValidationInfo) -> str:
     plain = value.isascii() and value.isprintable() and not set(value) & set(" @?#\\<>\"'")
     if not plain or url.scheme not in ("http", "https") or not url.hostname or port == 0:
         raise ValueError(expected)
-    if info.data.get("source_system") == "replay" and _is_trakt(url.hostname):
+    return url.hostname
+
+
+def _site(value: str, info: ValidationInfo) -> str:
+    expected = "expected https://host, or http://host:port of a replayer, without user, query or fragment"
+    host = host_of(value, expected)
+    if info.data.get("source_system") == "replay" and _is_trakt(host):
         raise ValueError("expected the URL of a replayer, because --source-system is replay")
     # Comments of a replayer must not be stored as Trakt's.
-    if info.data.get("source_system") == "trakt" and is_loopback(url.hostname):
+    if info.data.get("source_system") == "trakt" and is_loopback(host):
         raise ValueError(
             "expected a URL of Trakt, because --source-system is trakt; for a replayer, set both TRAKT_BASE_URL and"
             " SOURCE_SYSTEM=replay"
         )
-    if url.scheme == "http" and not _is_own(value, info.data.get("source_system")):
+    if value.lower().startswith("http:") and not _is_own(value, info.data.get("source_system")):
         raise ValueError(
             "expected https: the key would travel in plain text; http is for a replayer: set both TRAKT_BASE_URL and"
             " SOURCE_SYSTEM=replay"

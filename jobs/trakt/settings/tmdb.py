@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr, ValidationInfo
 
-from jobs.trakt.settings.api import ApiSettings, is_loopback
+from jobs.trakt.settings.api import ApiSettings, host_of, is_loopback
 from shared.settings import setting
 from shared.settings.base import Group
 
@@ -30,18 +30,11 @@ def _site(value: str | None, info: ValidationInfo) -> str | None:
     if value is None:
         return None
     expected = "expected https://host/3, or http://host:port/3 of a replayer, without user, query or fragment"
-    try:
-        url = urlsplit(value)
-        port = url.port
-    except ValueError:
-        raise ValueError(expected) from None
-    plain = value.isascii() and value.isprintable() and not set(value) & set(" @?#\\<>\"'")
-    if not plain or url.scheme not in ("http", "https") or not url.hostname or port == 0:
-        raise ValueError(expected)
+    host = host_of(value, expected)
     is_replay = info.data.get("source_system") == "replay"
-    if is_replay and _is_tmdb(url.hostname):
+    if is_replay and _is_tmdb(host):
         raise ValueError("expected the URL of a replayer, because --source-system is replay")
-    if url.scheme == "http" and (_is_tmdb(url.hostname) or not (is_replay or is_loopback(url.hostname))):
+    if value.lower().startswith("http:") and (_is_tmdb(host) or not (is_replay or is_loopback(host))):
         raise ValueError("expected https: the token would travel in plain text; http is for --source-system replay")
     return value.rstrip("/")
 
