@@ -16,7 +16,7 @@ __all__ = ["ModelSettings", "PinnedModelSettings"]
 
 _METRICS: Final = Group("Metrics", 40)
 # 1M comments need 935 MB in DuckDB at this limit; with less, it spills to disk.
-_MEMORY_MB: Final = 1_000
+_MEMORY_MB: Final = 800
 
 
 class ModelSettings(LineageSettings, BuildsSettings, pipeline="trakt"):
