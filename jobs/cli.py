@@ -169,7 +169,7 @@ def run(argv: Sequence[str]) -> int:
 def _group(group: str, text: str, argv: Sequence[str]) -> int:
     known = {command.name: command for command in commands(group)}
     only = known.get("")
-    if isinstance(only, Tool):
+    if isinstance(only, Tool) and not _names_another(known, argv):
         return execute_tool(only, argv)
     listing = _listing(f"telecine {group}", text, {name: command.help for name, command in known.items()})
     if not argv:
@@ -185,6 +185,11 @@ def _group(group: str, text: str, argv: Sequence[str]) -> int:
     if command is None:
         return _without(f"telecine {group}", known, argv)
     return execute(command, argv[words:])
+
+
+def _names_another(known: dict[str, Step | Tool], argv: Sequence[str]) -> bool:
+    """Return whether the first word names a command of a group that is a command by itself, such as ``console``."""
+    return bool(argv) and any(name.split(" ")[0] == argv[0] for name in known if name)
 
 
 def _without(program: str, known: dict[str, Step | Tool], argv: Sequence[str]) -> int:

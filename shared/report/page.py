@@ -13,11 +13,12 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.report._chart import chart, number
-from shared.report._format import blocks, duration, label
 from shared.report._shares import divided
 from shared.report._trend import drawn
+from shared.report.chart import chart, number
+from shared.report.format import blocks, duration, label
 from shared.report.sections import Code, Figure, Figures, Histogram, Link, Shares, Table, Text, Trend
+from shared.report.style import STYLE
 from shared.scrub import scrub
 from shared.text import as_json, printable
 
@@ -95,7 +96,7 @@ def _template() -> Template:
         with_commands=lambda table: any(isinstance(value, Code) for row in table.rows for value in row),
         safe_link=lambda value: _SAFE_HREF.match(value.href) is not None,
     )
-    environment.globals["css"] = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    environment.globals["css"] = STYLE + (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     return environment.get_template("page.html.j2")
 
 

@@ -1,0 +1,104 @@
+"""Find the user behind a request: local, by a proxy's headers, or by a token."""
+
+from __future__ import annotations
+
+import getpass
+import ipaddress
+from typing import TYPE_CHECKING, Final
+
+from jobs.console.access import sessions, tokens
+from jobs.console.model import Principal, Role
+
+if TYPE_CHECKING:
+    from fastapi import Request
+
+    from jobs.console.settings import ConsoleSettings
+    from jobs.console.tables.database import Database
+
+__all__ = ["Access"]
+
+# A proxy may send any text; names are shown, logged and stored.
+_MOST_CHARS: Final = 128
+
+
+class Access:
+    """Authentication in the mode that the settings choose.
+
+    Args:
+        settings: the console's settings.
+        database: where tokens and sessions are.
+    """
+
+    def __init__(self, settings: ConsoleSettings, database: Database) -> None:
+        self.settings = settings
+        self.mode = settings.mode
+        self.database = database
+        self._proxies = [ipaddress.ip_network(each) for each in settings.trusted_proxies]
+        self._local = Principal(_user(), Role[settings.local_role.upper()], "local")
+
+    def principal(self, request: Request) -> Principal | None:
+        """Return the user behind a request, or None; may wait for the database."""
+        if self.mode == "local":
+            return self._local
+        if self.mode == "proxy":
+            return self._of_proxy(request)
+        return self._of_token(request)
+
+    def _of_proxy(self, request: Request) -> Principal | None:
+        if not self._is_trusted(request):
+            return None
+        names = request.headers.getlist(self.settings.user_header)
+        # Two headers mean that one came from the client, and the proxy did not strip it.
+        if len(names) != 1 or not _is_name(names[0]):
+            return None
+        lists = request.headers.getlist(self.settings.groups_header)
+        if len(lists) > 1:
+            return None
+        groups = {group.strip() for group in ",".join(lists).split(",") if group.strip()}
+        role = self._role(groups)
+        return None if role is None else Principal(names[0].strip(), role, "proxy")
+
+    def _is_trusted(self, request: Request) -> bool:
+        if request.client is None:
+            return False
+        try:
+            peer = ipaddress.ip_address(request.client.host)
+        except ValueError:
+            return False
+        # A socket for both families shows IPv4 peers as ::ffff:10.0.0.1.
+        if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
+            peer = peer.ipv4_mapped
+        return any(peer in network for network in self._proxies)
+
+    def _role(self, groups: set[str]) -> Role | None:
+        if groups & set(self.settings.reviewer_groups):
+            return Role.REVIEWER
+        if groups & set(self.settings.uploader_groups):
+            return Role.UPLOADER
+        if not self.settings.viewer_groups or groups & set(self.settings.viewer_groups):
+            return Role.VIEWER
+        return None
+
+    def _of_token(self, request: Request) -> Principal | None:
+        scheme, _, text = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and text.strip():
+            with self.database.write() as session:
+                found = tokens.find(session, text.strip())
+            return None if found is None else found[1]
+        cookie = request.cookies.get(sessions.COOKIE)
+        if not cookie:
+            return None
+        with self.database.write() as session:
+            return sessions.find(session, cookie, self.settings.session_hours)
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text.strip()) <= _MOST_CHARS and text.isprintable()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's uid without an entry in /etc/passwd.
+        return "local"

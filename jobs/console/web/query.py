@@ -1,0 +1,189 @@
+"""The state of a list in its URL: a pydantic model per page, parsed strictly, and chips of its active filters.
+
+The model of a list inherits :class:`ListQuery`. Each field is a parameter of the query string; an unknown name, a name
+given twice, or an invalid value is an error that names what is valid. An empty value counts as absent, because a form
+sends all its fields.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
+from urllib.parse import urlencode
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from jobs.console.errors import BadQuery
+from shared.text import clean_text, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fastapi import Request
+    from pydantic.fields import FieldInfo
+
+__all__ = ["Chip", "ListQuery", "Text", "label_of", "parse", "query_of", "valid_values"]
+
+_Q = TypeVar("_Q", bound="ListQuery")
+_MOST_CHARS = 200
+
+
+def _without_controls(value: str) -> str:
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+        raise ValueError("it contains a control character")
+    return value
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=_MOST_CHARS), AfterValidator(_without_controls)]
+"""Free text of a filter: up to 200 characters, without controls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """An active filter: what it is, and the link without it."""
+
+    label: str
+    value: str
+    remove: str
+
+
+class ListQuery(BaseModel):
+    """Base class of the parameters of a list.
+
+    Attributes:
+        sort: name of an order of the list; subclasses declare the valid ones.
+        after: cursor of the row before the first one.
+        limit: rows on a page.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    # Parameters that are no filter, and get no chip.
+    controls: ClassVar[frozenset[str]] = frozenset({"sort", "after", "limit", "view"})
+
+    sort: str = ""
+    after: Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[A-Za-z0-9_-]+$")] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+    def url(self, path: str, **changes: Any) -> str:
+        """Return the URL of the list with some parameters changed; None removes one.
+
+        A changed filter or order starts at the first page again.
+
+        Args:
+            path: path of the page.
+            changes: parameters and their new values.
+        """
+        values = self.model_dump(mode="json", exclude_defaults=True)
+        if "after" not in changes:
+            values.pop("after", None)
+        values.update(changes)
+        kept = {name: value for name, value in values.items() if value not in (None, "")}
+        words = {
+            name: ("true" if value else "false") if isinstance(value, bool) else value for name, value in kept.items()
+        }
+        return f"{path}?{urlencode(words)}" if words else path
+
+    def filters(self) -> dict[str, Any]:
+        """Return the active filters: parameters that are set, except those that only control the list."""
+        values = self.model_dump(mode="json", exclude_defaults=True)
+        return {name: value for name, value in values.items() if name not in self.controls}
+
+    def chips(self, path: str) -> list[Chip]:
+        """Return the active filters, each with the URL that removes it."""
+        return [
+            Chip(label_of(type(self), name), _shown(value), self.url(path, **{name: None}))
+            for name, value in self.filters().items()
+        ]
+
+
+def _shown(value: Any) -> str:
+    return "yes" if value is True else "no" if value is False else str(value)
+
+
+def label_of(model: type[ListQuery], name: str) -> str:
+    """Return the label of a parameter: its title, or its name in words."""
+    return model.model_fields[name].title or name.replace("_", " ")
+
+
+def valid_values(field: FieldInfo) -> tuple[str, ...]:
+    """Return the values that a field accepts, if there are few; for free text, none."""
+    for annotation in (field.annotation, *get_args(field.annotation)):
+        if get_origin(annotation) is Literal:
+            return tuple(str(value) for value in get_args(annotation) if value != "")
+        if annotation is bool:
+            return ("true", "false")
+    return ()
+
+
+def query_of(model: type[_Q]) -> Callable[[Request], _Q]:
+    """Return a dependency that parses a request's query string.
+
+    Args:
+        model: the parameters of the page.
+    """
+
+    def dependency(request: Request) -> _Q:
+        return parse(model, request.query_params.multi_items())
+
+    # FastAPI reads annotations of dependencies at run time, and this one names a type of a later import.
+    from fastapi import Request as Given
+
+    dependency.__annotations__ = {"request": Given, "return": model}
+    return dependency
+
+
+def parse(model: type[_Q], pairs: Sequence[tuple[str, str]]) -> _Q:
+    """Return the parameters of a list from name and value pairs.
+
+    Args:
+        model: the parameters of the page.
+        pairs: as they were given; empty values count as absent.
+
+    Raises:
+        BadQuery: a name is unknown or given twice, or a value is invalid.
+    """
+    values: dict[str, str] = {}
+    problems: list[str] = []
+    for name, value in pairs:
+        if name not in model.model_fields:
+            problems.append(_unknown(model, name))
+        elif value.strip() == "":
+            continue
+        elif name in values:
+            problems.append(f"'{name}' is given twice; expected one value")
+        else:
+            values[name] = value
+    try:
+        parsed = model.model_validate(values)
+    except ValidationError as error:
+        problems += [
+            _invalid(model, str(each["loc"][0]), each["msg"], values) for each in error.errors() if each["loc"]
+        ]
+    if problems:
+        raise BadQuery(problems)
+    return parsed
+
+
+def _unknown(model: type[ListQuery], name: str) -> str:
+    known = sorted(model.model_fields)
+    shown = clean_text(one_line(name), 60)
+    similar = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {similar[0]}?" if similar else f"expected one of {', '.join(known)}"
+    return f"'{shown}' is not a parameter of this page; {hint}"
+
+
+def _invalid(model: type[ListQuery], name: str, said: str, values: dict[str, str]) -> str:
+    shown = clean_text(one_line(values.get(name, "")), 60)
+    valid = valid_values(model.model_fields[name])
+    expected = f"one of {', '.join(valid)}" if valid else _words(said)
+    return f"{name}='{shown}' is not valid; expected {expected}"
+
+
+def _words(said: str) -> str:
+    """Return what pydantic expected, without its first words."""
+    for opening in ("Input should be ", "String should ", "Value error, "):
+        said = said.removeprefix(opening)
+    return said[:1].lower() + said[1:]
