@@ -58,7 +58,8 @@ def seed(database: DatabaseSession, sizes: Sizes) -> None:
         """
         INSERT INTO pipeline.item_errors (run_id, stage, item, code, retryable, message, at)
         SELECT r.run_id, 'extract',
-            'day=' || r.n % 400 || '/session-' || lpad((r.n * 7919 + k)::text, 9, '0') || '.tar', 'code_' || (r.n + k) % 12, (r.n + k) % 3 = 0,
+            'day=' || r.n % 400 || '/session-' || lpad((r.n * 7919 + k)::text, 9, '0') || '.tar',
+            'code_' || (r.n + k) % 12, (r.n + k) % 3 = 0,
             'the TAR ends within member video.mp4; expected 1,048,576 bytes, found ' || k * 1000 || '; copy it again',
             r.started_at + make_interval(secs => k)
         FROM (SELECT run_id, started_at, row_number() OVER (ORDER BY created_at DESC) AS n FROM pipeline.runs
