@@ -22,8 +22,8 @@ _COLUMNS: Final = 4
 # Width and height that a tile fits in.
 _BOX: Final = (160, 90)
 # Twelve tiles of game scenes take 13 to 42 kB at quality 50 and 6 to 19 kB at 10; noise takes up to 12 kB at 0.
-_QUALITIES: Final = (70, 50, 30, 10, 0)
-# The size falls by a third from one quality to the next, so a far larger picture skips one.
+_QUALITIES: Final = (70, 50, 30, 20, 10, 5, 0)
+# The size falls by about a third from one quality to the next, so a far larger picture skips one.
 _SKIP: Final = 1.8
 
 
