@@ -155,7 +155,7 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
 
         Raises:
             ConfigurationError: ``local`` listens on more than loopback, or is reached by another name; ``proxy`` trusts
-                no proxy; ``token`` has no ``--public-url`` with TLS.
+                no proxy, or reads one header twice; ``token`` has no ``--public-url`` with TLS.
         """
         mode = self.mode
         if mode == "local" and self.host not in _LOOPBACK:
@@ -173,7 +173,12 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         if mode == "proxy" and not self.trusted_proxies:
             raise ConfigurationError(
                 "--access proxy needs --trusted-proxies: the addresses or networks of the proxies that set"
-                f" {self.user_header}",
+                f" {self.user_header}, such as --trusted-proxies 10.0.0.0/8",
+                code="access_proxy",
+            )
+        if mode == "proxy" and self.user_header.lower() == self.groups_header.lower():
+            raise ConfigurationError(
+                f"--user-header and --groups-header are both {self.user_header}; pass two headers of the proxy",
                 code="access_proxy",
             )
         if mode == "token" and not _is_secure(self.public_url):

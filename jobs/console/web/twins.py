@@ -123,10 +123,7 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line a type
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Decimal | float):
-        if not math.isfinite(value):
-            return None
-        is_whole = isinstance(value, Decimal) and value == value.to_integral_value()
-        return int(value) if is_whole else float(value)
+        return _finite(value)
     if isinstance(value, tuple | list):
         return [_plain(member) for member in value]
     if isinstance(value, dict):
@@ -134,3 +131,12 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line a type
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
     return scrub(str(value))
+
+
+def _finite(value: Decimal | float) -> int | float | None:
+    """Return a number that JSON has, of a numeric without fraction all digits; None for infinity and NaN."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if not value.is_finite():
+        return None
+    return int(value) if value == value.to_integral_value() else float(value)
