@@ -51,6 +51,9 @@ _LOOPBACK: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 # Forms of this app are a few hundred bytes; routes that take more declare it.
 MOST_BODY_BYTES: Final = 64 * 1024
+# A cursor of the longest key is 10,000.
+_MOST_URL_BYTES: Final = 16 * 1024
+_MOST_HEADER_BYTES: Final = 32 * 1024
 # A body that pauses for longer holds a connection for nothing.
 BODY_PAUSE_S: Final = 20.0
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -164,6 +167,11 @@ class Gate:
         if not path.startswith("/") or "\0" in path or not request.scope["query_string"].isascii():
             raise Refused(400, "the URL is not valid; expected a path of the console", code="bad_url")
         self._check_host(request)
+        # The server's own limit holds only for what does not arrive at once.
+        if len(request.scope.get("raw_path") or b"") + len(request.scope["query_string"]) > _MOST_URL_BYTES:
+            raise Refused(414, f"the URL is longer than {_MOST_URL_BYTES:,} bytes", code="url_too_long")
+        if sum(len(name) + len(value) for name, value in request.scope["headers"]) > _MOST_HEADER_BYTES:
+            raise Refused(431, f"the headers are longer than {_MOST_HEADER_BYTES:,} bytes", code="headers_too_large")
         lengths = request.headers.getlist("content-length")
         if len(lengths) > 1 or (lengths and not re.fullmatch(r"[0-9]+", lengths[0])):
             raise Refused(400, "Content-Length is not valid; expected one number of bytes", code="bad_length")

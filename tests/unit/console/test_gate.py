@@ -90,6 +90,13 @@ def test_other_odd_paths_are_404_without_a_link_to_them(local, target):
     assert "evil.example" not in answer.text
 
 
+def test_long_urls_and_headers_are_refused(local):
+    long = ask(local, f"/runs.json?q={'x' * 16_384}")
+    assert (long.status, long.code) == (414, "url_too_long")
+    large = ask(local, "/runs.json", headers=[(f"x-{number}", "x" * 1_000) for number in range(33)])
+    assert (large.status, large.code) == (431, "headers_too_large")
+
+
 @pytest.mark.parametrize("lengths", [["-1"], ["+5"], ["1_0"], ["0x10"], [""], ["\xb2"], ["5", "5"], ["5, 5"], ["1e3"]])
 def test_a_length_that_is_not_one_number_is_400(token, lengths):
     headers = [*FORM.items(), *(("content-length", length) for length in lengths)]
