@@ -6,8 +6,8 @@ from alembic import op
 
 from shared.database._schema import Expiring
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 
 TABLES = ("console.tokens", "console.sessions", "console.audit")
 EXPIRING = (
