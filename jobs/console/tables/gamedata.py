@@ -14,18 +14,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANY_FLAG",
+    "CONTAINING",
     "FLAGS",
     "KEY",
     "SESSIONS",
     "Flag",
     "Frames",
     "TooLarge",
+    "containing",
+    "counts",
     "error_counts",
     "exists",
     "finite",
     "flag_counts",
     "frames",
     "json_value",
+    "pattern",
     "session",
     "sprite_key",
 ]
@@ -65,6 +69,14 @@ FLAGS: Final = (
 
 ANY_FLAG: Final = " OR ".join(f"s.{flag.column}" for flag in FLAGS)
 """SQL: the session has a flag."""
+
+
+# The search reads the whole index, 35 ms for 200,000 keys with LIKE and 70 to 90 ms with strpos, and finds no more keys.
+_MOST_FOUND: Final = 1_000
+CONTAINING: Final = f"""
+    SELECT s.s3_key FROM {SESSIONS} s WHERE {KEY} LIKE :q ORDER BY {KEY} LIMIT {_MOST_FOUND}
+"""  # noqa: S608
+"""SQL: the first 1,000 keys like the pattern ``:q`` of :func:`pattern`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,35 +171,46 @@ def sprite_key(database: DatabaseSession, s3_key: str) -> str | None:
     return rows[0].sprite_key if rows else None
 
 
+def pattern(text: str) -> str:
+    r"""Return the pattern of LIKE for texts that contain a text.
+
+    >>> pattern("50%_a")
+    '%50\\%\\_a%'
+    """
+    for special in ("\\", "%", "_"):
+        text = text.replace(special, f"\\{special}")
+    return f"%{text}%"
+
+
+def containing(database: DatabaseSession, text: str) -> list[str]:
+    """Return the first 1,000 keys that contain a text, in order."""
+    return [row.s3_key for row in database.rows(CONTAINING, q=pattern(text))]
+
+
 def exists(database: DatabaseSession) -> bool:
     """Return whether any session is published."""
     (row,) = database.rows(f"SELECT EXISTS (SELECT FROM {SESSIONS}) AS found")  # noqa: S608
     return bool(row.found)
 
 
-def flag_counts(
-    database: DatabaseSession, where: str, values: Mapping[str, Any], cap: int
-) -> list[tuple[str, str, int]]:
-    """Return each flag's name and label, and how many sessions have it, counted up to a cap.
+def flag_counts(database: DatabaseSession, cap: int) -> list[tuple[str, str, int]]:
+    """Return each flag's name and label, and how many sessions have it; those that none has are left out.
 
     Args:
         database: an open transaction.
-        where: SQL of ours, a WHERE clause of the table ``s`` or nothing.
-        values: values of the clause.
         cap: where counting stops; a count above it means more.
     """
     counted = ", ".join(
-        f"(SELECT count(*) FROM (SELECT FROM {SESSIONS} s {where or 'WHERE true'} AND s.{flag.column}"  # noqa: S608
-        f" LIMIT :most) AS found) AS {flag.name}"
+        f"(SELECT count(*) FROM (SELECT FROM {SESSIONS} s WHERE s.{flag.column} LIMIT :most) AS found) AS {flag.name}"  # noqa: S608
         for flag in FLAGS
     )
-    (row,) = database.rows(f"SELECT {counted}", **values, most=cap + 1)
+    (row,) = database.rows(f"SELECT {counted}", most=cap + 1)
     found = [(flag.name, flag.label, int(getattr(row, flag.name))) for flag in FLAGS]
     return sorted((each for each in found if each[2]), key=lambda each: -each[2])
 
 
-def error_counts(database: DatabaseSession, where: str, values: Mapping[str, Any], cap: int) -> list[tuple[str, int]]:
-    """Return error codes, and how many sessions have each, counted up to a cap; the arguments as above."""
+def error_counts(database: DatabaseSession, cap: int) -> list[tuple[str, int]]:
+    """Return error codes, and how many sessions have each, counted up to a cap."""
     rows = database.rows(
         # One look-up in the index per code instead of a scan over all failed sessions.
         f"""
@@ -200,17 +223,39 @@ def error_counts(database: DatabaseSession, where: str, values: Mapping[str, Any
         )
         SELECT c.code, f.number FROM codes c
         CROSS JOIN LATERAL (
-            SELECT count(*) AS number FROM (
-                SELECT FROM {SESSIONS} s {where or "WHERE true"} AND s.error_code = c.code LIMIT :most
-            ) AS found
+            SELECT count(*) AS number FROM (SELECT FROM {SESSIONS} s WHERE s.error_code = c.code LIMIT :most) AS found
         ) AS f
-        WHERE c.code IS NOT NULL AND f.number > 0 ORDER BY f.number DESC, c.code
+        WHERE c.code IS NOT NULL ORDER BY f.number DESC, c.code
         """,  # noqa: S608
-        **values,
         most=cap + 1,
         codes=_MOST_CODES,
     )
     return [(row.code, row.number) for row in rows]
+
+
+def counts(
+    database: DatabaseSession, where: str, values: Mapping[str, Any], cap: int
+) -> tuple[list[tuple[str, str, int]], list[tuple[str, int]], bool]:
+    """Return the counts of flags and of error codes among the first rows that match, in one pass.
+
+    Returns:
+        Flags and codes as :func:`flag_counts` and :func:`error_counts` return them, and whether more rows match.
+    """
+    columns = ", ".join(f"s.{flag.column}" for flag in FLAGS)
+    flagged = ", ".join(f"count(*) FILTER (WHERE {flag.column}) AS {flag.name}" for flag in FLAGS)
+    rows = database.rows(
+        f"SELECT error_code, count(*) AS number, {flagged}"  # noqa: S608
+        f" FROM (SELECT s.error_code, {columns} FROM {SESSIONS} s {where} LIMIT :most) AS found GROUP BY error_code",
+        **values,
+        most=cap + 1,
+    )
+    flags = [(flag.name, flag.label, sum(int(getattr(row, flag.name)) for row in rows)) for flag in FLAGS]
+    codes = [(row.error_code, int(row.number)) for row in rows if row.error_code is not None]
+    return (
+        sorted((each for each in flags if each[2]), key=lambda each: -each[2]),
+        sorted(codes, key=lambda each: (-each[1], each[0])),
+        sum(row.number for row in rows) > cap,
+    )
 
 
 def json_value(text: str | None, size: int | None) -> Any:
