@@ -5,6 +5,7 @@ All figures of one recording share the width and the horizontal scale, so that t
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -203,7 +204,7 @@ def ribbon(time_s: Sequence[float], states: Sequence[str], *, end_s: float) -> R
         end_s: end of the time axis in seconds.
     """
     end_s = _end(end_s, time_s)
-    edges = [0.0, *((before + after) / 2 for before, after in zip(time_s, time_s[1:], strict=False)), end_s]
+    edges = [0.0, *((before + after) / 2 for before, after in itertools.pairwise(time_s)), end_s]
     joined: list[tuple[float, float, str]] = []
     for begin, end, state in zip(edges, edges[1:], states, strict=False):
         if joined and joined[-1][2] == state:

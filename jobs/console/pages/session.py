@@ -61,7 +61,9 @@ def _asked(request: Request) -> _Asked:
     pairs = request.query_params.multi_items()
     keys = [value for name, value in pairs if name == "key"]
     if len(keys) != 1 or not keys[0] or "\0" in keys[0] or len(keys[0].encode("utf-8", "replace")) > _MOST_KEY_BYTES:
-        raise BadQuery(["'key' is missing, given twice or too long; expected the key of one session, as in its TAR key"])
+        raise BadQuery(
+            ["'key' is missing, given twice or too long; expected the key of one session, as in its TAR key"]
+        )
     return _Asked(keys[0], parse(SessionsQuery, [(name, value) for name, value in pairs if name != "key"]))
 
 
@@ -138,9 +140,7 @@ def _charts(frames: Frames, duration_s: float | None) -> dict[str, Any]:
         known = [value for value in values if value is not None]
         return statistics.median(known) if known else None
 
-    bars = {
-        side: middle(getattr(frames, f"border_{side}")) for side in ("top", "bottom", "left", "right")
-    }
+    bars = {side: middle(getattr(frames, f"border_{side}")) for side in ("top", "bottom", "left", "right")}
     menus = None
     if frames.is_menu is not None:
         words = {True: "menu", False: "no menu", None: "unknown"}

@@ -104,8 +104,8 @@ LISTING = Listing(
     path=PATH,
     title="Sessions",
     select=(
-        "s.s3_key, s.duration_s, s.dark_frame_share, s.video_menu_percent, s.input_device_class, s.error_code, s.run_id,"
-        " s.published_at, s.sprite_key, s.sprite_tile_width, s.sprite_tile_height, s.sprite_columns, s.sprite_tiles,"
+        "s.s3_key, s.duration_s, s.dark_frame_share, s.video_menu_percent, s.input_device_class, s.error_code,"
+        " s.run_id, s.published_at, s.sprite_key, s.sprite_tile_width, s.sprite_tile_height, s.sprite_columns, s.sprite_tiles,"
         f" s.sprite_error, {', '.join(f's.{flag.column}' for flag in gamedata.FLAGS)}"
     ),
     source=f"{gamedata.SESSIONS} s",

@@ -32,7 +32,9 @@ def neighbours(
     if not found or any(getattr(found[0], f"key_{index}") is None for index in range(len(order.terms))):
         return None, None
     here = query.model_copy(update={"after": cursor_of(order, found[0])})
-    turned = Order(order.name, order.label, tuple(replace(term, descending=not term.descending) for term in order.terms))
+    turned = Order(
+        order.name, order.label, tuple(replace(term, descending=not term.descending) for term in order.terms)
+    )
     before = fetch(database, replace(listing, orders=(turned,)), here, limit=1).rows
     after = fetch(database, listing, here, limit=1).rows
     return (before[0] if before else None), (after[0] if after else None)

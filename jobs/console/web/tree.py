@@ -13,6 +13,7 @@ __all__ = ["Node", "tree"]
 
 _DEPTH: Final = 8
 _NODES: Final = 400
+_MEMBERS: Final = 100
 _CHARS: Final = 300
 _NAME_CHARS: Final = 120
 
@@ -37,7 +38,7 @@ class Node:
 
 
 def tree(value: Any) -> Node:
-    """Return a value of JSON as a tree of at most 400 nodes in 8 levels; longer texts are cut.
+    """Return a value of JSON as a tree of at most 400 nodes in 8 levels, 100 per level; long texts are cut.
 
     Args:
         value: what ``json.loads`` returns.
@@ -65,7 +66,7 @@ def _node(name: str, value: Any, depth: int, left: list[int]) -> Node:
     of = "value" if isinstance(value, dict) else "entry"
     plural = "values" if isinstance(value, dict) else "entries"
     node = Node(name, f"{len(pairs):,} {of if len(pairs) == 1 else plural}", "members")
-    for key, member in pairs:
+    for key, member in pairs[:_MEMBERS]:
         if depth >= _DEPTH or left[0] <= 0:
             break
         node.children.append(_node(_cut(one_line(key), _NAME_CHARS), member, depth + 1, left))
