@@ -105,14 +105,14 @@ LISTING = Listing(
     title="Sessions",
     select=(
         "s.s3_key, s.duration_s, s.dark_frame_share, s.video_menu_percent, s.input_device_class, s.error_code,"
-        " s.run_id, s.published_at, s.sprite_key, s.sprite_tile_width, s.sprite_tile_height, s.sprite_columns, s.sprite_tiles,"
-        f" s.sprite_error, {', '.join(f's.{flag.column}' for flag in gamedata.FLAGS)}"
+        " s.run_id, s.published_at, s.sprite_key, s.sprite_tile_width, s.sprite_tile_height, s.sprite_columns,"
+        f" s.sprite_tiles, s.sprite_error, {', '.join(f's.{flag.column}' for flag in gamedata.FLAGS)}"
     ),
     source=f"{gamedata.SESSIONS} s",
     columns=(
         Column("s3_key", "session", key=True, sorts=("key",)),
         Column("flags", "flags", "list", value=flags_of),
-        Column("error_code", "error", "code"),
+        Column("error_code", "error"),
         Column("duration_s", "duration", "duration", value=_number("duration_s")),
         Column("video_menu_percent", "menus", "share", value=_number("video_menu_percent"), sorts=("menu",)),
         Column("dark_frame_share", "dark", "share", value=_number("dark_frame_share")),
