@@ -12,6 +12,8 @@ down_revision = "0011"
 TABLES = ("console.tokens", "console.sessions", "console.audit")
 EXPIRING = (
     Expiring("console.sessions", key="session_hash", time="seen_at", label="browser sessions"),
+    # Their sessions go with them.
+    Expiring("console.tokens", key="token_hash", time="expires_at", label="expired access tokens"),
     Expiring("console.audit", key="id", time="at", label="rows of the console's audit log"),
 )
 
