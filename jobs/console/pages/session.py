@@ -15,6 +15,7 @@ from jobs.console.model import Role
 from jobs.console.pages.sessions import LISTING, PATH, SESSION_PATH, SessionsQuery, flags_of
 from jobs.console.pages.sprites import Sprite, picture
 from jobs.console.tables import gamedata
+from jobs.console.tables.gamedata import TooLarge
 from jobs.console.web.listing import Condition
 from jobs.console.web.neighbours import neighbours
 from jobs.console.web.query import parse
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.console.tables.gamedata import Frames
+    from jobs.console.web.tree import Node
 
 __all__ = ["router"]
 
@@ -98,14 +100,20 @@ def session(request: Request, asked: Annotated[_Asked, Depends(_asked)]) -> HTML
         frames=frames,
         devices=_devices(found),
         inputs=_inputs(found),
-        video=tree(gamedata.json_value(found.video_metadata, found.video_metadata_bytes)),
-        metadata=tree(gamedata.json_value(found.session_metadata, found.session_metadata_bytes)),
-        further=tree(gamedata.json_value(found.further_checks, found.further_checks_bytes)),
+        video=_tree(found, "video_metadata"),
+        metadata=_tree(found, "session_metadata"),
+        further=_tree(found, "further_checks"),
         query=query,
         list_path=PATH,
         before=before and query.url(SESSION_PATH, key=before.s3_key),
         after=after and query.url(SESSION_PATH, key=after.s3_key),
     )
+
+
+def _tree(row: Any, name: str) -> Node | TooLarge:
+    """Return the tree of a column with JSON; its beginning if it is too large for one."""
+    value = gamedata.json_value(getattr(row, name), getattr(row, f"{name}_bytes"))
+    return value if isinstance(value, TooLarge) else tree(value)
 
 
 def _folders(s3_key: str) -> list[tuple[str, str | None]]:

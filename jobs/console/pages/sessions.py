@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import Field, StringConstraints
+from pydantic import Field
 from starlette.responses import HTMLResponse, Response
 
 from jobs.console.access.guard import GuardedRoute, allow
@@ -27,7 +27,7 @@ from jobs.console.web.listing import (
     fetch,
     where_of,
 )
-from jobs.console.web.query import ListQuery, Text, query_of
+from jobs.console.web.query import ListQuery, Part, Text, query_of
 from jobs.console.web.state import console
 from jobs.console.web.twins import as_csv, as_json
 
@@ -56,7 +56,7 @@ class SessionsQuery(ListQuery):
     run: Annotated[Text | None, Field(title="run")] = None
     prefix: Annotated[Text | None, Field(title="key starts with")] = None
     menu_min: Annotated[int | None, Field(title="menus at least (%)", ge=1, le=100)] = None
-    q: Annotated[Text | None, Field(title="key contains"), StringConstraints(min_length=3)] = None
+    q: Annotated[Part | None, Field(title="key contains")] = None
     view: Literal["pictures", "table"] = "pictures"
     sort: Literal["", "key", "menu"] = ""
 
