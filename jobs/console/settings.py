@@ -15,6 +15,7 @@ from shared.settings.base import HOW_IT_RUNS, LIMITS, RECORDS, WHERE, Group, set
 from shared.settings.database import DatabaseSettings
 from shared.settings.step import LogLevel  # noqa: TC001 - pydantic resolves the annotations of fields
 from shared.settings.storage import StorageSettings
+from shared.storage.uris import Bucket, default_bucket
 
 __all__ = ["AccessMode", "ConsoleSettings", "IssueSettings", "RevokeSettings", "RoleName", "TokensSettings"]
 
@@ -81,6 +82,14 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         detail="For example https://argo.example/workflows/{namespace}/{workflow}. Without it, pages have no links.",
         group=WHERE,
         aliases=("TELECINE_NOTIFY_LINK",),
+    )
+    manifest_bucket: Bucket = setting(
+        default_factory=lambda: default_bucket("game-data-manifest"),
+        default_text="game-data-manifest",
+        description="Read the pictures of game sessions from this bucket or folder.",
+        detail="The manifest bucket of gamedata: a bucket name, s3://bucket, a folder or file:///folder.",
+        group=WHERE,
+        aliases=("TELECINE_GAMEDATA_MANIFEST_BUCKET",),
     )
     access: AccessMode | None = setting(
         None,

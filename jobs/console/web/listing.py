@@ -34,8 +34,10 @@ __all__ = [
     "Term",
     "count",
     "cursor_after",
+    "cursor_of",
     "facet",
     "fetch",
+    "where_of",
 ]
 
 # Counting stops here: an exact count of a million rows takes longer than the page.
@@ -217,7 +219,7 @@ def fetch(database: DatabaseSession, listing: Listing, query: ListQuery, *, limi
         rows_wanted=wanted + 1,
     )
     shown = rows[:wanted]
-    return Page(shown, _encode(order, shown[-1]) if len(rows) > wanted else None)
+    return Page(shown, cursor_of(order, shown[-1]) if len(rows) > wanted else None)
 
 
 def cursor_after(database: DatabaseSession, listing: Listing, query: ListQuery, number: int) -> str | None:
@@ -239,12 +241,12 @@ def cursor_after(database: DatabaseSession, listing: Listing, query: ListQuery, 
         **values,
         rows_before=number - 1,
     )
-    return _encode(order, rows[0]) if len(rows) > 1 else None
+    return cursor_of(order, rows[0]) if len(rows) > 1 else None
 
 
 def count(database: DatabaseSession, listing: Listing, query: ListQuery) -> Count:
     """Return the number of rows that match the filters, counted up to :data:`COUNT_CAP`."""
-    where, values = _where(listing.conditions(query))
+    where, values = where_of(listing.conditions(query))
     (row,) = database.rows(
         f"SELECT count(*) AS number FROM (SELECT FROM {listing.source} {where} LIMIT :rows_wanted) AS found",  # noqa: S608
         **values,
@@ -259,7 +261,7 @@ def facet(database: DatabaseSession, listing: Listing, chosen: Facet, query: Lis
     Counts are those of the first :data:`COUNT_CAP` rows that the database finds.
     """
     others = [each for each in listing.conditions(query) if each.name != chosen.name]
-    where, values = _where(others)
+    where, values = where_of(others)
     rows = database.rows(
         f"SELECT value::text AS value, count(*) AS number, sum(count(*)) OVER () AS total"  # noqa: S608
         f" FROM (SELECT {chosen.expression} AS value FROM {listing.source} {where} LIMIT :rows_wanted) AS found"
@@ -286,13 +288,14 @@ def _parts(listing: Listing, query: ListQuery, order: Order) -> tuple[str, str, 
     conditions = list(listing.conditions(query))
     if query.after is not None:
         conditions.append(_behind(order, _decode(query.after, order)))
-    where, values = _where(conditions)
+    where, values = where_of(conditions)
     keys = ", ".join(f"({term.expression})::text AS key_{index}" for index, term in enumerate(order.terms))
     by = ", ".join(f"{term.expression}{' DESC' if term.descending else ''}" for term in order.terms)
     return keys, where, by, values
 
 
-def _where(conditions: Sequence[Condition]) -> tuple[str, dict[str, Any]]:
+def where_of(conditions: Sequence[Condition]) -> tuple[str, dict[str, Any]]:
+    """Return a WHERE clause, empty without conditions, and its values."""
     values: dict[str, Any] = {}
     for each in conditions:
         values.update(each.values)
@@ -314,10 +317,14 @@ def _behind(order: Order, keys: list[Any]) -> Condition:
         equal = [f"{before.expression} = {named[place]}" for place, before in enumerate(order.terms[:index])]
         sign = "<" if term.descending else ">"
         parts.append(" AND ".join([*equal, f"{term.expression} {sign} {named[index]}"]))
-    return Condition("after", " OR ".join(f"({part})" for part in parts), values)
+    # An index answers the first comparison; of the alternatives alone it answers none.
+    first = order.terms[0]
+    bound = f"{first.expression} {'<=' if first.descending else '>='} {named[0]}"
+    return Condition("after", f"{bound} AND ({' OR '.join(f'({part})' for part in parts)})", values)
 
 
-def _encode(order: Order, row: Any) -> str:
+def cursor_of(order: Order, row: Any) -> str:
+    """Return the cursor after a row of :func:`fetch`."""
     keys = [order.name, *(getattr(row, f"key_{index}") for index in range(len(order.terms)))]
     return base64.urlsafe_b64encode(json.dumps(keys, ensure_ascii=False).encode()).decode().rstrip("=")
 

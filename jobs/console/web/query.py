@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fastapi import Request
     from pydantic.fields import FieldInfo
 
-__all__ = ["Chip", "ListQuery", "Text", "label_of", "parse", "query_of", "valid_values"]
+__all__ = ["Chip", "ListQuery", "Part", "Text", "label_of", "parse", "query_of", "valid_values"]
 
 _Q = TypeVar("_Q", bound="ListQuery")
 _MOST_CHARS = 200
@@ -43,6 +43,9 @@ def _without_controls(value: str) -> str:
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=_MOST_CHARS), AfterValidator(_without_controls)]
 """Free text of a filter: up to 200 characters, without controls."""
+
+Part = Annotated[str, StringConstraints(min_length=3, max_length=_MOST_CHARS), AfterValidator(_without_controls)]
+"""Text that others contain: 3 to 200 characters, without controls."""
 
 
 @dataclass(frozen=True, slots=True)
