@@ -27,7 +27,7 @@ from shared.report import (
     Trend,
     write,
 )
-from shared.report._trend import drawn
+from shared.report.trend import drawn
 from shared.report.page import render
 from shared.report.sections import TONES
 
