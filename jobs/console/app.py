@@ -11,7 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from jobs.console.access.guard import GuardedRoute, role_of
 from jobs.console.access.modes import Access
-from jobs.console.pages import home, login, operations, run, runs
+from jobs.console.pages import errors, home, login, operations, run, runs, search
 from jobs.console.tables.database import Database
 from jobs.console.web import problems
 from jobs.console.web.assets import Assets
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NAVIGATION", "create"]
 
-_PAGES: Final = (home, runs, run, login, operations)
+_PAGES: Final = (home, runs, errors, run, search, login, operations)
 
-NAVIGATION: Final = (("/", "Home"), ("/runs", "Runs"))
+NAVIGATION: Final = (("/", "Home"), ("/runs", "Runs"), ("/errors", "Failed items"))
 """The rail: path and label."""
 
 

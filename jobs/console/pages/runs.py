@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import date
+from typing import Annotated, Final, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
@@ -10,21 +12,20 @@ from starlette.responses import HTMLResponse, Response
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
+from jobs.console.tables.days import DAYS, days
+from jobs.console.tables.ledger import RUN_STATUS, STATUSES, like, status_is
+from jobs.console.web.dates import between
 from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
 from jobs.console.web.twins import as_csv, as_json
-from shared.ledger.store import STALE_S
+from shared.report.days import strip
 
 __all__ = ["LISTING", "RunsQuery", "router"]
 
 router = APIRouter(route_class=GuardedRoute)
 
-# A run whose process is gone is interrupted, although nobody has stored that yet.
-_STATUS = (
-    "CASE WHEN r.status = 'running' AND r.heartbeat_at < clock_timestamp() - make_interval(secs => "
-    f"{STALE_S}) THEN 'interrupted' ELSE r.status END"
-)
+_STACK: Final = ("success", "skipped", "running", "pending", "partial", "cancelled", "interrupted", "failed")
 
 
 class RunsQuery(ListQuery):
@@ -34,18 +35,42 @@ class RunsQuery(ListQuery):
     status: (
         Literal["pending", "running", "success", "partial", "failed", "skipped", "cancelled", "interrupted"] | None
     ) = None
+    code: Annotated[Text | None, Field(title="error code")] = None
+    item: Annotated[Text | None, Field(title="failed item")] = None
+    from_: date | None = None
+    to: date | None = None
     q: Annotated[Text | None, Field(title="run id")] = None
     sort: Literal["", "newest", "oldest"] = ""
 
 
+# Of a stage's errors, those that ended the run.
+_STAGE_CODE: Final = (
+    "r.error_stage IS NOT NULL AND EXISTS (SELECT FROM pipeline.run_stages s WHERE s.run_id = r.run_id"
+    " AND s.stage = r.error_stage"
+    " AND s.error_details @> jsonb_build_object('errors', jsonb_build_array(jsonb_build_object('code', :code))))"
+)
+_ITEM_CODE: Final = "r.run_id IN (SELECT e.run_id FROM pipeline.item_errors e WHERE e.code = :code)"
+
+
 def _conditions(query: RunsQuery) -> list[Condition]:
-    found: list[Condition] = []
+    found: list[Condition] = between("r.created_at", query.from_, query.to)
     if query.pipeline is not None:
         found.append(Condition("pipeline", "r.pipeline = :pipeline", {"pipeline": query.pipeline}))
     if query.status is not None:
-        found.append(Condition("status", f"{_STATUS} = :status", {"status": query.status}))
+        sql = status_is(query.status)
+        found.append(Condition("status", sql, {"status": query.status} if ":status" in sql else {}))
+    if query.code is not None:
+        found.append(Condition("code", f"{_ITEM_CODE} OR ({_STAGE_CODE})", {"code": query.code}))
+    if query.item is not None:
+        found.append(
+            Condition(
+                "item",
+                "r.run_id IN (SELECT e.run_id FROM pipeline.item_errors e WHERE e.item LIKE :item)",
+                {"item": like(query.item)},
+            )
+        )
     if query.q is not None:
-        found.append(Condition("q", "starts_with(r.run_id, :q)", {"q": query.q}))
+        found.append(Condition("q", "r.run_id LIKE :q", {"q": like(query.q)}))
     return found
 
 
@@ -53,12 +78,12 @@ LISTING = Listing(
     path="/runs",
     title="Runs",
     select=(
-        f"r.run_id, r.pipeline, {_STATUS} AS status, r.created_at, r.started_at,"
-        " coalesce(r.finished_at, clock_timestamp()) - r.started_at AS took, r.error_stage, r.error_message"
+        f"r.run_id, r.pipeline, {RUN_STATUS} AS status, r.created_at, r.started_at,"
+        " coalesce(r.finished_at, r.heartbeat_at) - r.started_at AS took, r.error_stage, r.error_message"
     ),
     source="pipeline.runs r",
     columns=(
-        Column("run_id", "run", "code", href=lambda row: f"/runs/{row.run_id}", key=True),
+        Column("run_id", "run", "code", href=lambda row: f"/runs/{quote(row.run_id, safe='')}", key=True),
         Column("pipeline", "pipeline"),
         Column("status", "status", "status"),
         Column("created_at", "started", "time", sorts=("newest", "oldest")),
@@ -71,7 +96,7 @@ LISTING = Listing(
         Order("oldest", "oldest first", (Term("r.created_at", "timestamptz"), Term("r.run_id", "text"))),
     ),
     conditions=_conditions,
-    facets=(Facet("status", _STATUS), Facet("pipeline", "r.pipeline")),
+    facets=(Facet("status", RUN_STATUS), Facet("pipeline", "r.pipeline")),
 )
 
 _Query = Annotated[RunsQuery, Depends(query_of(RunsQuery))]
@@ -81,10 +106,17 @@ _Query = Annotated[RunsQuery, Depends(query_of(RunsQuery))]
 @allow(Role.VIEWER)
 def page(request: Request, query: _Query) -> HTMLResponse:
     """Show a page of runs."""
+    # The strip shows the days among which `from` and `to` choose, and divides them by status.
+    kept = [each for each in _conditions(query) if each.name not in ("from", "to", "status")]
     with console(request).database.read() as database:
         found = fetch(database, LISTING, query)
         total = count(database, LISTING, query)
         facets = [(each, facet(database, LISTING, each, query)) for each in LISTING.facets]
+        per_day = days(
+            database,
+            " AND ".join(f"({each.sql})" for each in kept),
+            {name: value for each in kept for name, value in each.values.items()},
+        )
     return console(request).pages.render(
         request,
         "runs.html.j2",
@@ -94,6 +126,10 @@ def page(request: Request, query: _Query) -> HTMLResponse:
         after=found.after,
         total=total,
         facets=facets,
+        strip=strip(per_day, _STACK),
+        stack=_STACK,
+        days=DAYS,
+        statuses=STATUSES,
     )
 
 

@@ -42,7 +42,7 @@ COUNT_CAP: Final = 10_000
 # Values shown of one facet.
 _FACET_VALUES: Final = 12
 
-Kind = Literal["text", "code", "time", "number", "duration", "bytes", "status", "share", "flag", "list"]
+Kind = Literal["text", "code", "time", "number", "duration", "bytes", "status", "share", "flag", "list", "details"]
 _TYPES: Final[dict[str, Callable[[str], Any]]] = {
     "text": str,
     "bigint": int,
@@ -281,7 +281,7 @@ def _behind(order: Order, keys: list[Any]) -> Condition:
 
 def _encode(order: Order, row: Any) -> str:
     keys = [order.name, *(getattr(row, f"key_{index}") for index in range(len(order.terms)))]
-    return base64.urlsafe_b64encode(json.dumps(keys).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(json.dumps(keys, ensure_ascii=False).encode()).decode().rstrip("=")
 
 
 def _decode(text: str, order: Order) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr  # noqa: TC002 - pydantic resolves the annotations of fields
