@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,10 +16,10 @@ from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
 from jobs.console.tables import ledger
-from jobs.console.tables.errors import PIPELINE
+from jobs.console.tables.errors import OF_PIPELINE, PIPELINE, Sample, sample
 from jobs.console.tables.ledger import like
 from jobs.console.web.dates import between
-from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
+from jobs.console.web.listing import COUNT_CAP, Column, Condition, Count, Facet, FacetValue, Listing, Order, Term, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
 from jobs.console.web.twins import as_csv, as_json
@@ -26,7 +27,7 @@ from jobs.console.web.twins import as_csv, as_json
 if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
 
-__all__ = ["LISTING", "ErrorsQuery", "RunErrorsQuery", "listing_of", "router"]
+__all__ = ["LISTING", "ErrorsQuery", "RunErrorsQuery", "counted", "listing_of", "router"]
 
 router = APIRouter(route_class=GuardedRoute)
 
@@ -67,7 +68,7 @@ def _conditions(query: ErrorsQuery | RunErrorsQuery) -> list[Condition]:
     if isinstance(query, ErrorsQuery):
         found += between("e.at", query.from_, query.to)
         if query.pipeline is not None:
-            found.append(Condition("pipeline", f"{PIPELINE} = :pipeline", {"pipeline": query.pipeline}))
+            found.append(Condition("pipeline", OF_PIPELINE, {"pipeline": query.pipeline}))
     return found
 
 
@@ -190,13 +191,64 @@ def of_run_csv(request: Request, run_id: str, query: _RunQuery) -> Response:
     return as_csv(console(request).database, listing_of(run_id), query)
 
 
-def _found(database: DatabaseSession, listing: Listing, query: ListQuery) -> dict[str, Any]:
+def _found(database: DatabaseSession, listing: Listing, query: ErrorsQuery | RunErrorsQuery) -> dict[str, Any]:
     page = fetch(database, listing, query)
+    total, facets = counted(database, listing, query)
     return {
         "listing": listing,
         "query": query,
         "rows": page.rows,
         "after": page.after,
-        "total": count(database, listing, query),
-        "facets": [(each, facet(database, listing, each, query)) for each in listing.facets],
+        "total": total,
+        "facets": facets,
     }
+
+
+def counted(
+    database: DatabaseSession, listing: Listing, query: ErrorsQuery | RunErrorsQuery
+) -> tuple[Count, list[tuple[Facet, list[FacetValue]]]]:
+    """Return the number of failed items that match, and the facets, each among the rows that match all other filters.
+
+    The newest 10,000 errors are counted, at most twice: with the filter of codes, which has an index, and without it
+    for the codes themselves. The other facets have few values, by which the counts are grouped.
+    """
+    conditions = [each for each in listing.conditions(query) if each.name not in _GROUPED[1:]]
+    found = _sample(database, conditions)
+    free = found if query.code is None else _sample(database, [each for each in conditions if each.name != "code"])
+    chosen = {name: getattr(query, name, None) for name in _GROUPED}
+    facets = []
+    for facet in listing.facets:
+        of = free if facet.name == "code" else found
+        numbers = _numbers(of, facet.name, chosen)
+        facets.append((facet, [_value(listing, query, facet.name, *each, cut=of.cut) for each in numbers]))
+    number = sum(amount for _, amount in _numbers(found, None, chosen))
+    return Count(min(number, COUNT_CAP), found.cut), facets
+
+
+# In the order of a sample's groups.
+_GROUPED = ("code", "retryable", "stage", "pipeline")
+_FACET_VALUES = 12
+
+
+def _sample(database: DatabaseSession, conditions: list[Condition]) -> Sample:
+    where = " AND ".join(f"({each.sql})" for each in conditions) or "true"
+    return sample(database, where, {name: each.values[name] for each in conditions for name in each.values}, COUNT_CAP)
+
+
+def _numbers(found: Sample, name: str | None, chosen: dict[str, Any]) -> list[tuple[Any, int]]:
+    """Return the values of a facet with their numbers, the most frequent first; without a name, one number."""
+    numbers: Counter[Any] = Counter()
+    for group, amount in found.groups.items():
+        values = dict(zip(_GROUPED, group, strict=True))
+        if all(each == name or wanted is None or values[each] == wanted for each, wanted in chosen.items()):
+            numbers[None if name is None else values[name]] += amount
+    return sorted(numbers.items(), key=lambda each: (-each[1], str(each[0])))[:_FACET_VALUES]
+
+
+def _value(
+    listing: Listing, query: ErrorsQuery | RunErrorsQuery, name: str, value: Any, number: int, *, cut: bool
+) -> FacetValue:
+    is_chosen = getattr(query, name) == value
+    shown = ("yes" if value else "no") if isinstance(value, bool) else value
+    href = query.url(listing.path, **{name: None if is_chosen else value})
+    return FacetValue(shown, Count(number, cut), href, is_chosen)

@@ -12,10 +12,10 @@ from starlette.responses import HTMLResponse, Response
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
-from jobs.console.pages.errors import RunErrorsQuery, listing_of
+from jobs.console.pages.errors import RunErrorsQuery, counted, listing_of
 from jobs.console.tables import ledger
 from jobs.console.tables.stage import EXIT_CODES, argo_link, counts, report_uri, started
-from jobs.console.web.listing import facet, fetch
+from jobs.console.web.listing import fetch
 from jobs.console.web.state import console
 from shared.errors import ObjectMissing
 from shared.report.format import label
@@ -50,9 +50,7 @@ def run(request: Request, run_id: str) -> HTMLResponse:
         listing, query = listing_of(run_id), RunErrorsQuery(limit=_FIRST_ERRORS)
         failed = fetch(database, listing, query)
         facets = (
-            [(each, facet(database, listing, each, query)) for each in listing.facets if each.name != "stage"]
-            if failed.rows
-            else []
+            [each for each in counted(database, listing, query)[1] if each[0].name != "stage"] if failed.rows else []
         )
     places = state.settings.report_places
     reports: dict[str, str] = {}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
@@ -13,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
 from jobs.console.tables.days import DAYS, days
+from jobs.console.tables.errors import ERRORS_READ, runs_with_error
 from jobs.console.tables.ledger import RUN_STATUS, STATUSES, like, status_is
 from jobs.console.web.dates import between
 from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
@@ -20,6 +22,9 @@ from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
 from jobs.console.web.twins import as_csv, as_json
 from shared.report.days import strip
+
+if TYPE_CHECKING:
+    from shared.database.session import DatabaseSession
 
 __all__ = ["LISTING", "RunsQuery", "router"]
 
@@ -43,15 +48,6 @@ class RunsQuery(ListQuery):
     sort: Literal["", "newest", "oldest"] = ""
 
 
-# Of a stage's errors, those that ended the run.
-_STAGE_CODE: Final = (
-    "r.error_stage IS NOT NULL AND EXISTS (SELECT FROM pipeline.run_stages s WHERE s.run_id = r.run_id"
-    " AND s.stage = r.error_stage"
-    " AND s.error_details @> jsonb_build_object('errors', jsonb_build_array(jsonb_build_object('code', :code))))"
-)
-_ITEM_CODE: Final = "r.run_id IN (SELECT e.run_id FROM pipeline.item_errors e WHERE e.code = :code)"
-
-
 def _conditions(query: RunsQuery) -> list[Condition]:
     found: list[Condition] = between("r.created_at", query.from_, query.to)
     if query.pipeline is not None:
@@ -59,16 +55,6 @@ def _conditions(query: RunsQuery) -> list[Condition]:
     if query.status is not None:
         sql = status_is(query.status)
         found.append(Condition("status", sql, {"status": query.status} if ":status" in sql else {}))
-    if query.code is not None:
-        found.append(Condition("code", f"{_ITEM_CODE} OR ({_STAGE_CODE})", {"code": query.code}))
-    if query.item is not None:
-        found.append(
-            Condition(
-                "item",
-                "r.run_id IN (SELECT e.run_id FROM pipeline.item_errors e WHERE e.item LIKE :item)",
-                {"item": like(query.item)},
-            )
-        )
     if query.q is not None:
         found.append(Condition("q", "r.run_id LIKE :q", {"q": like(query.q)}))
     return found
@@ -99,6 +85,22 @@ LISTING = Listing(
     facets=(Facet("status", RUN_STATUS), Facet("pipeline", "r.pipeline")),
 )
 
+# A facet counts the first 10,000 rows: they should be the newest, not those that an index begins with.
+_NEWEST: Final = (
+    "(SELECT run_id, pipeline, status, created_at, heartbeat_at FROM pipeline.runs ORDER BY created_at DESC) AS r"
+)
+
+
+def _narrowed(database: DatabaseSession, query: RunsQuery) -> tuple[Listing, bool]:
+    """Return the list of runs with a failed item, and whether older ones are left out; without such filters, all."""
+    if query.code is None and query.item is None:
+        return LISTING, False
+    runs, cut = runs_with_error(database, query.code, query.item)
+    name = "code" if query.code is not None else "item"
+    only = Condition(name, "r.run_id IN (SELECT unnest(CAST(:runs AS text[])))", {"runs": runs})
+    return replace(LISTING, conditions=lambda given: [*_conditions(given), only]), cut
+
+
 _Query = Annotated[RunsQuery, Depends(query_of(RunsQuery))]
 
 
@@ -106,12 +108,14 @@ _Query = Annotated[RunsQuery, Depends(query_of(RunsQuery))]
 @allow(Role.VIEWER)
 def page(request: Request, query: _Query) -> HTMLResponse:
     """Show a page of runs."""
-    # The strip shows the days among which `from` and `to` choose, and divides them by status.
-    kept = [each for each in _conditions(query) if each.name not in ("from", "to", "status")]
     with console(request).database.read() as database:
-        found = fetch(database, LISTING, query)
-        total = count(database, LISTING, query)
-        facets = [(each, facet(database, LISTING, each, query)) for each in LISTING.facets]
+        listing, cut = _narrowed(database, query)
+        # The strip shows the days among which `from` and `to` choose, and divides them by status.
+        kept = [each for each in listing.conditions(query) if each.name not in ("from", "to", "status")]
+        found = fetch(database, listing, query)
+        total = count(database, listing, query)
+        newest = replace(listing, source=_NEWEST)
+        facets = [(each, facet(database, newest, each, query)) for each in listing.facets]
         per_day = days(
             database,
             " AND ".join(f"({each.sql})" for each in kept),
@@ -125,6 +129,7 @@ def page(request: Request, query: _Query) -> HTMLResponse:
         rows=found.rows,
         after=found.after,
         total=total,
+        errors_read=ERRORS_READ if cut else None,
         facets=facets,
         strip=strip(per_day, _STACK),
         stack=_STACK,
@@ -137,11 +142,16 @@ def page(request: Request, query: _Query) -> HTMLResponse:
 @allow(Role.VIEWER)
 def page_json(request: Request, query: _Query) -> Response:
     """Return a page of runs as JSON."""
-    return as_json(console(request).database, LISTING, query)
+    return as_json(console(request).database, _listing(request, query), query)
 
 
 @router.get("/runs.csv")
 @allow(Role.VIEWER)
 def page_csv(request: Request, query: _Query) -> Response:
     """Return runs as CSV."""
-    return as_csv(console(request).database, LISTING, query)
+    return as_csv(console(request).database, _listing(request, query), query)
+
+
+def _listing(request: Request, query: RunsQuery) -> Listing:
+    with console(request).database.read() as database:
+        return _narrowed(database, query)[0]
