@@ -15,7 +15,7 @@ __all__ = ["OTHERS", "ROOMS", "ROOT", "about", "files", "summary"]
 ROOT = Path(__file__).parents[1]
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "jobs": ("cli", "closing", "console", "media", "gamedata", "screenalytics", "viewership", "trakt"),
+    "jobs": ("cli", "closing", "diagnosis", "console", "media", "gamedata", "screenalytics", "viewership", "trakt"),
     "jobs/gamedata": (
         *("steps", "sample", "manifest", "checks", "extraction", "session", "pt", "parts", "frames", "members"),
         *("ranges", "compute", "revision", "commands", "settings", "errors", "model"),
@@ -35,7 +35,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "jobs/media": ("steps", "commands", "settings"),
     "jobs/console": (
-        *("steps", "app", "pages", "web", "access", "tables", "commands", "settings", "errors", "model"),
+        *("steps", "findings", "app", "pages", "web", "access", "tables", "commands", "settings", "errors", "model"),
     ),
     "shared": (
         *("step", "notify", "lineage", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database"),

@@ -295,7 +295,9 @@ def test_replicas_of_the_console_have_a_disruption_budget_and_a_service(replicas
     assert len(budgets) == (replicas > 1)
     selectors = [spec["selector"]["matchLabels"], *(each["selector"]["matchLabels"] for each in budgets)]
     selectors.append(find(objects, "Service", "telecine-console")["spec"]["selector"])
-    selectors += [each["labelSelector"]["matchLabels"] for each in spec["template"]["spec"]["topologySpreadConstraints"]]
+    selectors += [
+        each["labelSelector"]["matchLabels"] for each in spec["template"]["spec"]["topologySpreadConstraints"]
+    ]
     for selector in selectors:
         assert selector.items() <= labels
         assert selector["app.kubernetes.io/component"] == "console"
