@@ -24,7 +24,7 @@ from shared.database.connection import dispose
 from shared.database.migrate import CONSOLE, READER
 from shared.database.session import transaction
 from shared.doctor.settings import DoctorSettings
-from tests.postgres_server import Database, empty_database, postgres  # noqa: F401
+from tests.postgres_server import Database, database, postgres  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,16 +36,20 @@ OTHERS = [name for name in (*declared().tables, "pipeline.environment") if name 
 
 
 @pytest.fixture
-def migrated(empty_database: Database) -> Iterator[Database]:
+def migrated(database: Database) -> Iterator[Database]:
     """A database with the role, as an operator creates it."""
-    empty_database.rows(f"CREATE ROLE {CONSOLE} LOGIN")
+    database.rows(f"CREATE ROLE {CONSOLE} LOGIN")
     try:
-        upgrade(empty_database.settings())
-        yield empty_database
+        upgrade(database.settings())
+        yield database
     finally:
         dispose()
-        empty_database.rows(f"DROP OWNED BY {CONSOLE}")
-        empty_database.rows(f"DROP ROLE {CONSOLE}")
+        database.rows(f"DROP OWNED BY {CONSOLE}")
+        database.rows(f"DROP ROLE {CONSOLE}")
+
+
+def url_of(database: Database) -> str:
+    return database.as_role(CONSOLE).replace("postgresql+psycopg:", "postgresql:")
 
 
 def look(**values: Any) -> dict[str, dict[str, Any]]:
@@ -84,51 +88,39 @@ def test_the_role_reads_every_table_and_view(migrated: Database):
         assert console.rows(f"SELECT count(*) FROM (SELECT FROM {name} LIMIT 1) AS found"), name
 
 
-@pytest.mark.parametrize("verb", ["INSERT", "UPDATE", "DELETE", "TRUNCATE"])
-def test_the_role_writes_no_table_of_a_pipeline(migrated: Database, verb: str):
+def test_the_role_writes_no_table_of_a_pipeline(migrated: Database):
     assert len(OTHERS) > 20
-    with psycopg.connect(migrated.as_role(CONSOLE), autocommit=True) as connection:
+    columns = dict(
+        migrated.rows("SELECT attrelid::regclass::text, min(attname) FROM pg_attribute WHERE attnum > 0 GROUP BY 1")
+    )
+    with psycopg.connect(url_of(migrated), autocommit=True) as connection:
         for name in OTHERS:
-            (column,) = connection.execute(
-                "SELECT min(attname) FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
-                " AND NOT attisdropped",
-                (name,),
-            ).fetchone()
-            statement = {
-                "INSERT": f"INSERT INTO {name} DEFAULT VALUES",
-                "UPDATE": f'UPDATE {name} SET "{column}" = NULL WHERE false',
-                "DELETE": f"DELETE FROM {name} WHERE false",
-                "TRUNCATE": f"TRUNCATE {name}",
-            }[verb]
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(statement)
+            for statement in (
+                f"INSERT INTO {name} DEFAULT VALUES",
+                f'UPDATE {name} SET "{columns[name]}" = NULL WHERE false',
+                f"DELETE FROM {name} WHERE false",
+                f"TRUNCATE {name}",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(statement)
 
 
 def test_the_role_changes_no_schema(migrated: Database):
-    with psycopg.connect(migrated.as_role(CONSOLE), autocommit=True) as connection:
+    with psycopg.connect(url_of(migrated), autocommit=True) as connection:
         for statement in (
             "DROP TABLE console.tokens",
             "ALTER TABLE console.audit DROP COLUMN actor",
             *(f"CREATE TABLE {schema}.mine (a int)" for schema in declared().schemas),
-            f"GRANT SELECT ON pipeline.runs TO {CONSOLE}",
+            f"CREATE SCHEMA mine AUTHORIZATION {CONSOLE}",
+            "COMMENT ON TABLE pipeline.runs IS NULL",
         ):
-            if statement.startswith("GRANT"):
-                # PostgreSQL only warns; the role cannot pass its rights on.
-                connection.execute(statement)
-                continue
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)
-    (grants,) = migrated.rows(
-        "SELECT count(*) FROM information_schema.role_table_grants WHERE grantor = %s OR (grantee = %s AND"
-        " is_grantable = 'YES')".replace("%s", f"'{CONSOLE}'")
-    )
-    assert grants == (0,)
 
 
-def test_without_the_role_an_upgrade_grants_nothing_and_check_asks_for_nothing(empty_database: Database):
-    upgrade(empty_database.settings())
-    assert check(empty_database.settings()) == []
-    assert look(database_url=empty_database.url) == {}
+def test_without_the_role_an_upgrade_grants_nothing_and_check_asks_for_nothing(database: Database):
+    assert check(database.settings()) == []
+    assert look(database_url=database.url) == {}
 
 
 def test_doctor_names_missing_and_excess_rights(migrated: Database, monkeypatch):
@@ -143,18 +135,17 @@ def test_doctor_names_missing_and_excess_rights(migrated: Database, monkeypatch)
     assert found["said"] == f"role '{CONSOLE}' has DELETE on gold.gamedata_sessions, which no page needs"
 
 
-def test_doctor_knows_how_users_get_in(empty_database: Database, monkeypatch):
-    upgrade(empty_database.settings())
+def test_doctor_knows_how_users_get_in(database: Database, monkeypatch):
     monkeypatch.setenv("TELECINE_CONSOLE_ACCESS", "proxy")
-    found = look(database_url=empty_database.url)
+    found = look(database_url=database.url)
     assert found["access"]["status"] == "fail"
     assert "--trusted-proxies" in found["access"]["said"]
     assert (found["role"]["status"], found["role"]["said"]) == ("warn", f"the database has no role {CONSOLE}")
     monkeypatch.setenv("TELECINE_CONSOLE_TRUSTED_PROXIES", "10.0.0.0/8")
-    assert look(database_url=empty_database.url)["access"]["status"] == "ok"
+    assert look(database_url=database.url)["access"]["status"] == "ok"
     monkeypatch.delenv("TELECINE_CONSOLE_ACCESS")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
-    found = look(database_url=empty_database.url)["access"]
+    found = look(database_url=database.url)["access"]
     assert (found["status"], found["retryable"]) == ("fail", False)
     assert "expected proxy or token" in found["said"]
 
@@ -201,13 +192,13 @@ def test_a_console_that_cannot_be_reached_may_come_back():
     assert (found["status"], found["retryable"]) == ("fail", True)
 
 
-def test_the_reader_cannot_read_tokens(empty_database: Database):
-    empty_database.rows(f"CREATE ROLE {READER} LOGIN")
+def test_the_reader_cannot_read_tokens(database: Database):
+    database.rows(f"CREATE ROLE {READER} LOGIN")
     try:
-        upgrade(empty_database.settings())
+        upgrade(database.settings())
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            Database("", empty_database.as_role(READER)).rows("SELECT * FROM console.tokens")
+            Database("", database.as_role(READER)).rows("SELECT * FROM console.tokens")
     finally:
         dispose()
-        empty_database.rows(f"DROP OWNED BY {READER}")
-        empty_database.rows(f"DROP ROLE {READER}")
+        database.rows(f"DROP OWNED BY {READER}")
+        database.rows(f"DROP ROLE {READER}")
