@@ -15,6 +15,7 @@ from shared.database.connection import is_embedded
 from shared.database.migrate import ready
 from shared.errors import UsageError
 from shared.streams import write_out
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,9 +48,11 @@ def serve(settings: ConsoleSettings) -> str:
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=1_024)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # ValueError: a name with NUL, or with a label that DNS does not have.
+        reason = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"--host {settings.host} --port {settings.port} cannot be listened on: {error.strerror or error}; "
+            f"--host {one_line(settings.host)} --port {settings.port} cannot be listened on: {reason}; "
             "expected an address of this machine and a free port; pass --port 0 to pick one"
         ) from error
     with listener:
@@ -71,6 +74,8 @@ async def _run(app: Any, listener: socket.socket, settings: ConsoleSettings) -> 
         timeout_graceful_shutdown=settings.drain_s,
         timeout_keep_alive=20,
         limit_concurrency=256,
+        # Nothing here speaks it, whichever library is installed.
+        ws="none",
         h11_max_incomplete_event_size=32 * 1024,
     )
     server = _Server(config)
