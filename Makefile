@@ -137,7 +137,7 @@ demo-console: .venv/.runtime .venv/.console  ## runs of two pipelines -> Postgre
 		$(foreach kind,good two-casts empty status-alias more-artifacts failed,--include $(kind))
 	@$(BIN)/telecine screenalytics ingest --bucket $(DEMO)/console/screenalytics
 	@echo "==> open the address below in a browser; Ctrl-C ends the console"
-	@$(BIN)/telecine console --port $(CONSOLE_PORT)
+	@$(BIN)/telecine console --port $(CONSOLE_PORT) --manifest-bucket $(DEMO)/console/game-data-manifest
 
 test: .venv/.dev .venv-dbt/.ready jobs/console/static/vendor/.ready lint types  ## lint, types and all tests that need no cluster
 	@rm -f .coverage .coverage.*

@@ -236,6 +236,7 @@ def test_the_consoles_variables_are_its_settings(monkeypatch):
                 "reviewerGroups": ["e"],
                 "sessionHours": 3,
                 "drainSeconds": 7,
+                "manifestBucket": "frames",
             },
             "notify": {"link": "https://argo.example.com/{namespace}/{workflow}"},
             "s3": {"endpointUrl": "http://s3:9000", "region": "r", "addressing": "path"},
@@ -256,6 +257,7 @@ def test_the_consoles_variables_are_its_settings(monkeypatch):
     assert (found.session_hours, found.drain_s, found.log_level) == (3, 7, "DEBUG")
     assert found.argo_link == "https://argo.example.com/{namespace}/{workflow}"
     assert (found.host, found.port) == ("0.0.0.0", container["ports"][0]["containerPort"])
+    assert found.manifest_bucket == "s3://frames"
     assert (found.s3_endpoint_url, found.s3_addressing) == ("http://s3:9000", "path")
 
 
@@ -267,7 +269,9 @@ def test_the_charts_defaults_are_those_of_the_console(monkeypatch):
             monkeypatch.setenv(each["name"], each["value"])
     found = ConsoleSettings()
     changed = {name for name in ConsoleSettings.model_fields if getattr(found, name) != getattr(own, name)}
-    assert changed == {"host", "access", "public_url", "state_dir"}
+    # On a laptop, buckets are folders unless S3 is configured.
+    assert changed - {"manifest_bucket"} == {"host", "access", "public_url", "state_dir"}
+    assert found.manifest_bucket.endswith("/game-data-manifest")
 
 
 def test_a_pod_of_the_console_lives_longer_than_it_drains():

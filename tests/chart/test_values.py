@@ -106,7 +106,8 @@ def test_the_schema_is_closed_and_knows_every_default(chart):
         ({"console": {"acess": "token"}}, "acess"),
         ({"console": {"replicas": 0}}, "replicas"),
         ({"console": {"publicUrl": "https://c.example.com/console"}}, "publicUrl"),
-        ({"console": {"userHeader": "X User"}}, "userHeader"),
+        *(({"console": {"userHeader": header}}, "userHeader") for header in ("X User", "X_User", "")),
+        ({"console": {"manifestBucket": "/data"}}, "manifestBucket"),
         ({"console": {"reviewerGroups": ["a,b"]}}, "reviewerGroups"),
         ({"console": {"allowedFrom": {"cidrs": []}}}, "cidrs"),
         ({"retention": {"days": "90"}}, "integer"),
@@ -152,6 +153,11 @@ def console(**values):
             for url in ("", "http://c.example.com", "http://localhost.example.com", "http://127.0.0.1x")
         ),
         (console(access="proxy", trustedProxies=["10.0.0.1"]), "console.trustedProxies: '10.0.0.1' is not a network"),
+        (console(access="proxy", trustedProxies=["0.0.0.0/0"]), "console.trustedProxies: '0.0.0.0/0' trusts every pod"),
+        (
+            console(access="proxy", trustedProxies=["10.0.0.0/8"], userHeader="x", groupsHeader="X"),
+            "console.userHeader and console.groupsHeader are both 'x'",
+        ),
         (
             console(access="proxy", trustedProxies=["10.0.0.0/8"], publicUrl="", ingress={"enabled": True}),
             "console.ingress.enabled is true without console.publicUrl",

@@ -102,6 +102,9 @@
 {{- if and (eq .access "proxy") (not .trustedProxies) -}}
 {{- fail "console.trustedProxies is empty with console.access proxy, so no user could log in; expected the networks of the proxies that set console.userHeader; set it" -}}
 {{- end -}}
+{{- if and (eq .access "proxy") (eq (lower .userHeader) (lower .groupsHeader)) -}}
+{{- fail (printf "console.userHeader and console.groupsHeader are both '%s'; expected two headers; set one" .userHeader) -}}
+{{- end -}}
 {{- if and (eq .access "token") (not (regexMatch "^(https://.+|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?)$" .publicUrl)) -}}
 {{- fail (printf "console.publicUrl '%s' does not start with https://; expected the origin behind TLS, because browsers keep the session's cookie from plain HTTP; set it, or use console.access proxy" .publicUrl) -}}
 {{- end -}}
@@ -156,6 +159,9 @@
 {{- end -}}
 {{- end -}}
 {{- range .Values.console.trustedProxies -}}
+{{- if hasSuffix "/0" . -}}
+{{- fail (printf "console.trustedProxies: '%s' trusts every pod; expected the networks of the proxies; correct it" .) -}}
+{{- end -}}
 {{- if not (regexMatch $pattern .) -}}
 {{- fail (printf "console.trustedProxies: '%s' is not a network; expected an IPv4 or IPv6 address with a prefix length, such as 10.0.12.0/24 or fd00::/8; correct it" .) -}}
 {{- end -}}
