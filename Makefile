@@ -131,7 +131,8 @@ demo-console: .venv/.runtime .venv/.console  ## runs of two pipelines -> Postgre
 	@$(BIN)/telecine gamedata run --source-bucket $(DEMO)/console/game-data \
 		--manifest-bucket $(DEMO)/console/game-data-manifest --output-path $(DEMO)/console/manifest.parquet \
 		--report-dir $(DEMO)/console/report
-	@$(BIN)/telecine gamedata publish --manifest $(DEMO)/console/manifest.parquet
+	@$(BIN)/telecine gamedata publish --manifest $(DEMO)/console/manifest.parquet \
+		--manifest-bucket $(DEMO)/console/game-data-manifest
 	@echo "==> screenalytics: sample runs, and one ingest of them"
 	@$(BIN)/telecine screenalytics sample --output $(DEMO)/console/screenalytics \
 		$(foreach kind,good two-casts empty status-alias more-artifacts failed,--include $(kind))

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 ROOMS: dict[str, tuple[str, ...]] = {
     "jobs": ("cli", "closing", "diagnosis", "console", "media", "gamedata", "screenalytics", "viewership", "trakt"),
     "jobs/gamedata": (
-        *("steps", "sample", "manifest", "checks", "extraction", "session", "pt", "parts", "frames", "members"),
+        *("steps", "sample", "gold", "manifest", "checks", "extraction", "session", "pt", "parts", "frames"),
+        *("members",),
         *("ranges", "compute", "revision", "commands", "settings", "errors", "model"),
     ),
     "jobs/screenalytics": (
