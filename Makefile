@@ -6,6 +6,8 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 # PyTorch's own CPU index: PyPI's Linux build of torch brings 3 GB of CUDA packages.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# npm's registry, for the scripts that browsers load (requirements/web.lock), or a mirror of it.
+NPM_REGISTRY ?= https://registry.npmjs.org
 PYTEST_WORKERS ?= 2
 # Output folder of the demo. A value without a slash would be the name of a bucket.
 DEMO ?= ./.telecine/demo
@@ -50,6 +52,13 @@ $(BIN)/python:
 	@$(PYTHON) -m venv .venv-dbt
 	.venv-dbt/bin/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt
 	.venv-dbt/bin/pip install --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements/dbt.txt
+	@touch $@
+
+# The console's pages work without these files, by links and forms.
+jobs/console/static/vendor/.ready: requirements/web.lock requirements/web.py
+	@command -v $(PYTHON) >/dev/null || { echo "'$(PYTHON)' not found; expected Python 3.11. Install it, or set its path: make PYTHON=/path/to/python3.11 ..."; exit 78; }
+	@echo "==> scripts for browsers (requirements/web.lock)"
+	@NPM_REGISTRY="$(NPM_REGISTRY)" $(PYTHON) requirements/web.py $(@D)
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements/dev.txt
@@ -105,7 +114,7 @@ demo-viewership: .venv/.viewership  ## platform reports -> PostgreSQL: catalogue
 demo-trakt: .venv/.trakt .venv-dbt/.ready  ## a storm, an ingest killed and resumed -> models -> quadrants -> service levels (a minute)
 	@$(BIN)/python -m docs.demo_trakt $(DEMO)/trakt
 
-test: .venv/.dev .venv-dbt/.ready lint types  ## lint, types and all tests that need no cluster
+test: .venv/.dev .venv-dbt/.ready jobs/console/static/vendor/.ready lint types  ## lint, types and all tests that need no cluster
 	@rm -f .coverage .coverage.*
 # By file: with pytest 9.2, xdist 3.8 ignores its own groups, and each worker rebuilt the fixtures of every module.
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --cov --cov-report=term:skip-covered
@@ -184,4 +193,4 @@ base-digest:  ## pin the base image of both Dockerfiles to the digest of its tag
 	@sh images/pin-base.sh
 
 clean:  ## remove the virtual environment, caches and the demo's output
-	rm -rf .venv .venv-dbt .telecine .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build ./*.egg-info
+	rm -rf .venv .venv-dbt jobs/console/static/vendor .telecine .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build ./*.egg-info

@@ -34,9 +34,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("replayer", "contract", "commands", "settings", "datasets", "errors", "model"),
     ),
     "jobs/media": ("steps", "commands", "settings"),
-    "jobs/console": (
-        *("steps", "app", "pages", "web", "access", "tables", "commands", "settings", "errors", "model"),
-    ),
+    "jobs/console": (*("steps", "app", "pages", "web", "access", "tables", "commands", "settings", "errors", "model"),),
     "shared": (
         *("step", "notify", "lineage", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database"),
         *("samples", "storage", "settings", "finding", "failure", "verdict", "strict_json", "progress", "logs"),
@@ -94,11 +92,14 @@ OTHERS: dict[str, dict[str, str]] = {
     "requirements": {
         "*.txt": "Requirements with hashes, per image and for development; `lock.sh` writes them.",
         "lock.sh": "`make lock`: write the locked requirements.",
+        "web.lock": "Scripts that browsers load: npm packages with hashes, and the files that we take.",
+        "web.py": "Download the packages of web.lock, verify them, and write their files to a folder.",
         "torch.sh": "Install torch from the first source that has a CPU build.",
     },
     "tests": {
         "unit/": "Unit tests, in the folders of the code that they test; fakes are in `fakes/`.",
         "integration/": "Tests against a real PostgreSQL, S3 server, mail server and Ray.",
+        "browser/": "The console's pages in headless Chromium: accessibility, keys, budgets, with and without script.",
         "render/": "Tests of the rendered workflows, with Argo's schemas and its own template code.",
         "chart/": "Tests of the Helm chart; `test_rights.py` compares its roles with the calls of `rights.py`.",
         "kills/": "Kill a command at every commit step, and compare with an undisturbed run.",
