@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -56,6 +57,8 @@ def serve(settings: ConsoleSettings) -> str:
         port = listener.getsockname()[1]
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         write_out(f"The console is at {settings.public_url or f'http://{host}:{port}'} (access: {settings.mode}).")
+        # A program that reads the address through a pipe waits for it.
+        sys.stdout.flush()
         asyncio.run(_run(app, listener, settings))
     return "The console stopped."
 
