@@ -30,11 +30,12 @@ document.addEventListener("formdata", ({ target, formData }) => {
   for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
 });
 
-// A link, a form, or the browser's back button: it replaces what the user looks at. Everything else polls.
-const steers = ({ sourceElement }) => sourceElement.matches("a, form, body");
-
+// A link, a form, or the browser's back button replaces what the user looks at; everything else polls. It is noted now,
+// because htmx sets another source once it has replaced this one.
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
-  if (steers(ctx)) ctx.target.setAttribute("aria-busy", "true");
+  ctx.steers = ctx.sourceElement.matches("a, form, body");
+  ctx.toTop = "top" in ctx.sourceElement.dataset;
+  if (ctx.steers) ctx.target.setAttribute("aria-busy", "true");
 });
 
 document.addEventListener("htmx:before:response", (event) => {
@@ -43,26 +44,23 @@ document.addEventListener("htmx:before:response", (event) => {
   if ((ok && !redirected) || status === 304) return;
   // A problem or the login form is a page of its own; a poll keeps what it shows.
   event.preventDefault();
-  if (steers(ctx)) location.assign(ctx.request.action);
+  if (ctx.steers) location.assign(ctx.request.action);
 });
 
 document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
-  if (ctx && steers(ctx)) say("the console does not answer; try again");
+  if (ctx?.steers) say("the console does not answer; try again");
 });
 
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-  if (!steers(ctx)) return;
+  if (!ctx.steers) return;
   ctx.target.removeAttribute("aria-busy");
   if (ctx.status !== "swapped") return;
   const list = document.getElementById("list");
   if (!list) return;
   say(list.dataset.said);
   // htmx focuses the element with the same id; if that is gone, the next Tab starts at the list.
-  if (document.activeElement === document.body) list.focus({ preventScroll: true });
-  if ("top" in ctx.sourceElement.dataset) {
-    list.focus({ preventScroll: true });
-    scrollTo(0, 0);
-  }
+  if (ctx.toTop || document.activeElement === document.body) list.focus({ preventScroll: true });
+  if (ctx.toTop) scrollTo(0, 0);
 });
 
 // A key acts only where nothing else takes it.
