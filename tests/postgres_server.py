@@ -34,7 +34,7 @@ from shared.settings import StepSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Database", "database", "empty_database", "postgres", "reachable_folder", "until"]
+__all__ = ["Database", "database", "empty_database", "made_database", "postgres", "reachable_folder", "until"]
 
 _numbers = itertools.count(1)
 
@@ -110,6 +110,13 @@ def _database(server: str, template: str) -> Iterator[Database]:
     finally:
         dispose()
         maintenance.rows(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def made_database(server: str) -> Iterator[Database]:
+    """A migrated database for longer than a test."""
+    with _database(server, "telecine") as made:
+        yield made
 
 
 @pytest.fixture
