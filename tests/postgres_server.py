@@ -104,7 +104,8 @@ def postgres() -> Iterator[str]:
 def _database(server: str, template: str) -> Iterator[Database]:
     name = f"test_{next(_numbers)}"
     maintenance = Database("postgres", make_url(server).set(database="postgres").render_as_string(hide_password=False))
-    maintenance.rows(f"CREATE DATABASE {name} TEMPLATE {template}")
+    # A copy of the files takes 0.03 s of processor time; the default, through the log, takes 0.1 s.
+    maintenance.rows(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     try:
         yield Database(name, make_url(server).set(database=name).render_as_string(hide_password=False))
     finally:
