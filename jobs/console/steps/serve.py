@@ -99,7 +99,7 @@ def serve(settings: ConsoleSettings) -> str:
         port = listener.getsockname()[1]
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         with printing():
-            # At once, also into a pipe or a pod's log; a closed one is no reason to serve nothing.
+            # At once, also into a pipe or a pod's log; the console serves on if it is closed.
             write_out(f"The console is at {settings.public_url or f'http://{host}:{port}'} (access: {settings.mode}).")
         asyncio.run(_run(app, listener, settings))
     return "The console stopped."
