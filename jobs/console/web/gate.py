@@ -184,11 +184,12 @@ class Gate:
     def _check(self, request: Request) -> None:
         path = request.scope["path"]
         # PostgreSQL's text has no NUL; a path without a slash is another server's URL.
-        if not path.startswith("/") or "\0" in path or not request.scope["query_string"].isascii():
+        sent = (request.scope.get("raw_path") or b"") + request.scope["query_string"]
+        if not path.startswith("/") or "\0" in path or not sent.isascii():
             raise Refused(400, "the URL is not valid; expected a path of the console", code="bad_url")
         self._check_host(request)
         # The server's own limit holds only for what does not arrive at once.
-        if len(request.scope.get("raw_path") or b"") + len(request.scope["query_string"]) > _MOST_URL_BYTES:
+        if len(sent) > _MOST_URL_BYTES:
             raise Refused(414, f"the URL is longer than {_MOST_URL_BYTES:,} bytes", code="url_too_long")
         if sum(len(name) + len(value) for name, value in request.scope["headers"]) > _MOST_HEADER_BYTES:
             raise Refused(431, f"the headers are longer than {_MOST_HEADER_BYTES:,} bytes", code="headers_too_large")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from jobs.cli import run
+from tests.console_app import NO_DATABASE
 
 
 @pytest.mark.parametrize("word", ["--help", "-h", "help"])
@@ -39,3 +42,19 @@ def test_help_of_token_lists_its_commands(capsys):
 def test_mistakes_are_2_and_name_what_is_valid(capsys, argv, said):
     assert run(["console", *argv]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_2(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert run(["console", "--port", port, "--database-url", NO_DATABASE]) == 2
+    said = capsys.readouterr().err
+    assert f"--host 127.0.0.1 --port {port} cannot be listened on: Address already in use" in said
+    assert "--port 0" in said
+
+
+@pytest.mark.parametrize("host", ["x" * 70, "a..b", "192.0.2.1"])
+def test_a_host_that_is_not_of_this_machine_is_2(capsys, host):
+    flags = ["--access", "token", "--public-url", "https://console.example", "--database-url", NO_DATABASE]
+    assert run(["console", "--host", host, "--port", "0", *flags]) == 2
+    assert "cannot be listened on" in capsys.readouterr().err
