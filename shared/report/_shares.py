@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from shared.report._chart import number
+from shared.report.chart import number
 
 if TYPE_CHECKING:
     from shared.report.sections import Part, Shares

@@ -81,7 +81,7 @@ class Home:
     def drop(database: Database) -> None:
         """Reset the database to its state before the first migration."""
         database.rows(
-            "DROP SCHEMA IF EXISTS gold, screenalytics, viewership_source, viewership, catalog, trakt CASCADE"
+            "DROP SCHEMA IF EXISTS gold, screenalytics, viewership_source, viewership, catalog, trakt, console CASCADE"
         )
         database.rows("DROP SCHEMA pipeline CASCADE")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from shared.database.dictionary.catalog import CATALOG
+from shared.database.dictionary.console import CONSOLE
 from shared.database.dictionary.gamedata import FRAME_ROWS, FRAMES, SESSIONS
 from shared.database.dictionary.ledger import LEDGER
 from shared.database.dictionary.relation import Relation
@@ -36,4 +37,5 @@ DICTIONARY: Final[Mapping[str, Relation]] = {
     **TRAKT,
     **TRAKT_GOLD,
     **LEDGER,
+    **CONSOLE,
 }

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.report import Histogram
-from shared.report._chart import chart, number
-from shared.report._format import duration, label, size
+from shared.report.chart import chart, number
+from shared.report.format import duration, label, size
 
 
 def test_a_histogram_needs_one_edge_more_than_counts():

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from shared.report._chart import HEIGHT, WIDTH, Tick, number, round_step
+from shared.report.chart import HEIGHT, WIDTH, Tick, number, round_step
 
 if TYPE_CHECKING:
     from shared.report.sections import Trend

@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from shared.report._chart import number
+from shared.report.chart import number
 
 if TYPE_CHECKING:
     from shared.report.model import Report
 
-__all__ = ["Block", "Tile", "blocks", "duration", "label", "size"]
+__all__ = ["Block", "Tile", "blocks", "duration", "label", "number", "size"]
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 # Counts shown in red if they are not zero.

@@ -1,0 +1,69 @@
+"""The application: pages behind the guard, and everything behind the gate."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import anyio.to_thread
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from jobs.console.access.guard import check_routes
+from jobs.console.access.modes import Access
+from jobs.console.pages import errors, home, login, operations, run, runs, search, session, sessions, sprites
+from jobs.console.tables.database import Database
+from jobs.console.web import problems
+from jobs.console.web.assets import Assets
+from jobs.console.web.gate import Gate
+from jobs.console.web.metrics import Metrics
+from jobs.console.web.render import Pages
+from jobs.console.web.state import Console
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.types import ASGIApp
+
+    from jobs.console.settings import ConsoleSettings
+
+__all__ = ["NAVIGATION", "create"]
+
+_PAGES: Final = (home, runs, errors, run, sessions, session, sprites, search, login, operations)
+
+NAVIGATION: Final = (("/", "Home"), ("/runs", "Runs"), ("/errors", "Failed items"), ("/sessions", "Sessions"))
+"""The rail: path and label."""
+
+
+def create(settings: ConsoleSettings) -> ASGIApp:
+    """Return the application.
+
+    Args:
+        settings: the console's settings.
+
+    Raises:
+        ConfigurationError: the mode of access would not protect anything, or a pod sets none.
+        TypeError: a route declares no role.
+    """
+    settings.check_access()
+    database = Database(settings)
+    assets = Assets()
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_threads)
+    pages = Pages(settings, assets)
+    pages.environment.globals["nav"] = NAVIGATION
+    state = Console(settings, database, Access(settings, database), assets, Metrics(), pages)
+    app.state.console = state
+    for page in _PAGES:
+        app.include_router(page.router)
+    check_routes(app.router)
+    problems.install(app)
+    # Pages contain no secret that a guess of their compressed size could find.
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=6)
+    return Gate(app, state)
+
+
+@asynccontextmanager
+async def _threads(app: FastAPI) -> AsyncIterator[None]:
+    # A thread without a connection would wait for one anyway.
+    anyio.to_thread.current_default_thread_limiter().total_tokens = app.state.console.settings.threads
+    yield

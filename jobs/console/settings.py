@@ -1,0 +1,241 @@
+"""Settings of the console."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, PositiveInt
+
+from shared.errors import ConfigurationError
+from shared.logs import in_pod
+from shared.settings.base import HOW_IT_RUNS, LIMITS, RECORDS, WHERE, Group, setting
+from shared.settings.database import DatabaseSettings
+from shared.settings.step import LogLevel  # noqa: TC001 - pydantic resolves the annotations of fields
+from shared.settings.storage import StorageSettings
+from shared.storage.uris import Bucket, Place, default_bucket, normalise
+
+__all__ = ["AccessMode", "ConsoleSettings", "IssueSettings", "RevokeSettings", "RoleName", "TokensSettings"]
+
+AccessMode = Literal["local", "proxy", "token"]
+RoleName = Literal["viewer", "uploader", "reviewer"]
+
+_ACCESS: Final = Group("Access", 20)
+_TOKEN: Final = Group("Token", 10)
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+# A name is shown, logged and typed again in `token revoke`.
+_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$"
+# As browsers write hosts: a name in ASCII (punycode), or an IPv6 address.
+_HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]*:[0-9a-f:.]*")
+# Proxies and servers change underscores to dashes, or drop such headers: two spellings would name one header.
+_HEADER: Final = r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$"
+
+
+def _origin(value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not an origin; expected https://host or https://host:port") from error
+    host = parts.hostname or ""
+    extra = parts.path not in ("", "/") or any(mark in value for mark in "?#@")
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host) or extra or port == 0:
+        raise ValueError(f"{value!r} is not an origin; expected https://host or https://host:port")
+    if ":" in host:
+        host = f"[{host}]"
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, default) else "")
+
+
+def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        try:
+            network = ipaddress.ip_network(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is not a network; expected an address or a CIDR: 10.0.0.0/8") from error
+        if network.prefixlen == 0:
+            raise ValueError(f"{value!r} trusts every peer; expected the addresses or networks of the proxies")
+    return values
+
+
+class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
+    """Settings of the web app."""
+
+    host: str = setting("127.0.0.1", description="Listen on this address.", group=WHERE)
+    port: Annotated[int, Field(ge=0, le=65535)] = setting(
+        8080, description="Listen on this port; 0 picks a free one and prints it.", group=WHERE
+    )
+    public_url: Annotated[str | None, AfterValidator(_origin)] = setting(
+        None,
+        default_text="the request's own host",
+        description="Expect browsers at this origin, such as https://console.example.",
+        detail="Requests for another host, and forms sent from another origin, are refused.",
+        group=WHERE,
+    )
+    argo_link: str | None = setting(
+        None,
+        description="Link to the page of a Workflow with this template.",
+        detail="For example https://argo.example/workflows/{namespace}/{workflow}. Without it, pages have no links.",
+        group=WHERE,
+        aliases=("TELECINE_NOTIFY_LINK",),
+    )
+    manifest_bucket: Bucket = setting(
+        default_factory=lambda: default_bucket("game-data-manifest"),
+        default_text="game-data-manifest",
+        description="Read the pictures of game sessions from this bucket or folder.",
+        detail="The manifest bucket of gamedata: a bucket name, s3://bucket, a folder or file:///folder.",
+        group=WHERE,
+        aliases=("TELECINE_GAMEDATA_MANIFEST_BUCKET",),
+    )
+    reports: tuple[Place, ...] = setting(
+        (),
+        default_text="the folder reports below the state directory",
+        description="Show reports of runs that are stored in these buckets or folders.",
+        detail="In a cluster, the bucket of Argo's artifacts. Reports elsewhere are not opened.",
+        group=WHERE,
+    )
+    access: AccessMode | None = setting(
+        None,
+        default_text="local outside a pod; required in a pod",
+        description="Authenticate by local, proxy or token.",
+        detail="local listens on loopback only. proxy trusts headers of trusted proxies. token asks for a token.",
+        group=_ACCESS,
+    )
+    local_role: RoleName = setting(
+        "reviewer", description="Give the local user this role, if access is local.", group=_ACCESS
+    )
+    trusted_proxies: Annotated[tuple[str, ...], AfterValidator(_networks)] = setting(
+        (),
+        description="Trust headers of proxies with these addresses or networks.",
+        detail="Headers of other peers are ignored. With access by token, X-Forwarded-For limits logins per client.",
+        group=_ACCESS,
+    )
+    user_header: Annotated[str, Field(pattern=_HEADER)] = setting(
+        "X-Forwarded-User", description="Read the user's name from this header of the proxy.", group=_ACCESS
+    )
+    groups_header: Annotated[str, Field(pattern=_HEADER)] = setting(
+        "X-Forwarded-Groups",
+        description="Read the user's groups, comma-separated, from this header of the proxy.",
+        group=_ACCESS,
+    )
+    viewer_groups: tuple[str, ...] = setting(
+        (), default_text="every user", description="Let only these groups view pages.", group=_ACCESS
+    )
+    uploader_groups: tuple[str, ...] = setting(
+        (), default_text="nobody", description="Let these groups upload files.", group=_ACCESS
+    )
+    reviewer_groups: tuple[str, ...] = setting(
+        (), default_text="nobody", description="Let these groups decide reviews.", group=_ACCESS
+    )
+    session_hours: PositiveInt = setting(
+        12, unit="h", description="End a browser session after this time without a request.", group=_ACCESS
+    )
+    threads: Annotated[int, Field(ge=1, le=12)] = setting(
+        10,
+        description="Answer up to this many requests at once.",
+        detail="Each needs a connection to PostgreSQL, of which a process opens at most 12.",
+        group=HOW_IT_RUNS,
+    )
+    statement_timeout_s: Annotated[float, Field(gt=0, le=60)] = setting(
+        5.0, unit="s", description="Cancel a query of a page after this time.", group=LIMITS
+    )
+    drain_s: PositiveInt = setting(
+        20, unit="s", description="On SIGTERM, let requests finish for up to this time.", group=LIMITS
+    )
+    log_level: LogLevel = setting("INFO", description="Log messages of at least this level.", group=RECORDS)
+    log_file: str | None = setting(None, description="Also write log lines (JSON) to this file.", group=RECORDS)
+
+    @property
+    def report_places(self) -> tuple[str, ...]:
+        """Return the places in which reports may be opened; never empty, which would mean every place."""
+        return self.reports or (normalise(os.path.join(os.path.abspath(self.state_dir), "reports")),)  # noqa: PTH100, PTH118
+
+    @property
+    def mode(self) -> AccessMode:
+        """Return how users are authenticated.
+
+        Raises:
+            ConfigurationError: this is a pod, and no mode is set.
+        """
+        if self.access is not None:
+            return self.access
+        if in_pod():
+            raise ConfigurationError(
+                "TELECINE_CONSOLE_ACCESS is not set; in a pod, expected proxy or token (the chart's value"
+                " console.access)",
+                code="access_missing",
+            )
+        return "local"
+
+    def check_access(self) -> None:
+        """Reject a mode of access that would not protect anything.
+
+        Raises:
+            ConfigurationError: ``local`` listens on more than loopback, or is reached by another name; ``proxy`` trusts
+                no proxy, or reads one header twice; ``token`` has no ``--public-url`` with TLS.
+        """
+        mode = self.mode
+        if mode == "local" and self.host not in _LOOPBACK:
+            raise ConfigurationError(
+                f"--access local listens on loopback only, but --host is {self.host}; pass --host 127.0.0.1, or another"
+                " --access",
+                code="access_local",
+            )
+        if mode == "local" and urlsplit(self.public_url or "http://localhost").hostname not in _LOOPBACK:
+            raise ConfigurationError(
+                f"--access local gives every request the role {self.local_role}, but --public-url {self.public_url} is"
+                " another host; omit --public-url, or pass --access proxy or token",
+                code="access_local",
+            )
+        if mode == "proxy" and not self.trusted_proxies:
+            raise ConfigurationError(
+                "--access proxy needs --trusted-proxies: the addresses or networks of the proxies that set"
+                f" {self.user_header}, such as --trusted-proxies 10.0.0.0/8",
+                code="access_proxy",
+            )
+        if mode == "proxy" and self.user_header.lower() == self.groups_header.lower():
+            raise ConfigurationError(
+                f"--user-header and --groups-header are both {self.user_header}; pass two headers of the proxy",
+                code="access_proxy",
+            )
+        if mode == "token" and not _is_secure(self.public_url):
+            raise ConfigurationError(
+                "--access token needs TLS in front of the console, and --public-url with its origin, such as"
+                " https://console.example: browsers keep the session's cookie from plain HTTP",
+                code="access_token",
+            )
+
+
+def _is_secure(origin: str | None) -> bool:
+    """Return whether browsers send a cookie with Secure to an origin: https, or plain HTTP to this machine."""
+    parts = urlsplit(origin or "")
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+
+
+class TokensSettings(DatabaseSettings, pipeline="console"):
+    """Settings of `telecine console token list`."""
+
+
+class IssueSettings(DatabaseSettings, pipeline="console"):
+    """Settings of `telecine console token issue`."""
+
+    name: Annotated[str, Field(pattern=_NAME)] = setting(
+        description="Name the user or program that gets the token.", group=_TOKEN, argument=True
+    )
+    role: RoleName = setting("viewer", description="Give the token this role.", group=_TOKEN)
+    days: Annotated[int, Field(ge=1, le=3_660)] = setting(
+        90, unit="days", description="Let the token expire after this time.", group=_TOKEN
+    )
+
+
+class RevokeSettings(DatabaseSettings, pipeline="console"):
+    """Settings of `telecine console token revoke`."""
+
+    name: Annotated[str, Field(pattern=_NAME)] = setting(
+        description="Revoke the tokens of this name.", group=_TOKEN, argument=True
+    )

@@ -1,0 +1,1 @@
+"""The commands: serve the app, and issue, list and revoke tokens."""

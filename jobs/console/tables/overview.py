@@ -1,0 +1,65 @@
+"""Figures of the home page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from jobs.console.tables import gamedata
+from shared.ledger.store import STALE_S
+
+if TYPE_CHECKING:
+    from shared.database.session import DatabaseSession
+
+__all__ = ["Card", "cards"]
+
+_CAP: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One figure: what it counts, and the list of what it counts.
+
+    Attributes:
+        title: what is counted.
+        number: how many, up to a cap of 10,000.
+        href: the list.
+        note: one sentence about it.
+        bad: True if a number above 0 needs attention.
+    """
+
+    title: str
+    number: int
+    href: str
+    note: str
+    bad: bool
+
+
+def cards(database: DatabaseSession) -> list[Card]:
+    """Return the cards of the home page."""
+    (row,) = database.rows(
+        """
+        SELECT
+            (SELECT count(*) FROM (SELECT FROM pipeline.runs WHERE status IN ('failed', 'interrupted')
+                AND created_at > now() - interval '24 hours' LIMIT 10001) AS found) AS failed,
+            (SELECT count(*) FROM (SELECT FROM pipeline.runs WHERE status = 'partial'
+                AND created_at > now() - interval '24 hours' LIMIT 10001) AS found) AS partial,
+            (SELECT count(*) FROM pipeline.runs WHERE status = 'running'
+                AND heartbeat_at >= clock_timestamp() - make_interval(secs => :stale)) AS running
+        """,
+        stale=STALE_S,
+    )
+    failed_sessions, flagged_sessions = gamedata.attention(database, _CAP)
+    return [
+        Card("Failed runs", row.failed, "/runs?status=failed", "in the last 24 hours", bad=True),
+        Card("Partial runs", row.partial, "/runs?status=partial", "in the last 24 hours, with failed items", bad=True),
+        Card("Running", row.running, "/runs?status=running", "with a heartbeat in the last minute", bad=False),
+        Card(
+            "Sessions with an error",
+            failed_sessions,
+            "/sessions?error=any&view=table",
+            "in the published manifest",
+            bad=True,
+        ),
+        Card("Flagged sessions", flagged_sessions, "/sessions?flag=any", "in the published manifest", bad=False),
+    ]

@@ -1,0 +1,1 @@
+"""HTTP for all pages: security headers, errors, URL state, lists with their twins, and templates."""

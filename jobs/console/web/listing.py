@@ -1,0 +1,344 @@
+"""Lists: columns, orders, keyset pages, and facets whose counts stop at a cap.
+
+A page of a list continues after the last row of the one before, by the values that it is ordered by. The thousandth
+page costs as much as the first, and rows that arrive meanwhile repeat or hide none.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from jobs.console.errors import BadQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from jobs.console.web.query import ListQuery
+    from shared.database.session import DatabaseSession
+
+__all__ = [
+    "COUNT_CAP",
+    "Column",
+    "Condition",
+    "Count",
+    "Facet",
+    "FacetValue",
+    "Listing",
+    "Order",
+    "Page",
+    "Term",
+    "count",
+    "cursor_after",
+    "cursor_of",
+    "facet",
+    "fetch",
+    "where_of",
+]
+
+# Counting stops here: an exact count of a million rows takes longer than the page.
+COUNT_CAP: Final = 10_000
+# Values shown of one facet.
+_FACET_VALUES: Final = 12
+
+Kind = Literal["text", "code", "time", "number", "duration", "bytes", "status", "share", "flag", "list", "details"]
+
+
+def _bigint(text: str) -> int:
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("it is not a bigint")
+    return number
+
+
+_TYPES: Final[dict[str, Callable[[str], Any]]] = {
+    "text": str,
+    "bigint": _bigint,
+    "double precision": float,
+    "timestamptz": datetime.fromisoformat,
+    "date": date.fromisoformat,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a list and of its twins.
+
+    Attributes:
+        name: name in the twins, and of the row's attribute unless ``value`` is given.
+        label: heading.
+        kind: how the value is shown.
+        value: returns the value of a row.
+        href: returns the link of a row's cell, or None.
+        key: True for the column that names the row: a heading of its card below 640 px.
+        sorts: names of the orders that the heading switches between, the first one first.
+        twin: False if only the page shows it.
+    """
+
+    name: str
+    label: str
+    kind: Kind = "text"
+    value: Callable[[Any], Any] | None = None
+    href: Callable[[Any], str | None] | None = None
+    key: bool = False
+    sorts: tuple[str, ...] = ()
+    twin: bool = True
+
+    def of(self, row: Any) -> Any:
+        """Return the value of a row."""
+        return getattr(row, self.name) if self.value is None else self.value(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One value that rows are ordered by.
+
+    Attributes:
+        expression: SQL of ours that is never NULL.
+        type: its PostgreSQL type: text, bigint, double precision, timestamptz or date.
+        descending: the highest value first.
+    """
+
+    expression: str
+    type: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order of a list; the last term is unique."""
+
+    name: str
+    label: str
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A part of WHERE: SQL of ours with ``:name`` for the values, and the filter that it stems from."""
+
+    name: str
+    sql: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A filter whose values are listed with their counts.
+
+    Attributes:
+        name: parameter of the query.
+        expression: SQL of ours for its value.
+        source: FROM clause if not the list's.
+    """
+
+    name: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class FacetValue:
+    """A value of a facet: how many rows have it, its link, and whether it is chosen."""
+
+    value: str
+    count: Count
+    href: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number of rows, exact below the cap."""
+
+    number: int
+    capped: bool
+
+    def __str__(self) -> str:
+        return f"{self.number:,}{'+' if self.capped else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list: where its rows come from and how they are shown.
+
+    Attributes:
+        path: path of the page.
+        title: what the rows are, in plural.
+        select: SQL of ours between SELECT and FROM.
+        source: SQL of ours after FROM.
+        columns: in the order of the page.
+        orders: the first one is the default.
+        conditions: returns the parts of WHERE of a query.
+        facets: filters with counts.
+    """
+
+    path: str
+    title: str
+    select: str
+    source: str
+    columns: tuple[Column, ...]
+    orders: tuple[Order, ...]
+    conditions: Callable[[Any], Sequence[Condition]]
+    facets: tuple[Facet, ...] = ()
+
+    def order(self, name: str) -> Order:
+        """Return an order by its name; the default for an empty one."""
+        return next((each for each in self.orders if each.name == name), self.orders[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows, and the cursor of the next page; None on the last one."""
+
+    rows: list[Any]
+    after: str | None
+
+
+def fetch(database: DatabaseSession, listing: Listing, query: ListQuery, *, limit: int | None = None) -> Page:
+    """Return one page of a list.
+
+    Args:
+        database: an open transaction.
+        listing: the list.
+        query: filters, order, cursor and number of rows.
+        limit: number of rows instead of the query's.
+
+    Raises:
+        BadQuery: the cursor is of another order, or no cursor.
+    """
+    order = listing.order(query.sort)
+    keys, where, by, values = _parts(listing, query, order)
+    wanted = limit or query.limit
+    rows = database.rows(
+        f"SELECT {listing.select}, {keys} FROM {listing.source} {where} ORDER BY {by} LIMIT :rows_wanted",  # noqa: S608
+        **values,
+        rows_wanted=wanted + 1,
+    )
+    shown = rows[:wanted]
+    return Page(shown, cursor_of(order, shown[-1]) if len(rows) > wanted else None)
+
+
+def cursor_after(database: DatabaseSession, listing: Listing, query: ListQuery, number: int) -> str | None:
+    """Return the cursor behind the first ``number`` rows; None if there are no more rows than that.
+
+    Args:
+        database: an open transaction.
+        listing: the list.
+        query: filters, order and cursor.
+        number: rows before the cursor; the database reads them all.
+
+    Raises:
+        BadQuery: the cursor is of another order, or no cursor.
+    """
+    order = listing.order(query.sort)
+    keys, where, by, values = _parts(listing, query, order)
+    rows = database.rows(
+        f"SELECT {keys} FROM {listing.source} {where} ORDER BY {by} OFFSET :rows_before LIMIT 2",  # noqa: S608
+        **values,
+        rows_before=number - 1,
+    )
+    return cursor_of(order, rows[0]) if len(rows) > 1 else None
+
+
+def count(database: DatabaseSession, listing: Listing, query: ListQuery) -> Count:
+    """Return the number of rows that match the filters, counted up to :data:`COUNT_CAP`."""
+    where, values = where_of(listing.conditions(query))
+    (row,) = database.rows(
+        f"SELECT count(*) AS number FROM (SELECT FROM {listing.source} {where} LIMIT :rows_wanted) AS found",  # noqa: S608
+        **values,
+        rows_wanted=COUNT_CAP + 1,
+    )
+    return Count(min(row.number, COUNT_CAP), row.number > COUNT_CAP)
+
+
+def facet(database: DatabaseSession, listing: Listing, chosen: Facet, query: ListQuery) -> list[FacetValue]:
+    """Return the most frequent values of a facet among the rows that match all other filters.
+
+    Counts are those of the first :data:`COUNT_CAP` rows that the database finds.
+    """
+    others = [each for each in listing.conditions(query) if each.name != chosen.name]
+    where, values = where_of(others)
+    rows = database.rows(
+        f"SELECT value::text AS value, count(*) AS number, sum(count(*)) OVER () AS total"  # noqa: S608
+        f" FROM (SELECT {chosen.expression} AS value FROM {listing.source} {where} LIMIT :rows_wanted) AS found"
+        " WHERE value IS NOT NULL GROUP BY value ORDER BY count(*) DESC, value LIMIT :facet_values",
+        **values,
+        rows_wanted=COUNT_CAP + 1,
+        facet_values=_FACET_VALUES,
+    )
+    current = getattr(query, chosen.name)
+    now = None if current is None else str(current).lower() if isinstance(current, bool) else str(current)
+    return [
+        FacetValue(
+            row.value,
+            Count(row.number, row.total > COUNT_CAP),
+            query.url(listing.path, **{chosen.name: None if row.value == now else row.value}),
+            row.value == now,
+        )
+        for row in rows
+    ]
+
+
+def _parts(listing: Listing, query: ListQuery, order: Order) -> tuple[str, str, str, dict[str, Any]]:
+    """Return the key columns, WHERE, ORDER BY and the values of a query that begins behind its cursor."""
+    conditions = list(listing.conditions(query))
+    if query.after is not None:
+        conditions.append(_behind(order, _decode(query.after, order)))
+    where, values = where_of(conditions)
+    keys = ", ".join(f"({term.expression})::text AS key_{index}" for index, term in enumerate(order.terms))
+    by = ", ".join(f"{term.expression}{' DESC' if term.descending else ''}" for term in order.terms)
+    return keys, where, by, values
+
+
+def where_of(conditions: Sequence[Condition]) -> tuple[str, dict[str, Any]]:
+    """Return a WHERE clause, empty without conditions, and its values."""
+    values: dict[str, Any] = {}
+    for each in conditions:
+        values.update(each.values)
+    text = " AND ".join(f"({each.sql})" for each in conditions)
+    return (f"WHERE {text}" if text else ""), values
+
+
+def _behind(order: Order, keys: list[Any]) -> Condition:
+    """Return the condition that a row comes after the one with these keys."""
+    values = {f"after_{index}": key for index, key in enumerate(keys)}
+    named = [f"CAST(:after_{index} AS {term.type})" for index, term in enumerate(order.terms)]
+    if len({term.descending for term in order.terms}) == 1:
+        # A comparison of rows is what an index on all terms can answer by itself.
+        sign = "<" if order.terms[0].descending else ">"
+        left = ", ".join(term.expression for term in order.terms)
+        return Condition("after", f"({left}) {sign} ({', '.join(named)})", values)
+    parts = []
+    for index, term in enumerate(order.terms):
+        equal = [f"{before.expression} = {named[place]}" for place, before in enumerate(order.terms[:index])]
+        sign = "<" if term.descending else ">"
+        parts.append(" AND ".join([*equal, f"{term.expression} {sign} {named[index]}"]))
+    # An index answers the first comparison; of the alternatives alone it answers none.
+    first = order.terms[0]
+    bound = f"{first.expression} {'<=' if first.descending else '>='} {named[0]}"
+    return Condition("after", f"{bound} AND ({' OR '.join(f'({part})' for part in parts)})", values)
+
+
+def cursor_of(order: Order, row: Any) -> str:
+    """Return the cursor after a row of :func:`fetch`."""
+    keys = [order.name, *(getattr(row, f"key_{index}") for index in range(len(order.terms)))]
+    return base64.urlsafe_b64encode(json.dumps(keys, ensure_ascii=False).encode()).decode().rstrip("=")
+
+
+def _is_text(key: Any) -> bool:
+    """Return whether PostgreSQL can store a value as text: without NUL and lone surrogates."""
+    return isinstance(key, str) and "\0" not in key and not any("\ud800" <= char <= "\udfff" for char in key)
+
+
+def _decode(text: str, order: Order) -> list[Any]:
+    try:
+        keys = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        if isinstance(keys, list) and all(map(_is_text, keys)) and keys[:1] == [order.name]:
+            return [_TYPES[term.type](key) for term, key in zip(order.terms, keys[1:], strict=True)]
+    except (ValueError, OverflowError, binascii.Error, RecursionError):
+        pass
+    raise BadQuery([f"after='{text[:20]}…' is not a cursor of this order; open the list again without 'after'"])

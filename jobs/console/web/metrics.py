@@ -1,0 +1,54 @@
+"""Metrics of the console in Prometheus's text format."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+__all__ = ["CONTENT_TYPE", "Metrics"]
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+# Around the budgets: 150 ms for lists, 300 ms for quadrants, 5 s for the statement timeout.
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.3, 0.6, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The metrics of one process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "telecine_console_requests",
+            "Requests by method, route and status.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "telecine_console_request_seconds",
+            "Time from the first byte of a request to the last byte of its answer.",
+            ("route",),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._logins = Counter("telecine_console_logins", "Logins by result.", ("result",), registry=self.registry)
+        self._up = Gauge(
+            "telecine_console_database_up", "1 if the database answered when last asked.", registry=self.registry
+        )
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        known = method if method in ("GET", "HEAD", "POST") else "other"
+        self._requests.labels(known, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def login(self, result: str) -> None:
+        """Count an attempt to log in: ``accepted``, ``refused`` or ``limited``."""
+        self._logins.labels(result).inc()
+
+    def database(self, *, up: bool) -> None:
+        """Note whether the database answered."""
+        self._up.set(1 if up else 0)
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus's text format."""
+        return generate_latest(self.registry)

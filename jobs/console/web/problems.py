@@ -1,0 +1,118 @@
+"""Errors as pages, or as JSON for programs: what happened, and an id that is in the log; no traceback."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from jobs.console.errors import BadQuery, Refused
+from jobs.console.web.state import console
+from shared.errors import DatabaseNotMigrated, TelecineError, TransientError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
+    from starlette.responses import Response
+
+__all__ = ["answer", "install"]
+
+_LOG: Final = logging.getLogger("telecine.console")
+_RETRY_S: Final = 5
+_SHOWN: Final = ("title", "status_code", "message", "problems", "code", "request_id")
+
+
+def install(app: FastAPI) -> None:
+    """Answer all errors of an app."""
+    app.add_exception_handler(TelecineError, _handle)
+    app.add_exception_handler(HTTPException, _handle)
+    # FastAPI's own answer repeats the values, of which one may be a token.
+    app.add_exception_handler(RequestValidationError, _handle)
+    # Starlette raises these again once they are answered; the gate drops them.
+    app.add_exception_handler(Exception, _handle)
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    return answer(request, error)
+
+
+def answer(request: Request, error: Exception) -> Response:
+    """Return the answer to an error, and log those that are ours or the installation's."""
+    error = _own(error)
+    status, title, headers = _status(error)
+    request_id = getattr(request.state, "request_id", "")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        unknown = status == HTTPStatus.INTERNAL_SERVER_ERROR
+        _LOG.log(
+            logging.ERROR if unknown else logging.WARNING,
+            "%s",
+            error,
+            exc_info=error if unknown else None,
+            extra={"request": request_id, "code": getattr(error, "code", "internal")},
+        )
+    context: dict[str, Any] = {
+        "title": title,
+        "status_code": status,
+        "message": _message(error),
+        "problems": error.problems if isinstance(error, BadQuery) else (),
+        "page": request.scope["path"] if isinstance(error, BadQuery) else None,
+        "login": status == HTTPStatus.UNAUTHORIZED and console(request).access.mode == "token",
+        "code": getattr(error, "code", None),
+        "request_id": request_id,
+    }
+    response: Response
+    if _wants_page(request):
+        response = console(request).pages.render(request, "problem.html.j2", status=status, **context)
+    else:
+        shown = {name: context[name] for name in _SHOWN if context[name]}
+        response = JSONResponse({"error": shown}, status)
+    response.headers.update(headers)
+    return response
+
+
+def _own(error: Exception) -> Exception:
+    """Return our error for one of FastAPI's."""
+    if isinstance(error, HTTPException) and isinstance(error.__cause__, Refused):
+        # FastAPI makes a 400 of every error while it reads a body.
+        return error.__cause__
+    if isinstance(error, RequestValidationError):
+        names = sorted({str(each["loc"][-1]) for each in error.errors() if len(each["loc"]) > 1})
+        return Refused(400, f"these values are not valid: {', '.join(names)}", code="bad_values")
+    return error
+
+
+def _wants_page(request: Request) -> bool:
+    path: str = request.scope["path"]
+    return not path.endswith((".json", ".csv")) and "text/html" in request.headers.get("accept", "text/html")
+
+
+def _status(error: Exception) -> tuple[int, str, dict[str, str]]:
+    if isinstance(error, Refused):
+        return error.status, HTTPStatus(error.status).phrase, error.headers
+    if isinstance(error, HTTPException):
+        return error.status_code, HTTPStatus(error.status_code).phrase, dict(error.headers or {})
+    if isinstance(error, DatabaseNotMigrated):
+        return HTTPStatus.NOT_FOUND, "Not installed", {}
+    if isinstance(error, TransientError):
+        return HTTPStatus.SERVICE_UNAVAILABLE, "Not available right now", {"Retry-After": str(_RETRY_S)}
+    if isinstance(error, TelecineError):
+        return HTTPStatus.SERVICE_UNAVAILABLE, "The installation needs an operator", {}
+    return HTTPStatus.INTERNAL_SERVER_ERROR, "A bug of telecine", {}
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, Refused):
+        return error.message
+    if isinstance(error, HTTPException):
+        known = {404: "there is no such page", 405: "this page does not accept that method"}
+        return known.get(error.status_code, str(error.detail))
+    if isinstance(error, DatabaseNotMigrated):
+        return "the tables of this page are not installed; an operator runs: telecine db upgrade"
+    if isinstance(error, TransientError):
+        return "the database does not answer right now, or took too long; try again, or choose a narrower filter"
+    if isinstance(error, TelecineError):
+        return "the console cannot read what this page shows; its log says why"
+    return "this should not happen; an operator finds the cause in the log under this request's id"

@@ -1,0 +1,128 @@
+"""Templates: autoescaped, strict about names, and with the formats that reports use too."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from shared.report.charts import FILTERS, loader
+from shared.report.format import duration, number, size
+from shared.scrub import scrub
+from shared.text import as_json, printable
+
+if TYPE_CHECKING:
+    from fastapi import Request
+
+    from jobs.console.settings import ConsoleSettings
+    from jobs.console.web.assets import Assets
+
+__all__ = ["Pages"]
+
+_MINUTE: Final = 60
+_HOUR: Final = 3_600
+_DAY: Final = 86_400
+
+
+class Pages:
+    """Renders pages.
+
+    Args:
+        settings: the console's settings.
+        assets: static files, whose URLs pages contain.
+    """
+
+    def __init__(self, settings: ConsoleSettings, assets: Assets) -> None:
+        self.environment = Environment(
+            # Charts look as those of reports, whose macros are `report/charts.html.j2` here.
+            loader=ChoiceLoader([PackageLoader("jobs.console", "templates"), PrefixLoader({"report": loader()})]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            finalize=_finalize,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.environment.filters.update(
+            FILTERS,
+            ago=ago,
+            as_json=lambda value: as_json(value, indent=2),
+            bytes=lambda value: size(float(value)),
+            compact_json=lambda value: json.dumps(value, ensure_ascii=False, default=str),
+            duration=_duration,
+            moment=moment,
+            number=_number,
+            share=_share,
+        )
+        self.environment.globals.update(
+            asset=assets.url,
+            has_asset=assets.has,
+            badge=settings.database_environment,
+            mode=settings.mode,
+            nav=(),
+        )
+
+    def render(self, request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        """Return a page.
+
+        Args:
+            request: whose user, if it has one, the page shows.
+            template: file name below templates/.
+            status: HTTP status.
+            context: values of the template.
+        """
+        return HTMLResponse(self.fragment(request, template, **context), status)
+
+    def fragment(self, request: Request, template: str, **context: Any) -> str:
+        """Return a part of a page, or a whole one, as text.
+
+        Args:
+            request: whose user, if it has one, the page shows.
+            template: file name below templates/.
+            context: values of the template.
+        """
+        return self.environment.get_template(template).render(
+            principal=getattr(request.state, "principal", None),
+            path=request.url.path,
+            here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            now=datetime.now(UTC),
+            **context,
+        )
+
+
+def _finalize(value: Any) -> Any:
+    """Hide secrets and show control and bidirectional characters in every value that is not HTML of ours."""
+    return printable(scrub(value)) if type(value) is str else value
+
+
+def moment(value: datetime | None) -> str:
+    """Return a time in UTC to the second."""
+    return "" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def ago(value: datetime | None, now: datetime) -> str:
+    """Return how long ago a time was, in its largest unit."""
+    if value is None:
+        return ""
+    seconds = max(0.0, (now - value).total_seconds())
+    for unit, length in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE)):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit} ago"
+    return "just now"
+
+
+def _duration(value: float | timedelta | None) -> str:
+    if value is None:
+        return ""
+    return duration(value.total_seconds() if isinstance(value, timedelta) else float(value))
+
+
+def _number(value: Any) -> str:
+    return "" if value is None else number(float(value))
+
+
+def _share(value: Any) -> str:
+    return "" if value is None or not math.isfinite(float(value)) else f"{100 * float(value):.0f} %"
