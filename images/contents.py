@@ -82,6 +82,12 @@ def licences() -> tuple[dict[str, str], list[Bundled]]:
     return table["distributions"], [Bundled(**{**row, "files": tuple(row["files"])}) for row in table["bundled"]]
 
 
+def scripts() -> dict[str, str]:
+    """Return the licences of the scripts that browsers load, by npm package."""
+    found: dict[str, str] = tomllib.loads((HERE / "licences.toml").read_text(encoding="utf-8"))["scripts"]
+    return found
+
+
 def pins(*locks: str) -> dict[str, str]:
     """Return name and version of every requirement in lock files."""
     text = "\n".join((REQUIREMENTS / f"{lock}.txt").read_text(encoding="utf-8") for lock in locks)
@@ -127,6 +133,7 @@ def expression(image: str) -> str:
     for licence in [
         *(table[name] for name in names | vendors),
         *(row.licence for row in bundled if row.wheel in names),
+        *(scripts().values() if image == "jobs" else ()),
     ]:
         found.update(f"({part})" if " OR " in part else part for part in licence.split(" AND ") if part)
     return " AND ".join(sorted(found, key=lambda part: part.strip("(").lower()))
@@ -158,6 +165,8 @@ def page() -> str:
         "| --- | --- | --- | --- |",
     ]
     lines += [f"| {row.wheel} | {row.name} | {row.version} | {row.licence} |" for row in bundled if row.name]
+    lines += ["", "## Scripts that browsers load", "", "| npm package | licence |", "| --- | --- |"]
+    lines += [f"| {name} | {licence} |" for name, licence in sorted(scripts().items())]
     lines += [
         "", *_CRATES.splitlines(),
         "", "## Distributions", "", "| distribution | licence |", "| --- | --- |",

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from fastapi import Request
     from pydantic.fields import FieldInfo
 
-__all__ = ["Chip", "ListQuery", "Text", "label_of", "parse", "query_of", "valid_values"]
+__all__ = ["Chip", "ListQuery", "Part", "Text", "label_of", "parse", "query_of", "valid_values"]
 
 _Q = TypeVar("_Q", bound="ListQuery")
 _MOST_CHARS = 200
-# A cursor repeats an item of 1,024 bytes, each of which JSON and base64 may need eight characters for.
-_CURSOR_CHARS = 10_000
+# Pages have a dozen parameters; each unknown one costs a search for a similar name.
+_MOST_PAIRS = 64
+_MOST_PROBLEMS = 8
+# An S3 key of 1,024 bytes as JSON in base64 with each byte escaped is 8,192 characters.
+_MOST_CURSOR_CHARS = 10_000
 
 
 def _without_controls(value: str) -> str:
@@ -40,6 +43,9 @@ def _without_controls(value: str) -> str:
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=_MOST_CHARS), AfterValidator(_without_controls)]
 """Free text of a filter: up to 200 characters, without controls."""
+
+Part = Annotated[str, StringConstraints(min_length=3, max_length=_MOST_CHARS), AfterValidator(_without_controls)]
+"""Text that others contain: 3 to 200 characters, without controls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ class ListQuery(BaseModel):
     controls: ClassVar[frozenset[str]] = frozenset({"sort", "after", "limit", "view"})
 
     sort: str = ""
-    after: Annotated[str, StringConstraints(max_length=_CURSOR_CHARS, pattern=r"^[A-Za-z0-9_-]+$")] | None = None
+    after: Annotated[str, StringConstraints(max_length=_MOST_CURSOR_CHARS, pattern=r"^[A-Za-z0-9_-]+$")] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
     def url(self, path: str, **changes: Any) -> str:
@@ -159,6 +165,8 @@ def parse(model: type[_Q], pairs: Sequence[tuple[str, str]]) -> _Q:
     Raises:
         BadQuery: a name is unknown or given twice, or a value is invalid.
     """
+    if len(pairs) > _MOST_PAIRS:
+        raise BadQuery([f"the URL has {len(pairs):,} parameters; expected at most {_MOST_PAIRS}"])
     values: dict[str, str] = {}
     problems: list[str] = []
     fields = _fields(model)
@@ -175,17 +183,20 @@ def parse(model: type[_Q], pairs: Sequence[tuple[str, str]]) -> _Q:
         parsed = model.model_validate(values)
     except ValidationError as error:
         problems += [
-            _invalid(model, str(each["loc"][0]), each["msg"], values) for each in error.errors() if each["loc"]
+            # An error of several fields together has no name.
+            _invalid(model, str(each["loc"][0]), each["msg"], values) if each["loc"] else _words(each["msg"])
+            for each in error.errors()
         ]
-    if problems:
-        raise BadQuery(problems)
-    return parsed
+    else:
+        if not problems:
+            return parsed
+    raise BadQuery(problems[:_MOST_PROBLEMS])
 
 
 def _unknown(fields: Collection[str], name: str) -> str:
     known = sorted(fields)
     shown = clean_text(one_line(name), 60)
-    similar = difflib.get_close_matches(name, known, n=1)
+    similar = difflib.get_close_matches(name[:60], known, n=1)
     hint = f"did you mean {similar[0]}?" if similar else f"expected one of {', '.join(known)}"
     return f"'{shown}' is not a parameter of this page; {hint}"
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
-branch_labels = None
-depends_on = None
+revision = "0013"
+down_revision = "0012"
 
 
 def upgrade() -> None:
