@@ -52,7 +52,8 @@ def seed(database: Database, folder: Path) -> None:
         cursor.executemany(
             "INSERT INTO pipeline.runs (run_id, pipeline, status, parameters, version, host, created_at, started_at,"
             " heartbeat_at, finished_at, error_stage, error_message) SELECT %(id)s, %(pipeline)s, %(status)s, '{}',"
-            " '1', 'laptop:7', t, t, t + interval '1 s', CASE WHEN %(status)s <> 'running' THEN t + interval '90 s' END,"
+            " '1', 'laptop:7', t, t, t + interval '1 s',"
+            " CASE WHEN %(status)s <> 'running' THEN t + interval '90 s' END,"
             " %(stage)s, %(message)s FROM (SELECT now() - %(age)s::interval AS t) AS times",
             [dict(zip(("id", "pipeline", "status", "age", "stage", "message"), each, strict=True)) for each in runs],
         )
