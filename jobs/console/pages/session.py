@@ -22,7 +22,7 @@ from jobs.console.web.query import parse
 from jobs.console.web.state import console
 from jobs.console.web.tree import tree
 from shared.report import series
-from shared.text import one_line
+from shared.text import clean_text, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ def session(request: Request, asked: Annotated[_Asked, Depends(_asked)]) -> HTML
         if found is None:
             raise Refused(
                 404,
-                f"there is no session '{one_line(s3_key)[:200]}'; telecine gamedata publish writes sessions, and"
+                f"there is no session '{clean_text(one_line(s3_key), 200)}'; telecine gamedata publish writes sessions, and"
                 " removes those that are no longer in the manifest",
                 code="session_missing",
             )
