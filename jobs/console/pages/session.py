@@ -79,8 +79,8 @@ def session(request: Request, asked: Annotated[_Asked, Depends(_asked)]) -> HTML
         if found is None:
             raise Refused(
                 404,
-                f"there is no session '{clean_text(one_line(s3_key), 200)}'; telecine gamedata publish writes sessions, and"
-                " removes those that are no longer in the manifest",
+                f"there is no session '{clean_text(one_line(s3_key), 200)}'; telecine gamedata publish writes"
+                " sessions, and removes those that are no longer in the manifest",
                 code="session_missing",
             )
         frames = gamedata.frames(database, s3_key)
