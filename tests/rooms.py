@@ -35,9 +35,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("replayer", "contract", "commands", "settings", "datasets", "errors", "model"),
     ),
     "jobs/media": ("steps", "commands", "settings"),
-    "jobs/console": (
-        *("steps", "app", "pages", "web", "access", "tables", "commands", "settings", "errors", "model"),
-    ),
+    "jobs/console": (*("steps", "app", "pages", "web", "access", "tables", "commands", "settings", "errors", "model"),),
     "shared": (
         *("step", "notify", "lineage", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database"),
         *("samples", "storage", "settings", "finding", "failure", "verdict", "strict_json", "progress", "logs"),

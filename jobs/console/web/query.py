@@ -68,7 +68,7 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    # Parameters that are no filter, and get no chip.
+    # Parameters that do not filter, and get no chip.
     controls: ClassVar[frozenset[str]] = frozenset({"sort", "after", "limit", "view"})
 
     sort: str = ""

@@ -82,12 +82,19 @@ def test_paths_that_are_not_ours_are_400(local, target):
 
 
 @pytest.mark.parametrize(
-    "target", ["/%ff%fe", "//evil.example/x", "/..%2f..%2fetc/passwd", "/static/x/../../settings.py"]
+    "target", ["/%ff%fe", "//evil.example/x", "/..%2f..%2fetc/passwd", "/runs/", "/static/x/../../settings.py"]
 )
 def test_other_odd_paths_are_404_without_a_link_to_them(local, target):
     answer = ask(local, target, headers=BROWSER)
-    assert answer.status == 404
+    assert (answer.status, answer.header("location")) == (404, None)
     assert "evil.example" not in answer.text
+
+
+def test_long_urls_and_headers_are_refused(local):
+    long = ask(local, f"/runs.json?q={'x' * 16_384}")
+    assert (long.status, long.code) == (414, "url_too_long")
+    large = ask(local, "/runs.json", headers=[(f"x-{number}", "x" * 1_000) for number in range(33)])
+    assert (large.status, large.code) == (431, "headers_too_large")
 
 
 @pytest.mark.parametrize("lengths", [["-1"], ["+5"], ["1_0"], ["0x10"], [""], ["\xb2"], ["5", "5"], ["5, 5"], ["1e3"]])
