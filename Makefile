@@ -6,11 +6,15 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 # PyTorch's own CPU index: PyPI's Linux build of torch brings 3 GB of CUDA packages.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# npm's registry, for the scripts that browsers load (requirements/web.lock), or a mirror of it.
+NPM_REGISTRY ?= https://registry.npmjs.org
 PYTEST_WORKERS ?= 2
 # Output folder of the demo. A value without a slash would be the name of a bucket.
 DEMO ?= ./.telecine/demo
+# Port of `make demo-console`.
+CONSOLE_PORT ?= 8080
 
-.PHONY: help demo demo-screenalytics demo-viewership demo-trakt test e2e e2e-faults lint types format bench dbt-compile docs lock sbom images base-digest cluster-up cluster-down clean kind-up
+.PHONY: help demo demo-screenalytics demo-viewership demo-trakt demo-console test e2e e2e-faults lint types format bench dbt-compile docs lock sbom images base-digest cluster-up cluster-down clean kind-up
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -42,6 +46,12 @@ $(BIN)/python:
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
+.venv/.console: requirements/console.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@echo "==> locked requirements (requirements/console.txt)"
+	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt -r requirements/console.txt
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
 # dbt and DuckDB: their pins exclude ours, so they have an environment of their own, with nothing of ours in it. One package
 # (halo) has no wheel: it is built with the locked setuptools.
 .venv-dbt/.ready: requirements/dbt.txt requirements/build.txt
@@ -50,6 +60,13 @@ $(BIN)/python:
 	@$(PYTHON) -m venv .venv-dbt
 	.venv-dbt/bin/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt
 	.venv-dbt/bin/pip install --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements/dbt.txt
+	@touch $@
+
+# The console's pages work without these files, by links and forms.
+jobs/console/static/vendor/.ready: requirements/web.lock requirements/web.py
+	@command -v $(PYTHON) >/dev/null || { echo "'$(PYTHON)' not found; expected Python 3.11. Install it, or set its path: make PYTHON=/path/to/python3.11 ..."; exit 78; }
+	@echo "==> scripts for browsers (requirements/web.lock)"
+	@NPM_REGISTRY="$(NPM_REGISTRY)" $(PYTHON) requirements/web.py $(@D)
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements/dev.txt
@@ -105,10 +122,30 @@ demo-viewership: .venv/.viewership  ## platform reports -> PostgreSQL: catalogue
 demo-trakt: .venv/.trakt .venv-dbt/.ready  ## a storm, an ingest killed and resumed -> models -> quadrants -> service levels (a minute)
 	@$(BIN)/python -m docs.demo_trakt $(DEMO)/trakt
 
-test: .venv/.dev .venv-dbt/.ready lint types  ## lint, types and all tests that need no cluster
+# The scripts for browsers are optional: without npm's registry, pages work by links and forms.
+demo-console: .venv/.runtime .venv/.console  ## runs of two pipelines -> PostgreSQL -> the console in a browser (two minutes, then until Ctrl-C)
+	@$(MAKE) --no-print-directory jobs/console/static/vendor/.ready \
+		|| echo "==> the scripts for browsers are missing; every page works without them"
+	@echo "==> gamedata: sample TARs, extraction, manifest, and the manifest's rows in PostgreSQL"
+	@$(BIN)/telecine gamedata sample --output $(DEMO)/console/game-data
+	@$(BIN)/telecine gamedata run --source-bucket $(DEMO)/console/game-data \
+		--manifest-bucket $(DEMO)/console/game-data-manifest --output-path $(DEMO)/console/manifest.parquet \
+		--report-dir $(DEMO)/console/report
+	@$(BIN)/telecine gamedata publish --manifest $(DEMO)/console/manifest.parquet \
+		--manifest-bucket $(DEMO)/console/game-data-manifest
+	@echo "==> screenalytics: sample runs, and one ingest of them"
+	@$(BIN)/telecine screenalytics sample --output $(DEMO)/console/screenalytics \
+		$(foreach kind,good two-casts empty status-alias more-artifacts failed,--include $(kind))
+	@$(BIN)/telecine screenalytics ingest --bucket $(DEMO)/console/screenalytics
+	@echo "==> open the address below in a browser; Ctrl-C ends the console"
+	@$(BIN)/telecine console --port $(CONSOLE_PORT) --manifest-bucket $(DEMO)/console/game-data-manifest
+
+test: .venv/.dev .venv-dbt/.ready jobs/console/static/vendor/.ready lint types  ## lint, types and all tests that need no cluster
 	@rm -f .coverage .coverage.*
 # By file: with pytest 9.2, xdist 3.8 ignores its own groups, and each worker rebuilt the fixtures of every module.
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --cov --cov-report=term:skip-covered
+# Bytecode is written whatever the environment says: without it, a process takes 1 s of processor time to compile our modules,
+# and a worker 9 s more to collect tests/unit.
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 e2e: .venv/.dev .venv-dbt/.ready  ## test the pipelines on Kubernetes with Argo, KubeRay, S3 and PostgreSQL (docs/test-cluster.md)
 	@tests/e2e/run.sh tests/e2e
@@ -184,4 +221,4 @@ base-digest:  ## pin the base image of both Dockerfiles to the digest of its tag
 	@sh images/pin-base.sh
 
 clean:  ## remove the virtual environment, caches and the demo's output
-	rm -rf .venv .venv-dbt .telecine .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build ./*.egg-info
+	rm -rf .venv .venv-dbt jobs/console/static/vendor .telecine .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build ./*.egg-info

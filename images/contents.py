@@ -16,6 +16,8 @@ REQUIREMENTS = HERE.parent / "requirements"
 LOCKS = {"jobs": ("jobs", "dbt"), "ray-cpu": ("ray", "torch"), "ray-gpu": ("ray", "torch", "cuda")}
 LAPTOP = ("gamedata", "viewership", "trakt", "dbt", "manifest", "torch", "cuda")
 BASE = "LicenseRef-base-image"
+# The images that contain the files of requirements/web.lock.
+WITH_SCRIPTS = ("jobs",)
 
 _INTRODUCTION = """\
 # Licences
@@ -82,6 +84,18 @@ def licences() -> tuple[dict[str, str], list[Bundled]]:
     return table["distributions"], [Bundled(**{**row, "files": tuple(row["files"])}) for row in table["bundled"]]
 
 
+def scripts() -> dict[str, str]:
+    """Return the licences of the scripts that browsers load, by npm package."""
+    found: dict[str, str] = tomllib.loads((HERE / "licences.toml").read_text(encoding="utf-8"))["scripts"]
+    return found
+
+
+def packages() -> dict[str, str]:
+    """Return name and version of every npm package in requirements/web.lock."""
+    table = tomllib.loads((REQUIREMENTS / "web.lock").read_text(encoding="utf-8"))
+    return {entry["name"]: entry["version"] for entry in table["package"]}
+
+
 def pins(*locks: str) -> dict[str, str]:
     """Return name and version of every requirement in lock files."""
     text = "\n".join((REQUIREMENTS / f"{lock}.txt").read_text(encoding="utf-8") for lock in locks)
@@ -127,6 +141,7 @@ def expression(image: str) -> str:
     for licence in [
         *(table[name] for name in names | vendors),
         *(row.licence for row in bundled if row.wheel in names),
+        *(scripts().values() if image in WITH_SCRIPTS else ()),
     ]:
         found.update(f"({part})" if " OR " in part else part for part in licence.split(" AND ") if part)
     return " AND ".join(sorted(found, key=lambda part: part.strip("(").lower()))
@@ -158,6 +173,8 @@ def page() -> str:
         "| --- | --- | --- | --- |",
     ]
     lines += [f"| {row.wheel} | {row.name} | {row.version} | {row.licence} |" for row in bundled if row.name]
+    lines += ["", "## Scripts that browsers load", "", "| npm package | licence |", "| --- | --- |"]
+    lines += [f"| {name} | {licence} |" for name, licence in sorted(scripts().items())]
     lines += [
         "", *_CRATES.splitlines(),
         "", "## Distributions", "", "| distribution | licence |", "| --- | --- |",

@@ -101,7 +101,7 @@ TOOLS: Final = {
                 "",
                 "Diagnose the installation and suggest fixes.",
                 "shared.doctor.settings:DoctorSettings",
-                "shared.doctor.commands:doctor",
+                "jobs.diagnosis:doctor",
             ),
         ),
     ),

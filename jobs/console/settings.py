@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from shared.settings.base import HOW_IT_RUNS, LIMITS, RECORDS, WHERE, Group, set
 from shared.settings.database import DatabaseSettings
 from shared.settings.step import LogLevel  # noqa: TC001 - pydantic resolves the annotations of fields
 from shared.settings.storage import StorageSettings
-from shared.storage.uris import Bucket, default_bucket
+from shared.storage.uris import Bucket, Place, default_bucket, normalise
 
 __all__ = ["AccessMode", "ConsoleSettings", "IssueSettings", "RevokeSettings", "RoleName", "TokensSettings"]
 
@@ -91,6 +92,13 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         group=WHERE,
         aliases=("TELECINE_GAMEDATA_MANIFEST_BUCKET",),
     )
+    reports: tuple[Place, ...] = setting(
+        (),
+        default_text="the folder reports below the state directory",
+        description="Show reports of runs that are stored in these buckets or folders.",
+        detail="In a cluster, the bucket of Argo's artifacts. Reports elsewhere are not opened.",
+        group=WHERE,
+    )
     access: AccessMode | None = setting(
         None,
         default_text="local outside a pod; required in a pod",
@@ -141,6 +149,11 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
     )
     log_level: LogLevel = setting("INFO", description="Log messages of at least this level.", group=RECORDS)
     log_file: str | None = setting(None, description="Also write log lines (JSON) to this file.", group=RECORDS)
+
+    @property
+    def report_places(self) -> tuple[str, ...]:
+        """Return the places in which reports may be opened; never empty, which would mean every place."""
+        return self.reports or (normalise(os.path.join(os.path.abspath(self.state_dir), "reports")),)  # noqa: PTH100, PTH118
 
     @property
     def mode(self) -> AccessMode:

@@ -6,6 +6,7 @@ import ctypes
 import platform
 import re
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from images.contents import (
     owner,
     page,
     pins,
+    scripts,
     vendored,
 )
 from tests.dbt_environment import DBT_SITE
@@ -46,6 +48,13 @@ def test_every_locked_dependency_has_a_licence_and_no_entry_is_left_over():
     assert LOCKED.keys() - TABLE.keys() == set()
     assert TABLE.keys() - LOCKED.keys() - vendors == set()
     assert [name for name, licence in TABLE.items() if not licence] == []
+
+
+def test_every_script_of_web_lock_has_its_licence_and_its_text():
+    packages = tomllib.loads((ROOT / "requirements" / "web.lock").read_text(encoding="utf-8"))["package"]
+    assert {package["name"]: package["licence"] for package in packages} == scripts()
+    for package in packages:
+        assert any(re.search(r"licen[cs]e", entry["member"], re.IGNORECASE) for entry in package["files"])
 
 
 def test_this_environment_contains_the_wheels_with_bundled_libraries():

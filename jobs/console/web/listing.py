@@ -45,7 +45,7 @@ COUNT_CAP: Final = 10_000
 # Values shown of one facet.
 _FACET_VALUES: Final = 12
 
-Kind = Literal["text", "code", "time", "number", "duration", "bytes", "status", "share", "flag", "list"]
+Kind = Literal["text", "code", "time", "number", "duration", "bytes", "status", "share", "flag", "list", "details"]
 
 
 def _bigint(text: str) -> int:

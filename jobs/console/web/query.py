@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 from urllib.parse import urlencode
 
@@ -19,12 +20,12 @@ from jobs.console.errors import BadQuery
 from shared.text import clean_text, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from fastapi import Request
     from pydantic.fields import FieldInfo
 
-__all__ = ["Chip", "ListQuery", "Part", "Text", "label_of", "parse", "query_of", "valid_values"]
+__all__ = ["Chip", "Input", "ListQuery", "Part", "Text", "label_of", "parse", "query_of", "valid_values"]
 
 _Q = TypeVar("_Q", bound="ListQuery")
 _MOST_CHARS = 200
@@ -57,8 +58,22 @@ class Chip:
     remove: str
 
 
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A field of a filter form: its name, label, value, the values to choose from, and its kind in HTML."""
+
+    name: str
+    label: str
+    value: str
+    choices: tuple[str, ...]
+    kind: Literal["search", "date", "number"]
+
+
 class ListQuery(BaseModel):
     """Base class of the parameters of a list.
+
+    A trailing underscore, which tells a field from a word of Python, is not part of its parameter: ``from_`` is
+    ``from``.
 
     Attributes:
         sort: name of an order of the list; subclasses declare the valid ones.
@@ -68,7 +83,7 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    # Parameters that do not filter, and get no chip.
+    # These are not filters, and get no chip.
     controls: ClassVar[frozenset[str]] = frozenset({"sort", "after", "limit", "view"})
 
     sort: str = ""
@@ -84,20 +99,41 @@ class ListQuery(BaseModel):
             path: path of the page.
             changes: parameters and their new values.
         """
-        values = self.model_dump(mode="json", exclude_defaults=True)
+        values = self._given()
         if "after" not in changes:
             values.pop("after", None)
-        values.update(changes)
+        values.update({name.rstrip("_"): value for name, value in changes.items()})
         kept = {name: value for name, value in values.items() if value not in (None, "")}
-        words = {
-            name: ("true" if value else "false") if isinstance(value, bool) else value for name, value in kept.items()
-        }
+        words = {name: _word(value) for name, value in kept.items()}
         return f"{path}?{urlencode(words)}" if words else path
 
     def filters(self) -> dict[str, Any]:
         """Return the active filters: parameters that are set, except those that only control the list."""
+        return {name: value for name, value in self._given().items() if name not in self.controls}
+
+    def _given(self) -> dict[str, Any]:
+        """Return the parameters that are set, by their names in the query string."""
         values = self.model_dump(mode="json", exclude_defaults=True)
-        return {name: value for name, value in values.items() if name not in self.controls}
+        return {name.rstrip("_"): value for name, value in values.items()}
+
+    def inputs(self, names: Sequence[str]) -> list[Input]:
+        """Return the fields of a form that edits some parameters, by their names in the query string."""
+        values = self._given()
+        fields = {name.rstrip("_"): (name, field) for name, field in type(self).model_fields.items()}
+        return [
+            Input(
+                name,
+                label_of(type(self), fields[name][0]),
+                _word(values.get(name, "")),
+                valid_values(fields[name][1]),
+                _kind(fields[name][1]),
+            )
+            for name in names
+        ]
+
+    def others(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the parameters that such a form keeps: all that are set, except its own and the cursor."""
+        return {name: _word(value) for name, value in self._given().items() if name not in {*names, "after"}}
 
     def chips(self, path: str) -> list[Chip]:
         """Return the active filters, each with the URL that removes it."""
@@ -107,13 +143,27 @@ class ListQuery(BaseModel):
         ]
 
 
+def _word(value: Any) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def _kind(field: FieldInfo) -> Literal["search", "date", "number"]:
+    types = {field.annotation, *get_args(field.annotation)}
+    return "date" if date in types else "number" if types & {int, float} else "search"
+
+
 def _shown(value: Any) -> str:
     return "yes" if value is True else "no" if value is False else str(value)
 
 
 def label_of(model: type[ListQuery], name: str) -> str:
     """Return the label of a parameter: its title, or its name in words."""
-    return model.model_fields[name].title or name.replace("_", " ")
+    return model.model_fields[_fields(model)[name]].title or name.replace("_", " ")
+
+
+def _fields(model: type[ListQuery]) -> dict[str, str]:
+    """Return the fields of a list by their names in the query string."""
+    return {name.rstrip("_"): name for name in model.model_fields}
 
 
 def valid_values(field: FieldInfo) -> tuple[str, ...]:
@@ -157,15 +207,16 @@ def parse(model: type[_Q], pairs: Sequence[tuple[str, str]]) -> _Q:
         raise BadQuery([f"the URL has {len(pairs):,} parameters; expected at most {_MOST_PAIRS}"])
     values: dict[str, str] = {}
     problems: list[str] = []
+    fields = _fields(model)
     for name, value in pairs:
-        if name not in model.model_fields:
-            problems.append(_unknown(model, name))
+        if name not in fields:
+            problems.append(_unknown(fields, name))
         elif value.strip() == "":
             continue
-        elif name in values:
+        elif fields[name] in values:
             problems.append(f"'{name}' is given twice; expected one value")
         else:
-            values[name] = value
+            values[fields[name]] = value
     try:
         parsed = model.model_validate(values)
     except ValidationError as error:
@@ -180,8 +231,8 @@ def parse(model: type[_Q], pairs: Sequence[tuple[str, str]]) -> _Q:
     raise BadQuery(problems[:_MOST_PROBLEMS])
 
 
-def _unknown(model: type[ListQuery], name: str) -> str:
-    known = sorted(model.model_fields)
+def _unknown(fields: Collection[str], name: str) -> str:
+    known = sorted(fields)
     shown = clean_text(one_line(name), 60)
     similar = difflib.get_close_matches(name[:60], known, n=1)
     hint = f"did you mean {similar[0]}?" if similar else f"expected one of {', '.join(known)}"
@@ -192,7 +243,7 @@ def _invalid(model: type[ListQuery], name: str, said: str, values: dict[str, str
     shown = clean_text(one_line(values.get(name, "")), 60)
     valid = valid_values(model.model_fields[name])
     expected = f"one of {', '.join(valid)}" if valid else _words(said)
-    return f"{name}='{shown}' is not valid; expected {expected}"
+    return f"{name.rstrip('_')}='{shown}' is not valid; expected {expected}"
 
 
 def _words(said: str) -> str:

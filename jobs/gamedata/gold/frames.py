@@ -24,6 +24,7 @@ __all__ = ["COLUMNS", "TABLE", "FrameRows"]
 TABLE: Final = "gold.gamedata_frames"
 _ARRAYS: Final = ("time_s", "stride_s", *FRAME_VALUES, "is_corrupt", "is_menu")
 COLUMNS: Final = ("s3_key", "frames", *_ARRAYS)
+_BOOLEANS: Final = ("f", "t", "NULL")
 
 
 class FrameRows:
@@ -50,8 +51,8 @@ class FrameRows:
             "time_s": time_s,
             "stride_s": strides,
             **values,
-            "is_corrupt": corrupt,
-            # Of a damaged frame nothing is known: 2.
+            "is_corrupt": corrupt.astype(np.uint8),
+            # Of a damaged frame nothing is known.
             "is_menu": np.where(corrupt, 2, is_menu).astype(np.uint8),
         }
         self._has_menu = np.array([method == "static" for method in results.menu_method.to_pylist()], np.bool_)
@@ -66,11 +67,14 @@ class FrameRows:
             yield key, digest.hexdigest()
 
     def rows(self, keys: Collection[str]) -> Iterator[dict[str, Any]]:
-        """Yield the rows of these sessions."""
+        """Yield the rows of these sessions; arrays are PostgreSQL's literals, ``{1.5,NULL}``.
+
+        psycopg takes ten times as long to write lists: 3 ms per session.
+        """
         for row, key in enumerate(self._keys):
             if key in keys:
-                arrays = {name: self._array(name, row) for name in _ARRAYS}
-                yield {"s3_key": key, "frames": len(arrays["time_s"] or ()), **arrays}
+                count = int(self._starts[row + 1] - self._starts[row])
+                yield {"s3_key": key, "frames": count, **{name: self._literal(name, row) for name in _ARRAYS}}
 
     def _part(self, name: str, row: int) -> npt.NDArray[Any] | None:
         if name == "is_menu" and not self._has_menu[row]:
@@ -81,15 +85,18 @@ class FrameRows:
             return None
         return self._values[name][begin:end]
 
-    def _array(self, name: str, row: int) -> list[Any] | None:
+    def _literal(self, name: str, row: int) -> str | None:
         part = self._part(name, row)
         if part is None:
             return None
-        if name == "is_corrupt":
-            return [bool(value) for value in part]
-        if name == "is_menu":
-            return [None if value > 1 else bool(value) for value in part]
-        return [value if value == value else None for value in part.tolist()]  # noqa: PLR0124 - NaN
+        values = part.tolist()
+        if part.dtype == np.float32:
+            text = ",".join(["%.9g"] * len(values)) % tuple(values)  # 9 digits restore every float32
+        elif part.dtype == np.float64:
+            text = ",".join(map(repr, values))
+        else:
+            text = ",".join(map(_BOOLEANS.__getitem__, values))
+        return f"{{{text.replace('nan', 'NULL')}}}"
 
 
 def _lists(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
@@ -97,7 +104,7 @@ def _lists(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[
     array = column.combine_chunks()
     lengths = np.array(array.value_lengths().fill_null(0))
     values = array.flatten().to_numpy(zero_copy_only=False)
-    if values.dtype.kind == "f":
+    if values.dtype.kind == "f" and not np.isfinite(values).all():  # else no copy: 100,000 sessions take 130 MB
         values = np.where(np.isfinite(values), values, values.dtype.type(np.nan))
     elif values.dtype.kind == "O":  # booleans with NULL, which only a hostile part has
         values = np.array([value is not False for value in values], np.bool_)

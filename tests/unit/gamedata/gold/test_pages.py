@@ -39,6 +39,18 @@ def results_of(store: MemoryStore, *rows: dict, prefix: str = "", **values):
     return read_results(store, manifest(*rows, **values), prefix=prefix)
 
 
+def frame_row(results, key: str = "a.tar") -> dict:
+    """The row of a session, with its literals of arrays as lists."""
+    (row,) = FrameRows(results).rows({key})
+    names = {"f": False, "t": True, "NULL": None}
+
+    def parsed(text: str) -> list:
+        words = text.removeprefix("{").removesuffix("}").split(",")
+        return [names[word] if word in names else float(word) for word in words]
+
+    return {name: parsed(value) if str(value).startswith("{") else value for name, value in row.items()}
+
+
 def drawn(store: MemoryStore, results, *, failed=None, limit: int = 100):
     return make_sprites(
         store, results, find_sprites(store, prefix=""), failed=failed or {}, limit=limit, progress=Progress()
@@ -51,7 +63,7 @@ def test_frames_are_the_values_of_the_part():
     values = {name: random.uniform(0, 1, 29).astype(np.float32) for name in FRAME_VALUES}
     row = parts.part_row("a.tar", **values) | {"frame_corrupt": [n % 5 == 0 for n in range(29)]}
     row["frame_stride_s"] = [3.0 if time <= 45 else 30.0 for time in row["frame_time_s"]]
-    (found,) = FrameRows(results_of(store, row)).rows({"a.tar"})
+    found = frame_row(results_of(store, row))
     assert set(found) == set(COLUMNS)
     assert found["frames"] == 29
     assert (found["time_s"], found["stride_s"]) == (row["frame_time_s"], row["frame_stride_s"])
@@ -64,7 +76,7 @@ def test_values_that_are_not_finite_are_null():
     row = parts.part_row(
         "a.tar", times=[3.0, 6.0, 9.0], static_share=[np.nan, np.inf, 0.5], luma_mean=[1.0, -np.inf, 3.0]
     )
-    (found,) = FrameRows(results_of(MemoryStore(), row)).rows({"a.tar"})
+    found = frame_row(results_of(MemoryStore(), row))
     assert found["static_share"] == [None, None, 0.5]
     assert found["luma_mean"] == [1.0, None, 3.0]
     assert found["stride_s"] is None  # the part is older than the column
@@ -75,9 +87,9 @@ def test_menu_frames_follow_the_rule_of_the_check_and_are_null_for_other_methods
         "a.tar", times=[3.0, 6.0, 9.0, 12.0], static_share=[0.6, 0.59, 0.9, 0.9], luma_mean=[20, 20, 14, 20]
     )
     row["frame_corrupt"] = [False, False, False, True]
-    (found,) = FrameRows(results_of(MemoryStore(), row)).rows({"a.tar"})
+    found = frame_row(results_of(MemoryStore(), row))
     assert found["is_menu"] == [True, False, False, None]
-    (found,) = FrameRows(results_of(MemoryStore(), row, method="model")).rows({"a.tar"})
+    found = frame_row(results_of(MemoryStore(), row, method="model"))
     assert found["is_menu"] is None
 
 

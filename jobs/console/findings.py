@@ -1,0 +1,59 @@
+"""Findings of `telecine doctor` about the console: how users get in, and its database role."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from jobs.console.settings import ConsoleSettings
+from shared.database import problems
+from shared.database.connection import is_embedded
+from shared.database.migrate import CONSOLE
+from shared.errors import TelecineError
+from shared.finding import Finding, of_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.doctor.settings import DoctorSettings
+
+__all__ = ["examine"]
+
+_AREA: Final = "console"
+_VARIABLES: Final = "TELECINE_CONSOLE_"
+
+
+def examine(settings: DoctorSettings) -> Iterator[Finding]:
+    """Yield findings about the console, if this machine configures one, or if the database has its role."""
+    is_configured = any(name.startswith(_VARIABLES) for name in os.environ)
+    if is_configured:
+        yield _access()
+    yield from _role(settings, is_configured=is_configured)
+
+
+def _access() -> Finding:
+    try:
+        settings = ConsoleSettings()
+        settings.check_access()
+    except TelecineError as error:
+        return of_error(_AREA, "access", error)
+    return Finding(_AREA, "access", "ok", f"{settings.mode}, at {settings.public_url or 'any host'}")
+
+
+def _role(settings: DoctorSettings, *, is_configured: bool) -> Iterator[Finding]:
+    try:
+        if is_embedded(settings):
+            return
+        found = problems.console_role(settings)
+    except TelecineError:
+        # The area of the database says so.
+        return
+    if found is None:
+        if is_configured:
+            fix = f"CREATE ROLE {CONSOLE} LOGIN PASSWORD '...', and run: telecine db upgrade"
+            yield Finding(_AREA, "role", "warn", f"the database has no role {CONSOLE}", fix)
+        return
+    for problem in found:
+        yield Finding(_AREA, "role", "fail", problem.what, problem.fix)
+    if not found:
+        yield Finding(_AREA, "role", "ok", f"{CONSOLE} reads all tables and writes the console's own")
