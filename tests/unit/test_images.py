@@ -64,7 +64,9 @@ def test_an_image_holds_no_more_than_its_steps_need(image: str, absent: set[str]
     assert pins(image).keys() & absent == set()
 
 
-@pytest.mark.parametrize(("image", "extras"), [("jobs", ("manifest", "cluster", "console")), ("ray", ("gamedata", "dashboard"))])
+@pytest.mark.parametrize(
+    ("image", "extras"), [("jobs", ("manifest", "cluster", "console")), ("ray", ("gamedata", "dashboard"))]
+)
 def test_a_lock_holds_what_the_project_asks_for(image: str, extras: tuple[str, ...]):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
