@@ -18,7 +18,7 @@ from docs.index import readers, users
 from images.contents import page as licences
 from jobs.cli import PIPELINES, TOOLS, commands
 from jobs.gamedata.checks.load import load_checks
-from jobs.gamedata.errors import CODES, COMMAND_CODES, CRASH_CODES
+from jobs.gamedata.errors import CODES, COMMAND_CODES, CRASH_CODES, SPRITE_CODES
 from jobs.gamedata.manifest.schema import COLUMNS, manifest_schema
 from jobs.gamedata.members.tar import CONTAINERS
 from jobs.screenalytics.errors import CODES as RUN_CODES
@@ -334,6 +334,10 @@ def gamedata() -> str:
     page = _filled("docs/gamedata.md", "errors", table_rows)
     ends = [f"| `{code}` | {text} |" for code, text in COMMAND_CODES.items()]
     page = _filled("docs/gamedata.md", "commands", "\n".join(["| code | meaning |", "| --- | --- |", *ends]), page)
+    reasons = [f"| `{code}` | {text} |" for code, text in SPRITE_CODES.items()]
+    page = _filled(
+        "docs/gamedata.md", "sprites", "\n".join(["| code | no sprite, because |", "| --- | --- |", *reasons]), page
+    )
     return _filled("docs/gamedata.md", "containers", containers, page)
 
 

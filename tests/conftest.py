@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "hermetic_environment",
     "logging_as_before",
+    "pytest_collection_modifyitems",
     "pytest_sessionfinish",
     "pytest_terminal_summary",
     "scheduling_as_before",
@@ -35,6 +37,18 @@ settings.load_profile("telecine")
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     write_summary(terminalreporter)
     write_skips(terminalreporter)
+
+
+# After pytest-randomly, which shuffles first.
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move the many small files to the end; the order is random otherwise.
+
+    A worker takes one file after the other. At the end, one that takes minutes would keep the other worker waiting:
+    without --no-loadscope-reorder, xdist puts files with one test last, the longest of all among them.
+    """
+    small = Path(__file__).parent / "unit"
+    items.sort(key=lambda item: item.path.is_relative_to(small))
 
 
 _PREFIXES = ("TELECINE_", "AWS_", "ARGO_", "KUBERNETES_", "PG")

@@ -34,7 +34,7 @@ from shared.settings import StepSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Database", "database", "empty_database", "postgres", "reachable_folder", "until"]
+__all__ = ["Database", "database", "empty_database", "made_database", "postgres", "reachable_folder", "until"]
 
 _numbers = itertools.count(1)
 
@@ -104,12 +104,20 @@ def postgres() -> Iterator[str]:
 def _database(server: str, template: str) -> Iterator[Database]:
     name = f"test_{next(_numbers)}"
     maintenance = Database("postgres", make_url(server).set(database="postgres").render_as_string(hide_password=False))
-    maintenance.rows(f"CREATE DATABASE {name} TEMPLATE {template}")
+    # A copy of the files takes 0.03 s of processor time; the default, through the log, takes 0.1 s.
+    maintenance.rows(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     try:
         yield Database(name, make_url(server).set(database=name).render_as_string(hide_password=False))
     finally:
         dispose()
         maintenance.rows(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def made_database(server: str) -> Iterator[Database]:
+    """A migrated database for longer than a test."""
+    with _database(server, "telecine") as made:
+        yield made
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ALLOWED = (
     ("ffprobe", "Debian's ffmpeg could not be installed"),
     ("ffmpeg is not installed", "likewise"),
+    ("Chromium is not installed", "Debian's chromium could not be installed"),
     ("cuda", "no GPU here"),
     ("shared/data/videos", "the folder of real videos is not part of the product"),
     ("no other postgres on this machine", "the fallback to a postgres of the machine needs one"),

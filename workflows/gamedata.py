@@ -233,7 +233,7 @@ def _publish() -> Container:
         pipeline=_NAME,
         stage="publish",
         title="Publish",
-        description="Writes the manifest to `gold.gamedata_sessions` in one transaction; skips unchanged rows.",
+        description="Writes the manifest and its frames to `gold.gamedata_*` at once, and makes missing sprites.",
         deadline_s=3600,
         size=MEDIUM,
         parameters=_PUBLISH,

@@ -42,7 +42,7 @@ STEPS: Final = (
     Step(
         "gamedata",
         "publish",
-        "Publish the manifest to PostgreSQL for BI (gold.gamedata_sessions).",
+        "Publish the manifest and its frames to PostgreSQL (gold.gamedata_*).",
         settings=f"{_SETTINGS}:PublishSettings",
         run="jobs.gamedata.steps.publish:run",
         stage=("publish", 7),

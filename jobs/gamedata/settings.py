@@ -276,7 +276,7 @@ class _Sprites(StepSettings):  # without a pipeline: forms have no field that th
 
 
 class PublishSettings(_Sprites, pipeline="gamedata"):
-    """Settings of `publish`, which writes the manifest (Parquet) to gold.gamedata_sessions in PostgreSQL."""
+    """Settings of `publish`, which writes the manifest (Parquet) and its frames to gold.gamedata_* in PostgreSQL."""
 
     manifest: str = setting("manifest.parquet", description="Publish the manifest at this path or URI.", group=WHERE)
     prefix: str = setting(

@@ -280,6 +280,13 @@ def test_links_of_the_list_keep_its_filters_and_lead_back_to_it(app):
     assert any(parse_qs(urlsplit(link).query).get("flag") == ["dark"] for link in links(text, "/sessions"))
 
 
+def test_a_name_of_spaces_is_seen(app):
+    names = re.findall(r'class="name">(.*?)</span>', page(app, limit=200).text)
+    assert "&#39; &#39;" in names
+    assert "slash at the end" in names
+    assert not [name for name in names if name != name.strip()]
+
+
 def test_previous_and_next_follow_the_order_and_the_filters(app):
     for query in ({"flag": "dark"}, {"flag": "dark", "sort": "menu"}):
         order = listed(app, **query)

@@ -81,6 +81,10 @@ def test_a_pool_works_survives_deaths_raises_and_cleans_up():
     before = children()
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with LocalRay(Runner, workers=2) as pool:
+        started = {word.rpartition("/")[2] for pid in children() - before for word in psutil.Process(pid).cmdline()}
+        assert "gcs_server" in started
+        # Ray's autoscaler, its API server and its log monitor.
+        assert not {"monitor.py", "dashboard.py", "log_monitor.py"} & started
         for number in range(8):
             pool.submit(number)
         outcomes = list(pool)

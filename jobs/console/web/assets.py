@@ -36,10 +36,10 @@ class Assets:
             for path in sorted(folder.rglob("*"))
             if path.is_file() and path.suffix in _TYPES
         }
-        # The look of reports: colours, tables, charts.
+        # One file, and so one request, with the look of reports: colours, tables, charts.
         from shared.report.style import STYLE
 
-        self._files["report.css"] = STYLE.encode()
+        self._files["console.css"] = STYLE.encode() + self._files["console.css"]
         self._digests = {name: hashlib.sha256(body).hexdigest()[:12] for name, body in self._files.items()}
 
     def has(self, name: str) -> bool:

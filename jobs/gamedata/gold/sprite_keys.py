@@ -55,7 +55,7 @@ class SpriteKey(NamedTuple):
 
     @property
     def is_valid(self) -> bool:
-        """Whether a store can hold it: S3 limits keys to 1,024 bytes."""
+        """True if a store can hold it: S3 limits keys to 1,024 bytes."""
         return len(self.text.encode("utf-8", "replace")) <= _KEY_MAX
 
     @classmethod

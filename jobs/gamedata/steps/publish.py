@@ -1,4 +1,4 @@
-"""The publish step: write the manifest to ``gold.gamedata_sessions`` for BI."""
+"""The publish step: write the manifest, frames and sprites for BI and the console."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import jsonschema_rs
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import ValidationError
 
 from shared.errors import DataError, Stopped
@@ -124,7 +124,7 @@ SCHEMA = {
     "required": ["eventTime", "producer", "schemaURL", "run", "job"],
     "additionalProperties": False,
 }
-VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
+VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA, validate_formats=True)
 
 
 def event(kind: Any = "COMPLETE", **values: Any) -> dict[str, Any]:
