@@ -21,6 +21,7 @@ from shared.errors import ObjectMissing
 from shared.report.format import label, number, size
 from shared.report.timeline import timeline
 from shared.storage import read_uri, stat_uri
+from shared.text import cut
 
 if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
@@ -108,7 +109,7 @@ def report(request: Request, run_id: str, stage: str) -> Response:
     row = next((each for each in stages if each.stage == stage), None)
     uri = None if row is None else report_uri(row, settings.report_places)
     if uri is None:
-        raise Refused(404, f"stage '{stage[:63]}' of this run has no report here", code="report_missing")
+        raise Refused(404, f"stage '{cut(stage, 63)}' of this run has no report here", code="report_missing")
     try:
         size = stat_uri(uri, settings).size
         body = read_uri(uri, settings) if size <= _REPORT_BYTES else b""
@@ -122,7 +123,7 @@ def report(request: Request, run_id: str, stage: str) -> Response:
 def _read(database: DatabaseSession, run_id: str) -> tuple[Any, list[Any]]:
     found = ledger.run(database, run_id)
     if found is None:
-        raise Refused(404, f"there is no run '{run_id[:128]}'; the list of runs is at /runs", code="run_missing")
+        raise Refused(404, f"there is no run '{cut(run_id, 128)}'; the list of runs is at /runs", code="run_missing")
     return found, ledger.stages(database, run_id)
 
 
@@ -149,5 +150,5 @@ def _figure(name: str, value: Any) -> tuple[str, str, str]:
     tone = "none" if not value else "bad" if name.rpartition(".")[2] in _BAD else ""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and name.rpartition(".")[2].startswith("bytes_"):
-        return label(name).replace("bytes ", ""), size(value), tone
+        return label(name).replace("bytes ", "data "), size(value), tone
     return label(name), number(value) if is_number else str(value), tone

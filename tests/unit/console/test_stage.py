@@ -1,4 +1,4 @@
-"""How the page of a run shows its stages."""
+"""Stages as the page of their run shows them."""
 
 from __future__ import annotations
 
