@@ -35,6 +35,7 @@ DATA = (
     "telecine/s.tar",
     "_manifests/x.txt",
     "_checks/1.json",
+    "_sprites/a.tar.0123456789abcdef-160x90-4-12.webp",
     "uploads/july.tsv",
     f"raw/ab/{'ab' * 32}",
     f"bucket/folder/raw/ab/{'ab' * 32}",

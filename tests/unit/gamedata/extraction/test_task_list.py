@@ -209,10 +209,10 @@ def test_files_of_the_source_that_are_not_read_are_counted_and_named(
     place: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = open_store(f"file://{place}/in")
-    # The last four are telecine's own: the results are in a folder of the source.
+    # The last five are telecine's own: the results are in a folder of the source.
     for name in (
         *("notes.txt", "x.tar.gz", "d/.hidden", "empty.txt"),
-        *("sample.json", "out/a.pt", "out/_stats/1.parquet", "out/_checks/x/1.parquet"),
+        *("sample.json", "out/a.pt", "out/_stats/1.parquet", "out/_checks/x/1.parquet", "out/_sprites/x.webp"),
     ):
         source.put(name, b"")
     settings = ExtractSettings(source_bucket=f"{place}/in", manifest_bucket=f"{place}/in/out", workers=1)
