@@ -11,8 +11,10 @@ NPM_REGISTRY ?= https://registry.npmjs.org
 PYTEST_WORKERS ?= 2
 # Output folder of the demo. A value without a slash would be the name of a bucket.
 DEMO ?= ./.telecine/demo
+# Port of `make demo-console`.
+CONSOLE_PORT ?= 8080
 
-.PHONY: help demo demo-screenalytics demo-viewership demo-trakt test e2e e2e-faults lint types format bench dbt-compile docs lock sbom images base-digest cluster-up cluster-down clean kind-up
+.PHONY: help demo demo-screenalytics demo-viewership demo-trakt demo-console test e2e e2e-faults lint types format bench dbt-compile docs lock sbom images base-digest cluster-up cluster-down clean kind-up
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -41,6 +43,12 @@ $(BIN)/python:
 .venv/.trakt: requirements/trakt.txt requirements/build.txt pyproject.toml | $(BIN)/python
 	@echo "==> locked requirements (requirements/trakt.txt)"
 	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt -r requirements/trakt.txt
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.console: requirements/console.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@echo "==> locked requirements (requirements/console.txt)"
+	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt -r requirements/console.txt
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -113,6 +121,24 @@ demo-viewership: .venv/.viewership  ## platform reports -> PostgreSQL: catalogue
 
 demo-trakt: .venv/.trakt .venv-dbt/.ready  ## a storm, an ingest killed and resumed -> models -> quadrants -> service levels (a minute)
 	@$(BIN)/python -m docs.demo_trakt $(DEMO)/trakt
+
+# The scripts for browsers are optional: without npm's registry, pages work by links and forms.
+demo-console: .venv/.runtime .venv/.console  ## runs of two pipelines -> PostgreSQL -> the console in a browser (two minutes, then until Ctrl-C)
+	@$(MAKE) --no-print-directory jobs/console/static/vendor/.ready \
+		|| echo "==> the scripts for browsers are missing; every page works without them"
+	@echo "==> gamedata: sample TARs, extraction, manifest, and the manifest's rows in PostgreSQL"
+	@$(BIN)/telecine gamedata sample --output $(DEMO)/console/game-data
+	@$(BIN)/telecine gamedata run --source-bucket $(DEMO)/console/game-data \
+		--manifest-bucket $(DEMO)/console/game-data-manifest --output-path $(DEMO)/console/manifest.parquet \
+		--report-dir $(DEMO)/console/report
+	@$(BIN)/telecine gamedata publish --manifest $(DEMO)/console/manifest.parquet \
+		--manifest-bucket $(DEMO)/console/game-data-manifest
+	@echo "==> screenalytics: sample runs, and one ingest of them"
+	@$(BIN)/telecine screenalytics sample --output $(DEMO)/console/screenalytics \
+		$(foreach kind,good two-casts empty status-alias more-artifacts failed,--include $(kind))
+	@$(BIN)/telecine screenalytics ingest --bucket $(DEMO)/console/screenalytics
+	@echo "==> open the address below in a browser; Ctrl-C ends the console"
+	@$(BIN)/telecine console --port $(CONSOLE_PORT) --manifest-bucket $(DEMO)/console/game-data-manifest
 
 test: .venv/.dev .venv-dbt/.ready jobs/console/static/vendor/.ready lint types  ## lint, types and all tests that need no cluster
 	@rm -f .coverage .coverage.*

@@ -101,7 +101,7 @@ TOOLS: Final = {
                 "",
                 "Diagnose the installation and suggest fixes.",
                 "shared.doctor.settings:DoctorSettings",
-                "shared.doctor.commands:doctor",
+                "jobs.diagnosis:doctor",
             ),
         ),
     ),
@@ -168,14 +168,16 @@ def run(argv: Sequence[str]) -> int:
 
 def _group(group: str, text: str, argv: Sequence[str]) -> int:
     known = {command.name: command for command in commands(group)}
-    only = known.get("")
-    if isinstance(only, Tool) and not _names_another(known, argv):
-        return execute_tool(only, argv)
+    only = known.pop("", None)
+    helps = argv[:1] in (["--help"], ["-h"], ["help"])
+    if isinstance(only, Tool) and (not known or not argv or helps or argv[0].startswith("-")):
+        code = execute_tool(only, ["--help"] if helps else argv)
+        return _also(group, known) if known and helps and code == EXIT_OK else code
     listing = _listing(f"telecine {group}", text, {name: command.help for name, command in known.items()})
     if not argv:
         write_error(listing)
         return EXIT_USAGE
-    if argv[0] in ("--help", "-h", "help"):
+    if helps:
         write_out(listing)
         return EXIT_OK
     words = 1 if argv[0] in known else 2
@@ -187,9 +189,11 @@ def _group(group: str, text: str, argv: Sequence[str]) -> int:
     return execute(command, argv[words:])
 
 
-def _names_another(known: dict[str, Step | Tool], argv: Sequence[str]) -> bool:
-    """Return whether the first word names a command of a group that is a command by itself, such as ``console``."""
-    return bool(argv) and any(name.split(" ")[0] == argv[0] for name in known if name)
+def _also(group: str, others: dict[str, Step | Tool]) -> int:
+    """Print the other commands of a group that is a command by itself, such as ``console``."""
+    helps = {name: command.help for name, command in others.items()}
+    write_out("\n" + _listing(f"telecine {group}", f"Other commands of telecine {group}.", helps))
+    return EXIT_OK
 
 
 def _without(program: str, known: dict[str, Step | Tool], argv: Sequence[str]) -> int:
@@ -228,5 +232,7 @@ def _unknown(program: str, word: str, valid: Sequence[str]) -> int:
     close = difflib.get_close_matches(word, list(dict.fromkeys(each.split()[0] for each in valid)), n=1)
     guess = f"; did you mean {close[0]}?" if close else ""
     kind = "flag" if word.startswith("-") else "command"
-    write_error(f"{program}: unknown {kind} '{one_line(word)}'{guess}\nExpected one of: {', '.join(valid)}")
+    # The word before a colon may be "token", and what follows it would be hidden as a secret.
+    about = f"{program}: unknown" if not program.endswith(" token") else f"`{program}` has an unknown"
+    write_error(f"{about} {kind} '{one_line(word)}'{guess}\nExpected one of: {', '.join(valid)}")
     return EXIT_USAGE

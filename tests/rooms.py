@@ -15,9 +15,10 @@ __all__ = ["OTHERS", "ROOMS", "ROOT", "about", "files", "summary"]
 ROOT = Path(__file__).parents[1]
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "jobs": ("cli", "closing", "console", "media", "gamedata", "screenalytics", "viewership", "trakt"),
+    "jobs": ("cli", "closing", "diagnosis", "console", "media", "gamedata", "screenalytics", "viewership", "trakt"),
     "jobs/gamedata": (
-        *("steps", "sample", "manifest", "checks", "extraction", "session", "pt", "parts", "frames", "members"),
+        *("steps", "sample", "gold", "manifest", "checks", "extraction", "session", "pt", "parts", "frames"),
+        *("members",),
         *("ranges", "compute", "revision", "commands", "settings", "errors", "model"),
     ),
     "jobs/screenalytics": (
@@ -34,7 +35,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("replayer", "contract", "commands", "settings", "datasets", "errors", "model"),
     ),
     "jobs/media": ("steps", "commands", "settings"),
-    "jobs/console": (*("steps", "app", "pages", "web", "access", "tables", "commands", "settings", "errors", "model"),),
+    "jobs/console": (
+        *("steps", "findings", "app", "pages", "web", "access", "tables", "commands", "settings", "errors", "model"),
+    ),
     "shared": (
         *("step", "notify", "lineage", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database"),
         *("samples", "storage", "settings", "finding", "failure", "verdict", "strict_json", "progress", "logs"),
@@ -69,11 +72,13 @@ OTHERS: dict[str, dict[str, str]] = {
         "telecine/templates/networkpolicies.yaml": "NetworkPolicies: egress per kind of pod, ingress of Ray.",
         "telecine/templates/quota.yaml": "ResourceQuota, LimitRange and PriorityClass.",
         "telecine/templates/migration.yaml": "The Job that migrates the database before all else; its Secret.",
+        "telecine/templates/console.yaml": "The web app: Deployment, Service, Ingress, account, PodMonitor.",
         "telecine/templates/observability.yaml": "The PrometheusRule and the Grafana boards, from `observability/`.",
         "telecine/templates/tests/smoke.yaml": "The pod of `helm test` and its Role: three TARs, then `smoke.py`.",
         "telecine/templates/NOTES.txt": "What `helm install` prints.",
         "telecine/smoke/smoke.py": "`helm test` after TARs are written: run doctor and `gamedata`, check, delete.",
         "telecine/observability/alerts.yaml": "Alert rules for Prometheus.",
+        "telecine/observability/boards/console.json": "The Grafana board of the console: requests, errors, seconds.",
         "telecine/observability/boards/runs.json": "The Grafana board of runs, steps and items.",
         "telecine/observability/boards/trakt.json": "The Grafana board of trakt: service levels, pages, 429 answers.",
         "telecine-dev/kind-up.sh": "`make kind-up`: a kind cluster with Argo Workflows and KubeRay.",

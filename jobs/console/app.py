@@ -9,9 +9,9 @@ import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-from jobs.console.access.guard import GuardedRoute, role_of
+from jobs.console.access.guard import check_routes
 from jobs.console.access.modes import Access
-from jobs.console.pages import home, login, operations, run, runs
+from jobs.console.pages import errors, home, login, operations, run, runs, search, session, sessions, sprites
 from jobs.console.tables.database import Database
 from jobs.console.web import problems
 from jobs.console.web.assets import Assets
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NAVIGATION", "create"]
 
-_PAGES: Final = (home, runs, run, login, operations)
+_PAGES: Final = (home, runs, errors, run, sessions, session, sprites, search, login, operations)
 
-NAVIGATION: Final = (("/", "Home"), ("/runs", "Runs"))
+NAVIGATION: Final = (("/", "Home"), ("/runs", "Runs"), ("/errors", "Failed items"), ("/sessions", "Sessions"))
 """The rail: path and label."""
 
 
@@ -54,11 +54,8 @@ def create(settings: ConsoleSettings) -> ASGIApp:
     state = Console(settings, database, Access(settings, database), assets, Metrics(), pages)
     app.state.console = state
     for page in _PAGES:
-        for route in page.router.routes:
-            if not isinstance(route, GuardedRoute):
-                raise TypeError(f"a route of {page.__name__} is not guarded; its router needs route_class=GuardedRoute")
-            role_of(route.endpoint)
         app.include_router(page.router)
+    check_routes(app.router)
     problems.install(app)
     # Pages contain no secret that a guess of their compressed size could find.
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=6)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import re
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -14,6 +16,7 @@ from shared.settings.base import HOW_IT_RUNS, LIMITS, RECORDS, WHERE, Group, set
 from shared.settings.database import DatabaseSettings
 from shared.settings.step import LogLevel  # noqa: TC001 - pydantic resolves the annotations of fields
 from shared.settings.storage import StorageSettings
+from shared.storage.uris import Bucket, Place, default_bucket, normalise
 
 __all__ = ["AccessMode", "ConsoleSettings", "IssueSettings", "RevokeSettings", "RoleName", "TokensSettings"]
 
@@ -25,20 +28,26 @@ _TOKEN: Final = Group("Token", 10)
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 # A name is shown, logged and typed again in `token revoke`.
 _NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$"
+# As browsers write hosts: a name in ASCII (punycode), or an IPv6 address.
+_HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]*:[0-9a-f:.]*")
+# Proxies and servers change underscores to dashes, or drop such headers: two spellings would name one header.
+_HEADER: Final = r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$"
 
 
 def _origin(value: str | None) -> str | None:
     if value is None:
         return None
-    parts = urlsplit(value)
     try:
+        parts = urlsplit(value)
         port = parts.port
     except ValueError as error:
         raise ValueError(f"{value!r} is not an origin; expected https://host or https://host:port") from error
-    extra = parts.path not in ("", "/") or parts.query or parts.fragment or parts.username or parts.password
-    if parts.scheme not in ("http", "https") or not parts.hostname or extra:
+    host = parts.hostname or ""
+    extra = parts.path not in ("", "/") or any(mark in value for mark in "?#@")
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host) or extra or port == 0:
         raise ValueError(f"{value!r} is not an origin; expected https://host or https://host:port")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if ":" in host:
+        host = f"[{host}]"
     default = {"http": 80, "https": 443}[parts.scheme]
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, default) else "")
 
@@ -46,9 +55,11 @@ def _origin(value: str | None) -> str | None:
 def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         try:
-            ipaddress.ip_network(value)
+            network = ipaddress.ip_network(value)
         except ValueError as error:
             raise ValueError(f"{value!r} is not a network; expected an address or a CIDR: 10.0.0.0/8") from error
+        if network.prefixlen == 0:
+            raise ValueError(f"{value!r} trusts every peer; expected the addresses or networks of the proxies")
     return values
 
 
@@ -73,6 +84,21 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         group=WHERE,
         aliases=("TELECINE_NOTIFY_LINK",),
     )
+    manifest_bucket: Bucket = setting(
+        default_factory=lambda: default_bucket("game-data-manifest"),
+        default_text="game-data-manifest",
+        description="Read the pictures of game sessions from this bucket or folder.",
+        detail="The manifest bucket of gamedata: a bucket name, s3://bucket, a folder or file:///folder.",
+        group=WHERE,
+        aliases=("TELECINE_GAMEDATA_MANIFEST_BUCKET",),
+    )
+    reports: tuple[Place, ...] = setting(
+        (),
+        default_text="the folder reports below the state directory",
+        description="Show reports of runs that are stored in these buckets or folders.",
+        detail="In a cluster, the bucket of Argo's artifacts. Reports elsewhere are not opened.",
+        group=WHERE,
+    )
     access: AccessMode | None = setting(
         None,
         default_text="local outside a pod; required in a pod",
@@ -86,13 +112,13 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
     trusted_proxies: Annotated[tuple[str, ...], AfterValidator(_networks)] = setting(
         (),
         description="Trust headers of proxies with these addresses or networks.",
-        detail="Headers of all other peers are ignored.",
+        detail="Headers of other peers are ignored. With access by token, X-Forwarded-For limits logins per client.",
         group=_ACCESS,
     )
-    user_header: str = setting(
+    user_header: Annotated[str, Field(pattern=_HEADER)] = setting(
         "X-Forwarded-User", description="Read the user's name from this header of the proxy.", group=_ACCESS
     )
-    groups_header: str = setting(
+    groups_header: Annotated[str, Field(pattern=_HEADER)] = setting(
         "X-Forwarded-Groups",
         description="Read the user's groups, comma-separated, from this header of the proxy.",
         group=_ACCESS,
@@ -125,6 +151,11 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
     log_file: str | None = setting(None, description="Also write log lines (JSON) to this file.", group=RECORDS)
 
     @property
+    def report_places(self) -> tuple[str, ...]:
+        """Return the places in which reports may be opened; never empty, which would mean every place."""
+        return self.reports or (normalise(os.path.join(os.path.abspath(self.state_dir), "reports")),)  # noqa: PTH100, PTH118
+
+    @property
     def mode(self) -> AccessMode:
         """Return how users are authenticated.
 
@@ -145,8 +176,8 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         """Reject a mode of access that would not protect anything.
 
         Raises:
-            ConfigurationError: ``local`` listens on more than loopback; ``proxy`` trusts no proxy; ``token`` has no
-                ``--public-url`` with TLS.
+            ConfigurationError: ``local`` listens on more than loopback, or is reached by another name; ``proxy`` trusts
+                no proxy, or reads one header twice; ``token`` has no ``--public-url`` with TLS.
         """
         mode = self.mode
         if mode == "local" and self.host not in _LOOPBACK:
@@ -155,13 +186,24 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
                 " --access",
                 code="access_local",
             )
+        if mode == "local" and urlsplit(self.public_url or "http://localhost").hostname not in _LOOPBACK:
+            raise ConfigurationError(
+                f"--access local gives every request the role {self.local_role}, but --public-url {self.public_url} is"
+                " another host; omit --public-url, or pass --access proxy or token",
+                code="access_local",
+            )
         if mode == "proxy" and not self.trusted_proxies:
             raise ConfigurationError(
                 "--access proxy needs --trusted-proxies: the addresses or networks of the proxies that set"
-                f" {self.user_header}",
+                f" {self.user_header}, such as --trusted-proxies 10.0.0.0/8",
                 code="access_proxy",
             )
-        if mode == "token" and not (self.public_url or "").startswith(("https://", *_local_origins())):
+        if mode == "proxy" and self.user_header.lower() == self.groups_header.lower():
+            raise ConfigurationError(
+                f"--user-header and --groups-header are both {self.user_header}; pass two headers of the proxy",
+                code="access_proxy",
+            )
+        if mode == "token" and not _is_secure(self.public_url):
             raise ConfigurationError(
                 "--access token needs TLS in front of the console, and --public-url with its origin, such as"
                 " https://console.example: browsers keep the session's cookie from plain HTTP",
@@ -169,9 +211,10 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
             )
 
 
-def _local_origins() -> tuple[str, ...]:
-    """Return the plain origins that browsers treat as secure."""
-    return ("http://localhost", "http://127.0.0.1", "http://[::1]")
+def _is_secure(origin: str | None) -> bool:
+    """Return whether browsers send a cookie with Secure to an origin: https, or plain HTTP to this machine."""
+    parts = urlsplit(origin or "")
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
 
 
 class TokensSettings(DatabaseSettings, pipeline="console"):

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from shared.errors import ItemError
 
-__all__ = ["CODES", "COMMAND_CODES", "CRASH_CODES", "NOTHING_EXTRACTED", "item_error"]
+__all__ = ["CODES", "COMMAND_CODES", "CRASH_CODES", "NOTHING_EXTRACTED", "SPRITE_CODES", "item_error"]
 
 NOTHING_EXTRACTED: Final = "nothing_extracted"
 
@@ -40,6 +40,15 @@ CODES: Final[dict[str, str]] = {
     "pt_invalid": "the .pt file cannot be read or its checksum is wrong",
     "pt_unrecorded": "the .pt file differs from the one recorded in its part",
     "check_failed": "a quality check raised an exception",
+}
+
+# Why a session has no sprite; the session itself is published.
+SPRITE_CODES: Final[dict[str, str]] = {
+    "sprite_no_frames": "no frame was sampled",
+    "sprite_pt_invalid": "the `.pt` file cannot be read, or does not have the frames of its part",
+    "sprite_needs_decoder": "the `.pt` file stores packets (`--frames packets`); `publish` decodes them only where "
+    "`telecine[gamedata]` is installed",
+    "sprite_failed": "the sprite cannot be drawn, or be stored under the session's key",
 }
 
 # Codes of errors that end a command, besides those of shared/errors.py.

@@ -265,7 +265,17 @@ class RunSettings(PlanSettings, pipeline="gamedata"):
     )
 
 
-class PublishSettings(StepSettings, pipeline="gamedata"):
+class _Sprites(StepSettings):  # without a pipeline: forms have no field that the operator sets
+    # 12 frames of each are read, 8 MB: 10,000 take about ten minutes, within the step's hour.
+    sprites: Annotated[int, Field(ge=0)] = setting(
+        10_000,
+        description="Make at most this many missing sprites; later runs make the rest.",
+        detail="A sprite is one picture of at most 20 kB per session, for the console; 0 makes none.",
+        group=LIMITS,
+    )
+
+
+class PublishSettings(_Sprites, pipeline="gamedata"):
     """Settings of `publish`, which writes the manifest (Parquet) to gold.gamedata_sessions in PostgreSQL."""
 
     manifest: str = setting("manifest.parquet", description="Publish the manifest at this path or URI.", group=WHERE)
@@ -273,6 +283,14 @@ class PublishSettings(StepSettings, pipeline="gamedata"):
         "",
         description="Replace only rows of sessions whose keys start with this prefix.",
         detail="Rows of such sessions that the manifest no longer contains are deleted; all other rows are kept.",
+        group=WHERE,
+    )
+    manifest_bucket: Bucket = setting(
+        default_factory=lambda: default_bucket("game-data-manifest"),
+        default_text="game-data-manifest",
+        description="Read statistics from this bucket or folder, and store sprites in it.",
+        detail="Without such a bucket, rows are published without frames, inputs and sprites.",
+        form="Bucket for .pt files and statistics: a name or s3://bucket.",
         group=WHERE,
     )
 

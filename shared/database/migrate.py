@@ -1,4 +1,4 @@
-"""Migrate the schema forward in one transaction; grant rights to the run-time role and `telecine_reader`."""
+"""Migrate the schema forward in one transaction; grant rights to the run-time role and to roles that only read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from shared.database._schema import GOLD, HEAD, SCHEMA, declared
+from shared.database._schema import GOLD, HEAD, SCHEMA, VERSION_TABLE, declared
 from shared.database._state import describe, reject_newer, require_environment, require_server, scalar, serves, version
 from shared.database.connection import database_command, engine, is_embedded, translated
 from shared.errors import ConfigurationError, DatabaseNotMigrated
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["HEAD", "READER", "RIGHTS", "Upgrade", "ready", "upgrade"]
+__all__ = ["CONSOLE", "HEAD", "READER", "RIGHTS", "Upgrade", "console_rights", "ready", "upgrade"]
 
 # The key of the advisory lock that an upgrade holds: the word "telecine" as a number.
 _LOCK: Final = int.from_bytes(b"telecine", "big", signed=True)
 RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 # Reads the published tables, if an operator has created this role.
 READER: Final = "telecine_reader"
+# Serves pages: reads all tables, and writes the schema of the same name only.
+CONSOLE: Final = "telecine_console"
+_CONSOLE_SCHEMA: Final = "console"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ def upgrade(settings: DatabaseSettings) -> Upgrade:
         )
         _grant(connection, settings)
         _grant_reader(connection)
+        _grant_console(connection)
     return Upgrade(found, HEAD, settings.database_environment)
 
 
@@ -95,6 +99,17 @@ def ready(settings: DatabaseSettings) -> Engine:
         )
     upgrade(settings)
     return known
+
+
+def console_rights() -> dict[str, tuple[str, ...]]:
+    """Return what the role ``telecine_console`` may do: table or view -> rights.
+
+    Tables of a producer in one of these schemas are not among them.
+    """
+    schema = declared()
+    read = (f"{SCHEMA}.environment", f"{SCHEMA}.{VERSION_TABLE}", *schema.tables, *schema.views)
+    own = {name for name in schema.tables if name.partition(".")[0] == _CONSOLE_SCHEMA}
+    return {name: RIGHTS if name in own else ("SELECT",) for name in read}
 
 
 def _migrate(connection: Connection) -> None:
@@ -141,3 +156,14 @@ def _grant_reader(connection: Connection) -> None:
     if scalar(connection, "SELECT count(*) FROM pg_roles WHERE rolname = :role", role=READER):
         connection.execute(text(f"GRANT USAGE ON SCHEMA {GOLD} TO {READER}"))
         connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {GOLD} TO {READER}"))
+
+
+def _grant_console(connection: Connection) -> None:
+    from sqlalchemy import text
+
+    if not scalar(connection, "SELECT count(*) FROM pg_roles WHERE rolname = :role", role=CONSOLE):
+        return
+    connection.execute(text(f"GRANT USAGE ON SCHEMA {', '.join(declared().schemas)} TO {CONSOLE}"))
+    for rights in (("SELECT",), RIGHTS):
+        names = [name for name, given in console_rights().items() if given == rights]
+        connection.execute(text(f"GRANT {', '.join(rights)} ON {', '.join(names)} TO {CONSOLE}"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from shared.database._schema import HEAD, SCHEMA, VERSION_TABLE, declared
 from shared.database._state import describe, require_environment, require_server, scalar, serves, version
 from shared.database.connection import database_command, engine, translated
-from shared.database.migrate import RIGHTS
+from shared.database.migrate import CONSOLE, RIGHTS, console_rights
 from shared.errors import ConfigurationError, DatabaseNotMigrated, WrongEnvironment
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["Problem", "check", "server_time", "whereabouts"]
+__all__ = ["Problem", "check", "console_role", "server_time", "whereabouts"]
 
 _IS_SCHEMA: Final = "SELECT to_regnamespace(:name) IS NOT NULL"
 
@@ -35,7 +35,9 @@ class Problem:
 
 
 def check(settings: DatabaseSettings) -> list[Problem]:
-    """Return what telecine's run-time role is missing in this database; empty if it is ready.
+    """Return what this connection's role is missing in this database; empty if it is ready.
+
+    The role ``telecine_console`` needs the rights of the console, every other role those of a run.
 
     Raises:
         ConfigurationError: the connection was refused.
@@ -59,7 +61,8 @@ def check(settings: DatabaseSettings) -> list[Problem]:
             return [*problems, Problem(f"role '{user}' cannot use schema '{SCHEMA}'", fix)]
         problems += _missing_tables(connection, upgrade_it)
         problems += _missing_rights(connection, user)
-        problems += _missing_functions(connection, user, upgrade_it)
+        if user != CONSOLE:
+            problems += _missing_functions(connection, user, upgrade_it)
         if not problems:
             try:
                 found = version(connection)
@@ -82,6 +85,42 @@ def whereabouts(settings: DatabaseSettings) -> str:
         name = scalar(connection, "SELECT current_database()")
     final = ", ".join(declared().final)
     return f"schema {HEAD}, environment {settings.database_environment}; database {name}, final rows in {final}"
+
+
+def console_role(settings: DatabaseSettings) -> list[Problem] | None:
+    """Return what the role ``telecine_console`` lacks, and what it may write beyond the console's tables.
+
+    Returns:
+        None if there is no such role.
+
+    Raises:
+        ConfigurationError: the connection was refused.
+        DatabaseUnreachable: no connection.
+    """
+    from sqlalchemy import text
+
+    problems: list[Problem] = []
+    with translated(settings), engine(settings).connect() as connection:
+        if not scalar(connection, "SELECT count(*) FROM pg_roles WHERE rolname = :role", role=CONSOLE):
+            return None
+        rows = connection.execute(
+            text(
+                "SELECT name, privilege, has_schema_privilege(:role, split_part(name, '.', 1), 'USAGE')"
+                " AND has_table_privilege(:role, name, privilege)"
+                " FROM unnest(CAST(:names AS text[])) AS name, unnest(CAST(:rights AS text[])) AS privilege"
+                " WHERE to_regclass(name) IS NOT NULL"
+            ),
+            {"role": CONSOLE, "names": list(console_rights()), "rights": list(RIGHTS)},
+        )
+        for name, right, has in rows:
+            wanted = right in console_rights()[name]
+            if wanted and not has:
+                fix = f"Run: {database_command(settings, 'db upgrade')}"
+                problems.append(Problem(f"role '{CONSOLE}' lacks {right} on {name}", fix))
+            elif has and not wanted:
+                fix = f"REVOKE {right} ON {name} FROM {CONSOLE}, or from PUBLIC or a role that it is a member of"
+                problems.append(Problem(f"role '{CONSOLE}' has {right} on {name}, which no page needs", fix))
+    return problems
 
 
 def server_time(settings: DatabaseSettings) -> datetime:
@@ -138,14 +177,18 @@ def _missing_rights(connection: Connection, user: str) -> list[Problem]:
     from sqlalchemy import text
 
     wanted = declared()
-    rights = [(table, right) for table in wanted.tables for right in RIGHTS]
-    rights += [(name, "SELECT") for name in (f"{SCHEMA}.environment", f"{SCHEMA}.{VERSION_TABLE}", *wanted.views)]
+    if user == CONSOLE:
+        rights = [(name, right) for name, given in console_rights().items() for right in given]
+    else:
+        rights = [(table, right) for table in wanted.tables for right in RIGHTS]
+        rights += [(name, "SELECT") for name in (f"{SCHEMA}.environment", f"{SCHEMA}.{VERSION_TABLE}", *wanted.views)]
     closed = [schema for schema in wanted.schemas if not _may_use(connection, schema)]
     problems = [
         Problem(f"role '{user}' cannot use schema '{schema}'", f'GRANT USAGE ON SCHEMA {schema} TO "{user}"')
         for schema in closed
     ]
-    if not scalar(connection, "SELECT has_database_privilege(current_database(), 'TEMPORARY')"):
+    temporary = "SELECT has_database_privilege(current_database(), 'TEMPORARY')"
+    if user != CONSOLE and not scalar(connection, temporary):
         fix = f'GRANT TEMPORARY ON DATABASE … TO "{user}"'
         problems.append(Problem(f"role '{user}' cannot create temporary tables, which publish needs", fix))
     for name, right in rights:

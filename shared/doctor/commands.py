@@ -10,19 +10,27 @@ from shared.finding import Finding, of_error
 from shared.text import as_json, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from shared.doctor.settings import DoctorSettings
 
 __all__ = ["doctor", "exit_code"]
 
 
-def doctor(settings: DoctorSettings) -> tuple[str, int]:
+def doctor(
+    settings: DoctorSettings, more: Callable[[DoctorSettings], Iterator[Finding]] | None = None
+) -> tuple[str, int]:
     """Examine the installation, and return the findings as text or JSON, with the exit code.
 
     Nothing is changed, except that an object is written to each write bucket and then deleted.
+
+    Args:
+        settings: what to examine.
+        more: yields findings about areas that only programs above this package know.
     """
     findings = list(_examine(settings))
+    if more is not None:
+        findings += more(settings)
     code = exit_code(findings)
     if settings.format == "json":
         return as_json({"exit_code": code, "lines": [_as_json(each) for each in findings]}, indent=2), code

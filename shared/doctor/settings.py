@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from shared.logs import in_pod
 from shared.settings.base import HOW_IT_RUNS, WHERE, setting
@@ -60,5 +62,12 @@ class DoctorSettings(StepSettings, pipeline="doctor"):
         default_text="in a pod",
         description="Check Kubernetes too, with the pod's account or the kubeconfig.",
         group=HOW_IT_RUNS,
+    )
+    console_url: Annotated[str | None, Field(pattern=r"^https?://[^@?#\s]+$")] = setting(
+        None,
+        default_text="none",
+        description="Check that the console at this URL is ready.",
+        detail="For example http://telecine-console.telecine in the cluster; its /readyz is requested.",
+        group=WHERE,
     )
     format: Literal["text", "json"] = setting("text", description="Print text or JSON.", group=HOW_IT_RUNS)

@@ -12,6 +12,7 @@ from shared.errors import EXIT_OK, EXIT_TRANSIENT, Stopped, TransientError
 from shared.ledger import store
 from shared.ledger.details import of_exception
 from shared.ledger.heartbeat import Heartbeat
+from shared.ledger.origin import KEY, origin
 from shared.ledger.run_id import check_run_id
 from shared.ledger.stage import FINISH_S, OPEN_S, STOPPED_S, StageRun, process_identity, retry
 from shared.progress import Progress
@@ -79,6 +80,8 @@ class Run:
             DatabaseUnreachable: no connection for 15 s.
         """
         values = clean_data(dict(self._settings.parameters() if parameters is None else parameters))
+        # Built of cleaned values; its command is longer than a parameter may be.
+        started = {**values, KEY: origin(self._settings, self.run_id)}
         pipeline = pipeline or self.pipeline
 
         def begin(connection: Connection) -> store.Opened:
@@ -89,7 +92,7 @@ class Run:
                 pipeline=pipeline,
                 stage=name,
                 order=order,
-                parameters=values,
+                parameters=started,
                 input_hash=input_hash,
                 **process_identity(),
             )

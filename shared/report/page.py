@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.report._shares import divided
-from shared.report._trend import drawn
-from shared.report.chart import chart, number
+from shared.report.chart import number
+from shared.report.charts import FILTERS, loader
 from shared.report.format import blocks, duration, label
 from shared.report.sections import Code, Figure, Figures, Histogram, Link, Shares, Table, Text, Trend
 from shared.report.style import STYLE
@@ -65,10 +65,10 @@ def _unexplained(report: Report) -> list[Failure]:
 
 @cache
 def _template() -> Template:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("shared.report", "."),
+        loader=loader(),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_finalize,
@@ -76,12 +76,11 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(
+        FILTERS,
         breakable=_breakable,
         cell=_cell,
-        chart=chart,
         data_uri=_data_uri,
         divided=divided,
-        drawn=drawn,
         duration=duration,
         is_wide=_is_wide,
         label=label,

@@ -20,7 +20,7 @@ __all__ = ["vacuum"]
 
 # Data that is never deleted, whatever its age and place: sessions, manifests, parts, programs, recordings, uploads.
 _DATA: Final = (".pt", ".parquet", ".tar", ".pt2", ".csv", ".xlsx")
-_DATA_FOLDERS: Final = frozenset({"_stats", "_manifests", "_checks", "uploads"})
+_DATA_FOLDERS: Final = frozenset({"_stats", "_manifests", "_checks", "_sprites", "uploads"})
 # Viewership keeps each raw file under its SHA-256, without a suffix: `verify` recomputes from them.
 _RAW: Final = re.compile(r"(?:^|/)raw/[0-9a-f]{2}/[0-9a-f]{64}$")
 

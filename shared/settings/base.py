@@ -249,6 +249,7 @@ class Settings(BaseSettings):
     pipelines: ClassVar[dict[str, str | None]] = {}
 
     _typed: dict[str, str | None] = PrivateAttr(default_factory=dict)
+    _program: str | None = PrivateAttr(default=None)
 
     def __init_subclass__(cls, *, pipeline: str | None = None, **kwargs: Any) -> None:
         """Accept the class keyword; :meth:`__pydantic_init_subclass__` uses it once the fields exist."""
@@ -308,9 +309,20 @@ class Settings(BaseSettings):
         """The fields that were set by flags, each with its value as typed; None for a secret."""
         return self._typed
 
-    def with_typed(self, values: Mapping[str, str]) -> Self:
-        """Remember the values of flags, for the commands in messages, and return the same settings."""
+    @property
+    def program(self) -> str | None:
+        """The command as typed, such as ``telecine gamedata extract``; None if code created the settings."""
+        return self._program
+
+    def with_typed(self, values: Mapping[str, str], program: str | None = None) -> Self:
+        """Remember the values of flags, for the commands in messages, and return the same settings.
+
+        Args:
+            values: name of the field -> value as typed.
+            program: the command as typed; None keeps it.
+        """
         fields = type(self).model_fields
+        self._program = program or self._program
         self._typed = {name: None if is_secret(fields[name]) else value for name, value in values.items()}
         return self
 

@@ -99,7 +99,7 @@ def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
     values: dict[str, Any] = {flag.name: _value(flag, typed[flag.name]) for flag in declared if flag.name in typed}
     as_text = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
     try:
-        return model(**values).with_typed(as_text)
+        return model(**values).with_typed(as_text, program)
     except ValidationError as error:
         raise UsageError(_explain(model, program, declared, values, error)) from error
 

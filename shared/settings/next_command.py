@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from shared.settings.base import HOW_IT_RUNS, RECORDS
+from shared.settings.base import HOW_IT_RUNS, RECORDS, active_variable
 from shared.settings.flags import flags
 from shared.text import one_line
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shared.settings.base import Settings
     from shared.settings.flags import Flag
 
-__all__ = ["next_command", "quoted"]
+__all__ = ["next_command", "quoted", "same_command"]
 
 # A dry run, a number of workers or a run id of one command does not apply to the next.
 _NOT_REPEATED: Final = (HOW_IT_RUNS, RECORDS)
@@ -45,6 +45,50 @@ def next_command(command: str, *words: str, model: type[Settings], settings: Set
         and not {flag.flag, flag.negative} & given
     ]
     return " ".join(["telecine", command, *shown, *repeated])
+
+
+def same_command(settings: Settings) -> str | None:
+    """Return the command that runs the same step again, with each value that differs from its default.
+
+    Values of variables become flags, because another shell does not have them; secrets are left out. Flags of logs,
+    the report's folder and the run's id are not repeated: it is another run.
+
+    Args:
+        settings: settings that were parsed from a command line.
+
+    Returns:
+        One line for bash or zsh; None if code created the settings.
+    """
+    if settings.program is None:
+        return None
+    model = type(settings)
+    words: list[str] = []
+    flagged: list[str] = []
+    for flag in flags(model):
+        field, value = model.model_fields[flag.name], getattr(settings, flag.name)
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        if flag.secret or flag.group == RECORDS or value in (None, default):
+            continue
+        if flag.argument:
+            words += [str(each) for each in value] if flag.repeated else [str(value)]
+        else:
+            flagged.append(_flag(flag, _text_of(flag, settings)))
+    if any(word.startswith("-") for word in words):
+        words.insert(0, "--")
+    return " ".join([settings.program, *flagged, *map(quoted, words)])
+
+
+def _text_of(flag: Flag, settings: Settings) -> str:
+    """Return a value as it was typed, or as its variable has it; a value of code as Python prints it."""
+    value = getattr(settings, flag.name)
+    if flag.is_switch:
+        return str(value)
+    if (typed := settings.typed.get(flag.name)) is not None:
+        return typed
+    variable = active_variable(type(settings), flag.name)
+    if variable is not None:
+        return variable[1]
+    return ",".join(map(str, value)) if flag.repeated else str(value)
 
 
 def _given(words: Sequence[str], valued: Collection[str]) -> tuple[set[str], list[str]]:

@@ -189,15 +189,13 @@ def _complete(report: Report, step: Step, settings: StepSettings, run_id: str, s
 
 
 def _write(report: Report, settings: StepSettings) -> dict[str, str]:
-    from shared.report.write import sweep, write
+    from shared.report.write import folder_of, sweep, write
 
-    folder = settings.report_dir
+    folder = folder_of(settings, report.run_id)
     if folder is None:
-        # A pod's root file system is read-only; the template sets a folder if the step has a report.
-        if logs.in_pod():
-            return {}
-        folder = os.path.join(settings.state_dir, "reports", report.run_id)  # noqa: PTH118 - state_dir may become a URI
-        sweep(os.path.dirname(folder))  # noqa: PTH120
+        return {}
+    if settings.report_dir is None:
+        sweep(os.path.dirname(folder))  # noqa: PTH120 - state_dir may become a URI
     return write(report, folder, settings)
 
 

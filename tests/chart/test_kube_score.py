@@ -28,6 +28,10 @@ EXCEPTIONS = {
             r"selector doesn't match any pods",
             r"telecine-(steps|ray|ray-head|launcher|notify|trakt|lineage)/.*NetworkPolicy",
         ): "KubeRay and Argo create the pods that they select",
+        (
+            r"Deployment does not have a host PodAntiAffinity",
+            r"telecine-console/.*",
+        ): "a topology spread constraint does that, and a cluster of one node can still run two replicas",
         (r"does not have a matching NetworkPolicy", r".*"): "optional: they need a CNI plugin that enforces them",
     },
     DEV: {

@@ -73,6 +73,12 @@ STEPS, RAY = steps(), ray_pods()
 JOB = find(render(values_of("values-prod")), "Job", "telecine-migration")
 MIGRATION = pod("migration", JOB["spec"]["template"]["metadata"]["labels"])
 SMOKE = pod("smoke", find(render(LEAST), "Pod", "telecine-smoke")["metadata"]["labels"])
+CONSOLE = pod(
+    "console",
+    find(render(values_of("values-prod")), "Deployment", "telecine-console")["spec"]["template"]["metadata"]["labels"],
+)
+INGRESS = pod("ingress", {"app.kubernetes.io/name": "ingress-nginx"}, "ingress-nginx")
+PROMETHEUS = pod("prometheus", {"app": "prometheus"}, "monitoring")
 LAUNCHER, HOOK, UPLOAD = STEPS["extract-on-cluster"], STEPS["close-run"], STEPS["upload"]
 OPERATOR = pod("operator", {"app.kubernetes.io/component": "kuberay-operator"}, "kuberay-operator")
 STRANGER = pod("stranger", {"app": "web"}, "elsewhere")
@@ -102,6 +108,11 @@ ALLOWED = {
     "slo of trakt sends mail": (STEPS["trakt-slo"], HOST, MAIL),
     "a model of trakt sends lineage": (STEPS["trakt-model"], HOST, LINEAGE),
     "migration writes to the database": (MIGRATION, NODE, DATABASE),
+    "ingress controller opens a page": (INGRESS, CONSOLE, 8080),
+    "Prometheus reads the console's metrics": (PROMETHEUS, CONSOLE, 8080),
+    "kubelet probes the console": (Endpoint("10.244.0.1", node=True), CONSOLE, 8080),
+    "console reads the database": (CONSOLE, NODE, DATABASE),
+    "console reads the store": (CONSOLE, NODE, S3),
     "smoke test submits": (SMOKE, NODE, API),
     "smoke test writes TARs": (SMOKE, NODE, S3),
     "smoke test counts rows": (SMOKE, NODE, DATABASE),
@@ -137,6 +148,15 @@ BLOCKED = {
     "ingest of trakt to the webhook": (STEPS["trakt-ingest"], HOST, WEBHOOK),
     "upload to Ray's head": (UPLOAD, RAY["head"], 8265),
     "step to the mail server": (STEPS["plan"], HOST, MAIL),
+    "stranger to the console": (STRANGER, CONSOLE, 8080),
+    "neighbour to the console": (NEIGHBOUR, CONSOLE, 8080),
+    "step to the console": (STEPS["plan"], CONSOLE, 8080),
+    "ingress controller to another port of the console": (INGRESS, CONSOLE, 8265),
+    "ingress controller to a step": (INGRESS, STEPS["plan"], 8080),
+    "console to the API server": (CONSOLE, NODE, API),
+    "console to the webhook": (CONSOLE, HOST, WEBHOOK),
+    "console to the internet": (CONSOLE, Endpoint("93.184.216.34"), 443),
+    "console to Ray's head": (CONSOLE, RAY["head"], 8265),
     "another address on an allowed port": (STEPS["plan"], HOST, S3),
 }
 
@@ -157,7 +177,7 @@ def test_every_step_reaches_the_api_server_the_store_and_the_database(policies, 
         assert blocked(policies, Connection(STEPS[name], NODE, port)) == []
 
 
-@pytest.mark.parametrize("source", [*STEPS.values(), *RAY.values(), MIGRATION, SMOKE], ids=str)
+@pytest.mark.parametrize("source", [*STEPS.values(), *RAY.values(), MIGRATION, SMOKE, CONSOLE], ids=str)
 def test_every_pod_resolves_names(policies, source):
     for protocol in ("UDP", "TCP"):
         assert blocked(policies, Connection(source, DNS, 53, protocol)) == []
@@ -200,6 +220,22 @@ def test_the_port_of_the_database_is_allowed(url, ports):
     values = {"database": {"existingSecret": "", "url": url}}
     assert ports_of(values)[2] == ports
     assert ports_of(values, "telecine-migration") == ports_of(values, "telecine-ray-head") == [ports]
+
+
+def test_the_port_of_the_consoles_database_is_allowed_for_the_console_only():
+    console = {"enabled": True, "access": "proxy", "trustedProxies": ["10.0.0.0/8"]}
+    values = {"console": {**console, "databaseUrl": "postgresql://c:p@pooler:6432/d"}}
+    assert ports_of(values, "telecine-console") == [[5432, 6432], [443]]
+    assert ports_of(values, "telecine-migration") == [[5432]]
+
+
+def test_pods_that_may_open_pages_are_named_by_value():
+    peers = {"namespaceLabels": {"team": "edge"}, "podLabels": {"app": "oauth2-proxy"}}
+    values = {"networkPolicies": {"enabled": True}, "console": {"allowedFrom": peers}}
+    prod = render(merged(values_of("values-prod"), values))
+    (rule,) = find(prod, "NetworkPolicy", "telecine-console")["spec"]["ingress"]
+    assert rule["from"][0]["namespaceSelector"]["matchLabels"]["team"] == "edge"
+    assert rule["from"][0]["podSelector"] == {"matchLabels": {"app": "oauth2-proxy"}}
 
 
 @pytest.mark.parametrize(

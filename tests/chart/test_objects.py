@@ -9,6 +9,8 @@ from functools import cache
 import pytest
 import yaml
 
+from jobs.console.settings import ConsoleSettings
+from jobs.console.web.metrics import Metrics
 from jobs.gamedata.settings import ManifestSettings
 from jobs.trakt.settings import IngestSettings, ModelSettings, PublishSettings
 from jobs.viewership.settings.formats import FormatsSettings
@@ -21,7 +23,9 @@ from tests.crds import crd, errors_of, module_dir_of
 from workflows import screenalytics, trakt, viewership
 from workflows.pipelines import PIPELINES
 
+CONSOLE = {"enabled": True, "access": "token", "publicUrl": "https://c.example.com", "existingSecret": "console"}
 ALL_ON = {
+    "console": {**CONSOLE, "ingress": {"enabled": True, "tlsSecret": "tls"}, "podMonitor": {"enabled": True}},
     "quota": {"enabled": True},
     "limitRange": {"enabled": True},
     "priorityClass": {"create": True, "name": "low"},
@@ -59,7 +63,7 @@ def test_every_object_fits_the_schemas_of_kubernetes(case):
         if each["apiVersion"].startswith("argoproj.io/"):
             folder = module_dir_of(ARGO) / "manifests" / "base" / "crds" / "full"
             found = errors_of(each, crd(folder / f"argoproj.io_{each['kind'].lower()}s.yaml", "v1alpha1"))
-        elif each["kind"] == "PrometheusRule":  # no module has its schema; the rules have their own tests
+        elif each["kind"] in ("PrometheusRule", "PodMonitor"):  # no module has their schemas; the rules have own tests
             continue
         else:
             found = problems(each)
@@ -88,6 +92,12 @@ def test_no_account_has_a_token_unless_a_pod_asks_for_it():
     assert accounts.keys() > given
     job = find(objects, "Job", "telecine-migration")
     assert job["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+    objects = render(merged(LEAST, {"console": CONSOLE}))
+    for each in (
+        find(objects, "ServiceAccount", "telecine-console"),
+        find(objects, "Deployment", "telecine-console")["spec"]["template"]["spec"],
+    ):
+        assert each["automountServiceAccountToken"] is False
 
 
 def test_argos_executor_finds_its_token_under_the_name_that_it_looks_for():
@@ -202,6 +212,129 @@ def test_the_values_of_trakt_are_variables_and_no_parameters(monkeypatch):
     assert {name for name in parameters if name.startswith("trakt")} == {
         f"trakt-{name}" for name in ("enabled", "bucket", "watch-list", "replies", "sweep-days")
     }
+
+
+def console_of(values):
+    objects = render(merged(LEAST, {"console": CONSOLE}, values))
+    return objects, find(objects, "Deployment", "telecine-console")["spec"]
+
+
+def test_without_being_enabled_the_console_leaves_nothing():
+    assert not [each for each in render(LEAST) if "console" in each["metadata"]["name"]]
+
+
+def test_the_consoles_variables_are_its_settings(monkeypatch):
+    _, spec = console_of(
+        {
+            "console": {
+                "access": "proxy",
+                "trustedProxies": ["10.0.12.0/24", "fd00::/8"],
+                "userHeader": "X-User",
+                "groupsHeader": "X-Groups",
+                "viewerGroups": ["a", "b c"],
+                "uploaderGroups": ["d"],
+                "reviewerGroups": ["e"],
+                "sessionHours": 3,
+                "drainSeconds": 7,
+                "manifestBucket": "frames",
+            },
+            "notify": {"link": "https://argo.example.com/{namespace}/{workflow}"},
+            "s3": {"endpointUrl": "http://s3:9000", "region": "r", "addressing": "path"},
+            "logLevel": "DEBUG",
+        }
+    )
+    (container,) = spec["template"]["spec"]["containers"]
+    given = {each["name"]: each["value"] for each in container["env"]}
+    assert set(given) - variables_of(ConsoleSettings) == {"HOME", "TELECINE_SECRETS_DIR"}
+    for name in given.keys() - {"TELECINE_SECRETS_DIR"}:
+        monkeypatch.setenv(name, given[name])
+    found = ConsoleSettings()
+    found.check_access()
+    assert (found.mode, found.public_url) == ("proxy", "https://c.example.com")
+    assert (found.trusted_proxies, found.user_header) == (("10.0.12.0/24", "fd00::/8"), "X-User")
+    assert found.groups_header == "X-Groups"
+    assert (found.viewer_groups, found.uploader_groups, found.reviewer_groups) == (("a", "b c"), ("d",), ("e",))
+    assert (found.session_hours, found.drain_s, found.log_level) == (3, 7, "DEBUG")
+    assert found.argo_link == "https://argo.example.com/{namespace}/{workflow}"
+    assert (found.host, found.port) == ("0.0.0.0", container["ports"][0]["containerPort"])
+    assert found.manifest_bucket == "s3://frames"
+    assert (found.s3_endpoint_url, found.s3_addressing) == ("http://s3:9000", "path")
+
+
+def test_the_charts_defaults_are_those_of_the_console(monkeypatch):
+    _, spec = console_of({})
+    own = ConsoleSettings()
+    for each in spec["template"]["spec"]["containers"][0]["env"]:
+        if each["name"] != "TELECINE_SECRETS_DIR":
+            monkeypatch.setenv(each["name"], each["value"])
+    found = ConsoleSettings()
+    changed = {name for name in ConsoleSettings.model_fields if getattr(found, name) != getattr(own, name)}
+    # On a laptop, buckets are folders unless S3 is configured.
+    assert changed - {"manifest_bucket"} == {"host", "access", "public_url", "state_dir"}
+    assert found.manifest_bucket.endswith("/game-data-manifest")
+
+
+def test_a_pod_of_the_console_lives_longer_than_it_drains():
+    _, spec = console_of({"console": {"drainSeconds": 60}})
+    pod = spec["template"]["spec"]
+    waits = int(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert pod["terminationGracePeriodSeconds"] >= waits + 60 + 5
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+def test_probes_of_the_console_restart_it_only_if_it_hangs():
+    """PostgreSQL away is no reason to restart: only readiness depends on it."""
+    _, spec = console_of({})
+    (container,) = spec["template"]["spec"]["containers"]
+    paths = {name: each["httpGet"]["path"] for name, each in container.items() if name.endswith("Probe")}
+    assert paths == {"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"}
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_replicas_of_the_console_have_a_disruption_budget_and_a_service(replicas):
+    objects, spec = console_of({"console": {"replicas": replicas}})
+    labels = spec["template"]["metadata"]["labels"].items()
+    assert spec["replicas"] == replicas
+    budgets = [each["spec"] for each in objects if each["kind"] == "PodDisruptionBudget"]
+    assert len(budgets) == (replicas > 1)
+    selectors = [spec["selector"]["matchLabels"], *(each["selector"]["matchLabels"] for each in budgets)]
+    selectors.append(find(objects, "Service", "telecine-console")["spec"]["selector"])
+    selectors += [
+        each["labelSelector"]["matchLabels"] for each in spec["template"]["spec"]["topologySpreadConstraints"]
+    ]
+    for selector in selectors:
+        assert selector.items() <= labels
+        assert selector["app.kubernetes.io/component"] == "console"
+        assert "app.kubernetes.io/version" not in selector, "a selector must survive an upgrade"
+
+
+@pytest.mark.parametrize(
+    ("values", "secrets"),
+    [
+        ({}, [{"name": "console"}, {"name": "telecine-s3", "optional": True}]),
+        (
+            {"console": {"existingSecret": "", "databaseUrl": "postgresql://c@h/d"}, "s3": {"existingSecret": "keys"}},
+            [{"name": "telecine-console"}, {"name": "keys", "optional": True}],
+        ),
+        ({"console": {"s3": {"existingSecret": "own"}}}, [{"name": "console"}, {"name": "own", "optional": True}]),
+    ],
+)
+def test_the_console_has_a_database_url_of_its_own(values, secrets):
+    objects, spec = console_of(values)
+    assert mounted(spec["template"]["spec"]) == secrets
+    made = [each for each in objects if each["metadata"]["name"] == "telecine-console" and each["kind"] == "Secret"]
+    assert [each["stringData"] for each in made] == [
+        {"TELECINE_DATABASE_URL": "postgresql://c@h/d"} for name in secrets if name["name"] == "telecine-console"
+    ]
+
+
+@pytest.mark.parametrize("url", ["https://c.example.com", "https://c.example.com:8443"])
+def test_the_ingress_of_the_console_has_the_host_of_its_public_url(url):
+    ingress = {"enabled": True, "className": "nginx", "tlsSecret": "tls"}
+    objects, _ = console_of({"console": {"publicUrl": url, "ingress": ingress}})
+    spec = find(objects, "Ingress", "telecine-console")["spec"]
+    assert spec["tls"] == [{"hosts": ["c.example.com"], "secretName": "tls"}]
+    assert (spec["ingressClassName"], [rule["host"] for rule in spec["rules"]]) == ("nginx", ["c.example.com"])
 
 
 def test_parameters_are_what_argo_reads():
@@ -360,6 +493,18 @@ def known_metrics():
         labels = {attributes[each] for each in re.findall(r"name:\s+(Attrib\w+)", block)}
         for suffix in ("", "_bucket", "_sum", "_count"):
             found[f"argo_workflows_{name}{suffix}"] = labels | {"le"}
+    return found | console_metrics()
+
+
+def console_metrics():
+    """Return name -> labels of the console's metrics, with the namespace that Prometheus adds."""
+    metrics = Metrics()
+    metrics.observe("GET", "/runs", 200, 0.1)
+    metrics.login("accepted")
+    found = {}
+    for family in metrics.registry.collect():
+        for sample in family.samples:
+            found.setdefault(sample.name, {"namespace"}).update(sample.labels)
     return found
 
 
@@ -401,7 +546,7 @@ def test_the_board_filters_by_all_pipelines():
 @pytest.mark.parametrize("expression", list(expressions()))
 def test_alerts_and_boards_ask_for_metrics_that_exist(expression):
     known = known_metrics()
-    used = re.findall(r"(argo_workflows_\w+)(?:\{([^}]*)\})?", expression)
+    used = re.findall(r"((?:argo_workflows|telecine_console)_\w+)(?:\{([^}]*)\})?", expression)
     assert used
     for name, selector in used:
         assert name in known, f"neither ours nor Argo's: {name}"

@@ -8,14 +8,15 @@ from collections import defaultdict
 import pytest
 
 from shared.rayjob.cluster import RIGHTS, list_rights
-from tests.chart.rendering import CHART, LEAST, render
+from tests.chart.rendering import CHART, LEAST, merged, render
 from tests.rights import executor_rights, launcher_rights, role_rights
 
 
 @pytest.fixture(scope="module")
 def granted():
     """Return the rights of each account."""
-    objects = render(LEAST)
+    console = {"enabled": True, "access": "proxy", "trustedProxies": ["10.0.0.0/8"], "existingSecret": "console"}
+    objects = render(merged(LEAST, {"console": console}))
     roles = {each["metadata"]["name"]: role_rights(each) for each in objects if each["kind"] == "Role"}
     accounts = {each["metadata"]["name"]: {} for each in objects if each["kind"] == "ServiceAccount"}
     for each in objects:
@@ -38,8 +39,8 @@ def test_the_launcher_may_do_what_its_client_does_and_what_argos_executor_does(g
     assert granted["telecine-launcher"] == called | executor_rights()
 
 
-def test_uploads_trakt_ray_pods_and_the_migration_may_do_nothing(granted):
-    none = {"telecine-upload", "telecine-trakt", "telecine-ray", "telecine-migration"}
+def test_uploads_trakt_ray_pods_the_migration_and_the_console_may_do_nothing(granted):
+    none = {"telecine-upload", "telecine-trakt", "telecine-ray", "telecine-migration", "telecine-console"}
     assert granted.keys() == {"telecine-step", "telecine-launcher", "telecine-test", *none}
     assert {name for name, rights in granted.items() if not rights} == none
 

@@ -102,6 +102,14 @@ def test_the_schema_is_closed_and_knows_every_default(chart):
         ({"trakt": {"users": {"salt": "short"}}}, "salt"),
         ({"lineage": {"url": "ftp://host"}}, "url"),
         ({"media": {"viewership": "yes"}}, "viewership"),
+        ({"console": {"access": "local"}}, "access"),
+        ({"console": {"acess": "token"}}, "acess"),
+        ({"console": {"replicas": 0}}, "replicas"),
+        ({"console": {"publicUrl": "https://c.example.com/console"}}, "publicUrl"),
+        *(({"console": {"userHeader": header}}, "userHeader") for header in ("X User", "X_User", "")),
+        ({"console": {"manifestBucket": "/data"}}, "manifestBucket"),
+        ({"console": {"reviewerGroups": ["a,b"]}}, "reviewerGroups"),
+        ({"console": {"allowedFrom": {"cidrs": []}}}, "cidrs"),
         ({"retention": {"days": "90"}}, "integer"),
     ],
     ids=lambda case: json.dumps(case) if isinstance(case, dict) else "",
@@ -128,9 +136,32 @@ def cidr(network):
     return {"networkPolicies": {"egress": {"s3": {"cidrs": [network]}}}}
 
 
+def console(**values):
+    least = {"enabled": True, "access": "token", "publicUrl": "https://c.example.com", "existingSecret": "c"}
+    return {"console": {**least, **values}}
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
+        (console(access=""), "console.access is not set; expected proxy"),
+        (console(existingSecret=""), "console.existingSecret is not set"),
+        (console(databaseUrl="postgresql://c@h/d"), "console.databaseUrl and console.existingSecret"),
+        (console(access="proxy"), "console.trustedProxies is empty"),
+        *(
+            (console(publicUrl=url), f"console.publicUrl '{url}' does not start with https://")
+            for url in ("", "http://c.example.com", "http://localhost.example.com", "http://127.0.0.1x")
+        ),
+        (console(access="proxy", trustedProxies=["10.0.0.1"]), "console.trustedProxies: '10.0.0.1' is not a network"),
+        (console(access="proxy", trustedProxies=["0.0.0.0/0"]), "console.trustedProxies: '0.0.0.0/0' trusts every pod"),
+        (
+            console(access="proxy", trustedProxies=["10.0.0.0/8"], userHeader="x", groupsHeader="X"),
+            "console.userHeader and console.groupsHeader are both 'x'",
+        ),
+        (
+            console(access="proxy", trustedProxies=["10.0.0.0/8"], publicUrl="", ingress={"enabled": True}),
+            "console.ingress.enabled is true without console.publicUrl",
+        ),
         *(({"images": {name: {"tag": "latest"}}}, f"images.{name}.tag 'latest'") for name in ("jobs", "ray", "rayGpu")),
         ({"s3": {"accessKeyId": "a"}}, "s3.accessKeyId is set without s3.secretAccessKey"),
         ({"s3": {"secretAccessKey": "a"}}, "s3.secretAccessKey is set without s3.accessKeyId"),
@@ -152,7 +183,7 @@ def cidr(network):
         ({"priorityClass": {"create": True}}, "without priorityClass.name"),
         *(
             ({"serviceAccounts": {role: {"create": False}}}, f"serviceAccounts.{role}.create is false without")
-            for role in ("step", "upload", "trakt", "launcher", "ray", "migration", "test")
+            for role in ("step", "upload", "trakt", "launcher", "ray", "migration", "test", "console")
         ),
         ({"ray": {"cpu": {"workers": 65}}}, "ray.cpu.workers 65 exceeds ray.cpu.maxWorkers 64"),
         ({"ray": {"gpu": {"workers": 2, "maxWorkers": 1}}}, "ray.gpu.workers 2 exceeds"),
@@ -255,6 +286,8 @@ def test_no_extra_variable_replaces_one_of_a_template(name):
         {"notify": {"existingSecret": "n", "smtp": MAIL | {"user": "u"}}},
         {"extraEnv": [{"name": "TELECINE_S3_CONNECTIONS", "value": "8"}]},
         {"podAnnotations": {"sidecar.istio.io/inject": "false"}},
+        *(console(publicUrl=url) for url in ("http://localhost:8080", "http://[::1]", "https://c.example.com:8443")),
+        console(access="proxy", publicUrl="", trustedProxies=["10.0.12.0/24", "fd00::/8"]),
         {"trakt": {"requestQuota": 100}},
         {"trakt": {"sourceSystem": "replay", "baseUrl": "http://replayer:8790", "requestQuota": 0}},
         {"trakt": {"sourceSystem": "replay", "baseUrl": "http://nottrakt.tv"}},
@@ -290,6 +323,16 @@ def test_the_notes_say_that_media_skips_viewership_unless_it_does_not():
     assert "--set media.viewership=true" in notes({})
     assert "crons.viewership-poll.suspend=false" in notes({})
     assert "skips viewership" not in notes({"media": {"viewership": True}})
+
+
+def test_the_notes_say_how_users_get_into_the_console():
+    assert "console" not in notes({})
+    said = notes(console())
+    assert "https://c.example.com" in said
+    assert "telecine console token issue NAME --role viewer" in said
+    said = notes(console(access="proxy", trustedProxies=["10.0.0.0/8"], userHeader="X-User"))
+    assert "token issue" not in said
+    assert "must set X-User and X-Forwarded-Groups" in said
 
 
 def test_the_notes_say_that_trakt_needs_a_key_and_is_left_out_of_media():
@@ -355,6 +398,12 @@ PLAIN = {
     "s3": {"accessKeyId": "hidden-3", "secretAccessKey": "hidden-4"},
     "artifacts": {"accessKeyId": "hidden-5", "secretAccessKey": "hidden-6"},
     "viewership": {"accessKeyId": "hidden-9", "secretAccessKey": "hidden-10"},
+    "console": {
+        "enabled": True,
+        "access": "proxy",
+        "trustedProxies": ["10.0.0.0/8"],
+        "databaseUrl": "postgresql://c:hidden-14@h/d",
+    },
     "trakt": {"clientId": "hidden-11", "tmdbToken": "hidden-13", "users": {"salt": "hidden-12-0123456"}},
     "notify": {
         "webhookUrl": "https://h/hidden-7",
@@ -366,6 +415,7 @@ EXISTING = {
     "s3": {"existingSecret": "x-s3"},
     "artifacts": {"existingSecret": "x-artifacts"},
     "viewership": {"existingSecret": "x-viewership"},
+    "console": {"existingSecret": "x-console", "databaseUrl": "", "s3": {"existingSecret": "x-console-s3"}},
     "trakt": {"existingSecret": "x-trakt", "users": {"existingSecret": "x-trakt-users"}},
     "notify": {"existingSecret": "x-notify"},
     "ray": {"auth": {"existingSecret": "x-ray-auth"}},
@@ -381,6 +431,7 @@ def test_secret_values_are_in_secrets_only():
         "telecine-s3": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
         "telecine-artifacts": {"accessKey", "secretKey"},
         "telecine-viewership": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
+        "telecine-console": {"TELECINE_DATABASE_URL"},
         "telecine-trakt": {"TRAKT_CLIENT_ID", "TMDB_READ_ACCESS_TOKEN"},
         "telecine-trakt-users": {"TELECINE_TRAKT_USER_SALT"},
         "telecine-notify": {"TELECINE_NOTIFY_WEBHOOK_URL", "TELECINE_NOTIFY_SMTP_PASSWORD"},
@@ -403,6 +454,8 @@ def test_existing_secrets_replace_all_values():
         "x-trakt",
         "x-trakt-users",
         "x-ray-auth",
+        "x-console",
+        "x-console-s3",
     ):
         assert name in text
     assert "telecine-s3" not in text

@@ -17,6 +17,11 @@ lend /etc/pip.conf
 wheels=$(realpath -m "${PIP_FIND_LINKS:-/nonexistent}")
 lend "$wheels" /wheels
 [ ! -d "$wheels" ] || lent+=(--build-arg PIP_FIND_LINKS=/wheels)
+# The Dockerfile's default, unless npm has a mirror configured here. Without npm there is nothing to ask.
+registry=${NPM_REGISTRY-$(npm config get registry 2>/dev/null || true)}
+if [ "$(basename "$(dirname "$dockerfile")")" = jobs ] && [ -n "${NPM_REGISTRY+set}$registry" ]; then
+    lent+=(--build-arg "NPM_REGISTRY=$registry")
+fi
 
 nice -n "$KNICE" buildah --root "$IMG_HOME/storage" --runroot "$IMG_HOME/run" --storage-driver overlay \
     bud --isolation chroot --layers -q -t "$REGISTRY/$name" --build-arg "BASE=$BASE_IMAGE" "${lent[@]}" "$@" -f "$dockerfile" "$context" >/dev/null

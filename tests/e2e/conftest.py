@@ -48,6 +48,8 @@ ORDER = (
     # Late: it measures seconds, on a node that does little else.
     "test_viewership",
     "test_trakt",
+    # Shows the runs of the tests before it.
+    "test_console",
     "test_metrics",
     "test_alerts",
     # Last: it looks at the connections of all runs.

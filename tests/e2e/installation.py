@@ -27,6 +27,7 @@ BUCKETS = ("game-data", "game-data-manifest", "screenalytics", "viewership", "tr
 # Contents of the images.
 _SOURCES = ("images", "jobs", "shared", "requirements", "pyproject.toml", "README.md", "LICENSE")
 CHART = ROOT / "charts" / "telecine"
+_CONSOLE_PASSWORD = "console-secret"
 
 
 def build_images(node: Node) -> str:
@@ -66,6 +67,7 @@ class Installation:
         self._values: dict[str, Any] = {
             "images": {name: {"tag": tag} for name in ("jobs", "ray", "rayGpu")},
             "database": {"url": self.database_url},
+            "console": {"databaseUrl": self.console_url},
             "viewership": dict(zip(("accessKeyId", "secretAccessKey"), node.upload_keys(), strict=True)),
         }
         self.set(overrides)
@@ -73,6 +75,11 @@ class Installation:
     @property
     def database_url(self) -> str:
         return f"{self.node.database_url}/{DATABASE}"
+
+    @property
+    def console_url(self) -> str:
+        """Return the URL with the console's role, which `clean` creates as docs/console.md says."""
+        return f"postgresql://telecine_console:{_CONSOLE_PASSWORD}@{self.node.ip}:5432/{DATABASE}"
 
     def set(self, overrides: dict[str, Any]) -> None:
         """Change values for the next install or upgrade."""
@@ -95,6 +102,10 @@ class Installation:
         self.node.make_upload_user("viewership")
         self.node.rows("postgres", f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
         self.node.rows("postgres", f"CREATE DATABASE {DATABASE}")
+        # Before the first migration, which grants its rights.
+        if not self.node.rows("postgres", "SELECT FROM pg_roles WHERE rolname = 'telecine_console'"):
+            self.node.rows("postgres", "CREATE ROLE telecine_console")
+        self.node.rows("postgres", f"ALTER ROLE telecine_console LOGIN PASSWORD '{_CONSOLE_PASSWORD}'")
 
     def _namespace_is_there(self) -> bool:
         try:

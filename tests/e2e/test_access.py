@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from tests.e2e.installation import Installation
     from tests.rights import Rights
 
-ACCOUNTS = ("telecine-step", "telecine-upload", "telecine-trakt", "telecine-launcher", "telecine-ray")
+ACCOUNTS = (
+    "telecine-step",
+    "telecine-upload",
+    "telecine-trakt",
+    "telecine-launcher",
+    "telecine-ray",
+    "telecine-console",
+)
 VERBS = ("create", "get", "list", "watch", "patch", "update", "delete", "deletecollection")
 RESOURCES = (
     *(("argoproj.io", each) for each in ("workflows", "workflowtaskresults", "workflowtemplates", "cronworkflows")),
@@ -30,7 +37,7 @@ RESOURCES = (
 
 def used_by(account: str) -> Rights:
     """Return the rights that the account's code uses."""
-    if account in ("telecine-upload", "telecine-trakt", "telecine-ray"):
+    if account in ("telecine-upload", "telecine-trakt", "telecine-ray", "telecine-console"):
         return {}
     return executor_rights() | (launcher_rights() if account == "telecine-launcher" else {})
 

@@ -80,6 +80,20 @@ def levels(**alerts: int) -> str:
     return "".join(f'{name}{{pipeline="trakt",alert="{alert}"}} {value}\n' for alert, value in found.items())
 
 
+def console(up: int = 1, ok: int = 0, failed: int = 0, fast: int = 0, slow: int = 0) -> str:
+    """Return the page of a console: requests by status, fast ones within 0.15 s, slow ones within 1 s."""
+    labels = 'namespace="telecine",route="/runs"'
+    statuses = {"200": ok, "500": failed}
+    buckets = {"0.15": fast, "0.6": fast, "1.0": fast + slow, "+Inf": fast + slow}
+    # Probes succeed at all times.
+    probes = 'telecine_console_requests_total{namespace="telecine",route="/readyz",status="200"} 100000\n'
+    return (
+        f'telecine_console_database_up{{namespace="telecine"}} {up}\n{probes}'
+        + "".join(f'telecine_console_requests_total{{{labels},status="{key}"}} {n}\n' for key, n in statuses.items())
+        + "".join(f'telecine_console_request_seconds_bucket{{{labels},le="{le}"}} {n}\n' for le, n in buckets.items())
+    )
+
+
 def errors(count: int) -> str:
     return f'argo_workflows_error_count{{cause="CronWorkflowSubmissionError"}} {count}\n'
 
@@ -119,6 +133,8 @@ BACKLOG, ERRORS = "TelecineControllerBacklog", "TelecineControllerErrors"
 UPLOADS, RATE = "TelecineUploadPollMissed", "TelecineMatchRateLow"
 REVIEW, WAITS = "TelecineReviewOld", "TelecineUploadWaits"
 DAILY, FRESHNESS = "TelecineTraktDailyMissed", "TelecineTraktFreshnessMissed"
+CONSOLE_DOWN, NO_DATABASE = "TelecineConsoleDown", "TelecineConsoleWithoutDatabase"
+CONSOLE_ERRORS, CONSOLE_SLOW = "TelecineConsoleErrors", "TelecineConsoleSlow"
 BREACH, BUDGET, NOT_READ = "TelecineTraktBreach", "TelecineTraktBudget", "TelecineTraktNotRead"
 
 
@@ -126,6 +142,15 @@ BREACH, BUDGET, NOT_READ = "TelecineTraktBreach", "TelecineTraktBudget", "Teleci
     ("history", "fires"),
     [
         case("calm", None, (2 * HOUR, "")),
+        case("console", None, (HOUR, console())),
+        case("console-gone", CONSOLE_DOWN, (2 * HOUR, console()), (HOUR, "")),
+        case("console-uninstalled-7-hours-ago", None, (8 * HOUR, console()), (7 * HOUR, "")),
+        case("console-without-database", NO_DATABASE, (HOUR, console(up=0))),
+        case("console-6-percent-failed", CONSOLE_ERRORS, (HOUR, console()), (5 * MINUTE, console(ok=94, failed=6))),
+        case("console-4-percent-failed", None, (HOUR, console()), (5 * MINUTE, console(ok=96, failed=4))),
+        case("console-without-requests", None, (HOUR, console(ok=94, failed=6))),
+        case("console-6-percent-slow", CONSOLE_SLOW, (HOUR, console()), (5 * MINUTE, console(fast=94, slow=6))),
+        case("console-4-percent-slow", None, (HOUR, console()), (5 * MINUTE, console(fast=96, slow=4))),
         case("failed-run-as-a-new-series", FAILED, (HOUR, ""), (MINUTE, runs(1))),
         case("failed-run-as-the-first-page", FAILED, (MINUTE, runs(1))),
         case("run-with-an-error-as-a-new-series", FAILED, (HOUR, ""), (MINUTE, runs(1, "Error"))),
@@ -240,4 +265,7 @@ def test_metrics_that_no_page_has_are_named(binary: Path) -> None:
         AWAY: [],
         BACKLOG: [],
         ERRORS: [],
+        **{key: ["telecine_console_database_up"] for key in (CONSOLE_DOWN, NO_DATABASE)},
+        CONSOLE_ERRORS: ["telecine_console_requests_total"],
+        CONSOLE_SLOW: ["telecine_console_request_seconds_bucket"],
     }

@@ -69,7 +69,10 @@ def test_a_clean_run(database: Database):
         *("success", 1, 0, "in", "out", "s3://b/m"),
         None,
     )
-    assert stage_row(database, "counts, parameters") == ({"items": 3, "bytes_read": 7}, {"workers": 2})
+    assert stage_row(database, "counts, parameters - '_origin'") == ({"items": 3, "bytes_read": 7}, {"workers": 2})
+    # Code started it: no command can run it again.
+    (started,) = stage_row(database, "parameters -> '_origin'")
+    assert (started["command"], started["changed"]) == (None, [])
     assert run_row(database, "run_id, pipeline, status, error_message") == (
         stage_run.run_id,
         *("gamedata", "success", None),

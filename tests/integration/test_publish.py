@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import event
 
 from jobs.gamedata.checks.load import load_built_in
-from jobs.gamedata.manifest.gold import TABLE
+from jobs.gamedata.gold.sessions import TABLE
 from jobs.gamedata.manifest.schema import manifest_schema
 from jobs.gamedata.settings import PublishSettings
 from jobs.gamedata.steps import publish

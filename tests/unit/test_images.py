@@ -64,7 +64,7 @@ def test_an_image_holds_no_more_than_its_steps_need(image: str, absent: set[str]
     assert pins(image).keys() & absent == set()
 
 
-@pytest.mark.parametrize(("image", "extras"), [("jobs", ("manifest", "cluster")), ("ray", ("gamedata", "dashboard"))])
+@pytest.mark.parametrize(("image", "extras"), [("jobs", ("manifest", "cluster", "console")), ("ray", ("gamedata", "dashboard"))])
 def test_a_lock_holds_what_the_project_asks_for(image: str, extras: tuple[str, ...]):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
@@ -119,6 +119,25 @@ def test_an_image_runs_as_one_uid_and_says_what_it_is(image: str):
         for label in ("version", "revision", "title", "licenses", "source"):
             assert f"org.opencontainers.image.{label}=" in text
         assert "TELECINE_IMAGE_VERSION=${VERSION} TELECINE_REVISION=${REVISION}" in text
+
+
+def test_scripts_for_browsers_are_in_the_wheel_of_the_code():
+    (web,) = [stage for stage in stages("jobs") if stage[0].endswith(" AS web")]
+    (code,) = [stage for stage in stages("jobs") if stage[0].endswith(" AS code")]
+    # They are fetched before our code is there, so that a commit does not fetch them again.
+    assert {line.split()[0] for line in web} == {"FROM", "ARG", "COPY", "RUN"}
+    copied = code.index("COPY --from=web /web /src/jobs/console/static/vendor")
+    assert code.index("COPY jobs /src/jobs") < copied
+    assert copied < next(number for number, line in enumerate(code) if " pip wheel " in line or "pip wheel" in line)
+    packaged = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    assert "static/**/*" in packaged["package-data"]["jobs.console"]
+
+
+def test_the_address_of_the_registry_is_a_default_of_make_and_of_the_image():
+    pattern = re.compile(r"NPM_REGISTRY ?\??= ?(https://\S+)")
+    (of_make,) = pattern.findall((ROOT / "Makefile").read_text(encoding="utf-8"))
+    (of_image,) = pattern.findall((ROOT / "images" / "jobs" / "Dockerfile").read_text(encoding="utf-8"))
+    assert of_make == of_image
 
 
 def test_the_context_is_what_an_image_needs():

@@ -48,6 +48,7 @@
 {{- end -}}
 
 {{- include "telecine.demandTrakt" . -}}
+{{- include "telecine.demandConsole" . -}}
 {{- if and .Values.priorityClass.create (not .Values.priorityClass.name) -}}
 {{- fail "priorityClass.create is true without priorityClass.name, so nothing would be created; expected a name; set it, or set create to false" -}}
 {{- end -}}
@@ -82,6 +83,34 @@
 {{- end -}}
 {{- if and (not $replay) (or (eq (int .requestQuota) 0) (gt (int .requestQuota) 500)) -}}
 {{- fail (printf "trakt.requestQuota %d is not a quota of the Trakt API; expected 1 to 500; set it, or sourceSystem replay for a replayer" (int .requestQuota)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "telecine.demandConsole" -}}
+{{- with .Values.console -}}
+{{- if and .databaseUrl .existingSecret -}}
+{{- fail "console.databaseUrl and console.existingSecret are both set; expected one; remove the other" -}}
+{{- end -}}
+{{- if .enabled -}}
+{{- if not .access -}}
+{{- fail "console.access is not set; expected proxy (a proxy logs users in) or token (users log in with tokens); set it, or set console.enabled to false" -}}
+{{- end -}}
+{{- if not (or .existingSecret .databaseUrl) -}}
+{{- fail "console.existingSecret is not set; expected a Secret with TELECINE_DATABASE_URL of the role telecine_console, or console.databaseUrl; set one" -}}
+{{- end -}}
+{{- if and (eq .access "proxy") (not .trustedProxies) -}}
+{{- fail "console.trustedProxies is empty with console.access proxy, so no user could log in; expected the networks of the proxies that set console.userHeader; set it" -}}
+{{- end -}}
+{{- if and (eq .access "proxy") (eq (lower .userHeader) (lower .groupsHeader)) -}}
+{{- fail (printf "console.userHeader and console.groupsHeader are both '%s'; expected two headers; set one" .userHeader) -}}
+{{- end -}}
+{{- if and (eq .access "token") (not (regexMatch "^(https://.+|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?)$" .publicUrl)) -}}
+{{- fail (printf "console.publicUrl '%s' does not start with https://; expected the origin behind TLS, because browsers keep the session's cookie from plain HTTP; set it, or use console.access proxy" .publicUrl) -}}
+{{- end -}}
+{{- if and .ingress.enabled (not .publicUrl) -}}
+{{- fail "console.ingress.enabled is true without console.publicUrl, so the Ingress has no host; expected https://console.example.com; set it" -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -127,6 +156,14 @@
 {{- if not (regexMatch $pattern .) -}}
 {{- fail (printf "networkPolicies.egress.%s.cidrs: '%s' is not a network; expected an IPv4 or IPv6 address with a prefix length, such as 10.0.0.0/8 or fd00::/8; correct it" $name .) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.console.trustedProxies -}}
+{{- if hasSuffix "/0" . -}}
+{{- fail (printf "console.trustedProxies: '%s' trusts every pod; expected the networks of the proxies; correct it" .) -}}
+{{- end -}}
+{{- if not (regexMatch $pattern .) -}}
+{{- fail (printf "console.trustedProxies: '%s' is not a network; expected an IPv4 or IPv6 address with a prefix length, such as 10.0.12.0/24 or fd00::/8; correct it" .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -33,7 +33,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
-{{/* Service account name: (list $ "step" | "upload" | "trakt" | "launcher" | "ray" | "migration" | "test"). */}}
+{{/* Service account name: (list $ "step" | "upload" | "trakt" | "launcher" | "ray" | "migration" | "test" | "console"). */}}
 {{- define "telecine.account" -}}
 {{- $root := index . 0 -}}
 {{- $role := index . 1 -}}

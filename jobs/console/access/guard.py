@@ -8,6 +8,7 @@ from urllib.parse import quote
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
+from starlette.routing import Router
 
 from jobs.console.access.origin import check_origin
 from jobs.console.errors import Refused
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from fastapi import Request, Response
 
-__all__ = ["GuardedRoute", "allow", "role_of"]
+__all__ = ["GuardedRoute", "allow", "check_routes", "role_of"]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -43,6 +44,27 @@ def role_of(endpoint: Callable[..., Any]) -> Role:
     if not isinstance(role, Role):
         raise TypeError(f"{endpoint.__module__}.{endpoint.__qualname__} declares no role; add @allow(Role.…)")
     return role
+
+
+def check_routes(router: Router) -> None:
+    """Check that every route declares its role, those of included routers too.
+
+    Args:
+        router: the app's router.
+
+    Raises:
+        TypeError: one declares none, or is not guarded: a mounted app, a WebSocket, a route of another class.
+    """
+    # FastAPI keeps the routes that are tried last in a list of their own.
+    for route in (*router.routes, *getattr(router, "_low_priority_routes", ())):
+        included = getattr(route, "original_router", None)
+        if isinstance(included, Router):
+            check_routes(included)
+        elif isinstance(route, GuardedRoute):
+            role_of(route.endpoint)
+        else:
+            where = getattr(route, "path", None) or type(route).__name__
+            raise TypeError(f"the route {where} is not guarded; its router needs route_class=GuardedRoute")
 
 
 class GuardedRoute(APIRoute):

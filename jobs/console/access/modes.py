@@ -11,6 +11,7 @@ from jobs.console.model import Principal, Role
 
 if TYPE_CHECKING:
     from fastapi import Request
+    from starlette.requests import HTTPConnection
 
     from jobs.console.settings import ConsoleSettings
     from jobs.console.tables.database import Database
@@ -45,30 +46,41 @@ class Access:
         return self._of_token(request)
 
     def _of_proxy(self, request: Request) -> Principal | None:
-        if not self._is_trusted(request):
+        if request.client is None or not self._is_trusted(request.client.host):
             return None
         names = request.headers.getlist(self.settings.user_header)
         # Two headers mean that one came from the client, and the proxy did not strip it.
-        if len(names) != 1 or not _is_name(names[0]):
+        name = _text(names[0]).strip() if len(names) == 1 else ""
+        if not _is_name(name):
             return None
         lists = request.headers.getlist(self.settings.groups_header)
         if len(lists) > 1:
             return None
-        groups = {group.strip() for group in ",".join(lists).split(",") if group.strip()}
+        groups = {group.strip() for group in _text(",".join(lists)).split(",") if group.strip()}
         role = self._role(groups)
-        return None if role is None else Principal(names[0].strip(), role, "proxy")
+        return None if role is None else Principal(name, role, "proxy")
 
-    def _is_trusted(self, request: Request) -> bool:
-        if request.client is None:
-            return False
-        try:
-            peer = ipaddress.ip_address(request.client.host)
-        except ValueError:
-            return False
-        # A socket for both families shows IPv4 peers as ::ffff:10.0.0.1.
-        if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
-            peer = peer.ipv4_mapped
-        return any(peer in network for network in self._proxies)
+    def peer(self, request: HTTPConnection) -> str:
+        """Return the address of the client, by which logins are limited.
+
+        Behind a trusted proxy, all clients have its address; with access by token, theirs is then the last one in
+        ``X-Forwarded-For`` that no trusted proxy has: a client can write only those before it.
+        """
+        host = request.client.host if request.client else ""
+        if self.mode != "token" or not self._is_trusted(host):
+            return host
+        hops = [hop.strip() for hop in ",".join(request.headers.getlist("x-forwarded-for")).split(",")]
+        for hop in reversed(hops):
+            address = _address(hop)
+            if address is None:
+                return host
+            if not self._is_trusted(hop):
+                return str(address)
+        return host
+
+    def _is_trusted(self, host: str) -> bool:
+        peer = _address(host)
+        return peer is not None and any(peer in network for network in self._proxies)
 
     def _role(self, groups: set[str]) -> Role | None:
         if groups & set(self.settings.reviewer_groups):
@@ -80,8 +92,12 @@ class Access:
         return None
 
     def _of_token(self, request: Request) -> Principal | None:
-        scheme, _, text = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and text.strip():
+        headers = request.headers.getlist("authorization")
+        scheme, _, text = (headers[0] if headers else "").partition(" ")
+        if len(headers) > 1 or scheme.lower() == "bearer":
+            # Never the cookie: a request with a bearer token needs no equal origin.
+            if len(headers) > 1 or not text.strip():
+                return None
             with self.database.write() as session:
                 found = tokens.find(session, text.strip())
             return None if found is None else found[1]
@@ -92,8 +108,27 @@ class Access:
             return sessions.find(session, cookie, self.settings.session_hours)
 
 
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    # A socket for both families shows IPv4 peers as ::ffff:10.0.0.1.
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _text(header: str) -> str:
+    """Return a header's text as UTF-8, which proxies send, and not as Latin-1, as which ASGI servers decode it."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
+
+
 def _is_name(text: str) -> bool:
-    return 0 < len(text.strip()) <= _MOST_CHARS and text.isprintable()
+    return 0 < len(text) <= _MOST_CHARS and text.isprintable()
 
 
 def _user() -> str:

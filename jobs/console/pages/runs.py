@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
@@ -10,21 +13,24 @@ from starlette.responses import HTMLResponse, Response
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
+from jobs.console.tables.days import DAYS, days
+from jobs.console.tables.errors import ERRORS_READ, runs_with_error
+from jobs.console.tables.ledger import RUN_STATUS, STATUSES, like, status_is
+from jobs.console.web.dates import between
 from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
 from jobs.console.web.twins import as_csv, as_json
-from shared.ledger.store import STALE_S
+from shared.report.days import strip
+
+if TYPE_CHECKING:
+    from shared.database.session import DatabaseSession
 
 __all__ = ["LISTING", "RunsQuery", "router"]
 
 router = APIRouter(route_class=GuardedRoute)
 
-# A run whose process is gone is interrupted, although nobody has stored that yet.
-_STATUS = (
-    "CASE WHEN r.status = 'running' AND r.heartbeat_at < clock_timestamp() - make_interval(secs => "
-    f"{STALE_S}) THEN 'interrupted' ELSE r.status END"
-)
+_STACK: Final = ("success", "skipped", "running", "pending", "partial", "cancelled", "interrupted", "failed")
 
 
 class RunsQuery(ListQuery):
@@ -34,18 +40,23 @@ class RunsQuery(ListQuery):
     status: (
         Literal["pending", "running", "success", "partial", "failed", "skipped", "cancelled", "interrupted"] | None
     ) = None
+    code: Annotated[Text | None, Field(title="error code")] = None
+    item: Annotated[Text | None, Field(title="failed item")] = None
+    from_: date | None = None
+    to: date | None = None
     q: Annotated[Text | None, Field(title="run id")] = None
     sort: Literal["", "newest", "oldest"] = ""
 
 
 def _conditions(query: RunsQuery) -> list[Condition]:
-    found: list[Condition] = []
+    found: list[Condition] = between("r.created_at", query.from_, query.to)
     if query.pipeline is not None:
         found.append(Condition("pipeline", "r.pipeline = :pipeline", {"pipeline": query.pipeline}))
     if query.status is not None:
-        found.append(Condition("status", f"{_STATUS} = :status", {"status": query.status}))
+        sql = status_is(query.status)
+        found.append(Condition("status", sql, {"status": query.status} if ":status" in sql else {}))
     if query.q is not None:
-        found.append(Condition("q", "starts_with(r.run_id, :q)", {"q": query.q}))
+        found.append(Condition("q", "r.run_id LIKE :q", {"q": like(query.q)}))
     return found
 
 
@@ -53,12 +64,12 @@ LISTING = Listing(
     path="/runs",
     title="Runs",
     select=(
-        f"r.run_id, r.pipeline, {_STATUS} AS status, r.created_at, r.started_at,"
-        " coalesce(r.finished_at, clock_timestamp()) - r.started_at AS took, r.error_stage, r.error_message"
+        f"r.run_id, r.pipeline, {RUN_STATUS} AS status, r.created_at, r.started_at,"
+        " coalesce(r.finished_at, r.heartbeat_at) - r.started_at AS took, r.error_stage, r.error_message"
     ),
     source="pipeline.runs r",
     columns=(
-        Column("run_id", "run", "code", href=lambda row: f"/runs/{row.run_id}", key=True),
+        Column("run_id", "run", "code", href=lambda row: f"/runs/{quote(row.run_id, safe='')}", key=True),
         Column("pipeline", "pipeline"),
         Column("status", "status", "status"),
         Column("created_at", "started", "time", sorts=("newest", "oldest")),
@@ -71,8 +82,24 @@ LISTING = Listing(
         Order("oldest", "oldest first", (Term("r.created_at", "timestamptz"), Term("r.run_id", "text"))),
     ),
     conditions=_conditions,
-    facets=(Facet("status", _STATUS), Facet("pipeline", "r.pipeline")),
+    facets=(Facet("status", RUN_STATUS), Facet("pipeline", "r.pipeline")),
 )
+
+# A facet counts the first 10,000 rows: they should be the newest, not those that an index begins with.
+_NEWEST: Final = (
+    "(SELECT run_id, pipeline, status, created_at, heartbeat_at FROM pipeline.runs ORDER BY created_at DESC) AS r"
+)
+
+
+def _narrowed(database: DatabaseSession, query: RunsQuery) -> tuple[Listing, bool]:
+    """Return the list of runs with a failed item, and whether older ones are left out; without such filters, all."""
+    if query.code is None and query.item is None:
+        return LISTING, False
+    runs, cut = runs_with_error(database, query.code, query.item)
+    name = "code" if query.code is not None else "item"
+    only = Condition(name, "r.run_id IN (SELECT unnest(CAST(:runs AS text[])))", {"runs": runs})
+    return replace(LISTING, conditions=lambda given: [*_conditions(given), only]), cut
+
 
 _Query = Annotated[RunsQuery, Depends(query_of(RunsQuery))]
 
@@ -82,9 +109,18 @@ _Query = Annotated[RunsQuery, Depends(query_of(RunsQuery))]
 def page(request: Request, query: _Query) -> HTMLResponse:
     """Show a page of runs."""
     with console(request).database.read() as database:
-        found = fetch(database, LISTING, query)
-        total = count(database, LISTING, query)
-        facets = [(each, facet(database, LISTING, each, query)) for each in LISTING.facets]
+        listing, cut = _narrowed(database, query)
+        # The strip shows the days among which `from` and `to` choose, and divides them by status.
+        kept = [each for each in listing.conditions(query) if each.name not in ("from", "to", "status")]
+        found = fetch(database, listing, query)
+        total = count(database, listing, query)
+        newest = replace(listing, source=_NEWEST)
+        facets = [(each, facet(database, newest, each, query)) for each in listing.facets]
+        per_day = days(
+            database,
+            " AND ".join(f"({each.sql})" for each in kept),
+            {name: value for each in kept for name, value in each.values.items()},
+        )
     return console(request).pages.render(
         request,
         "runs.html.j2",
@@ -93,7 +129,12 @@ def page(request: Request, query: _Query) -> HTMLResponse:
         rows=found.rows,
         after=found.after,
         total=total,
+        errors_read=ERRORS_READ if cut else None,
         facets=facets,
+        strip=strip(per_day, _STACK),
+        stack=_STACK,
+        days=DAYS,
+        statuses=STATUSES,
     )
 
 
@@ -101,11 +142,16 @@ def page(request: Request, query: _Query) -> HTMLResponse:
 @allow(Role.VIEWER)
 def page_json(request: Request, query: _Query) -> Response:
     """Return a page of runs as JSON."""
-    return as_json(console(request).database, LISTING, query)
+    return as_json(console(request).database, _listing(request, query), query)
 
 
 @router.get("/runs.csv")
 @allow(Role.VIEWER)
 def page_csv(request: Request, query: _Query) -> Response:
     """Return runs as CSV."""
-    return as_csv(console(request).database, LISTING, query)
+    return as_csv(console(request).database, _listing(request, query), query)
+
+
+def _listing(request: Request, query: RunsQuery) -> Listing:
+    with console(request).database.read() as database:
+        return _narrowed(database, query)[0]

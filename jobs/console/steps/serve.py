@@ -6,16 +6,18 @@ import asyncio
 import contextlib
 import signal
 import socket
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from jobs.console.app import create
 from shared.database.connection import is_embedded
 from shared.database.migrate import ready
 from shared.errors import UsageError
+from shared.step.guard import printing
 from shared.streams import write_out
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from jobs.console.settings import ConsoleSettings
 
 __all__ = ["serve"]
+
+# A browser sends the head of a request at once.
+HEAD_S: Final = 20.0
 
 
 class _Server(uvicorn.Server):
@@ -32,6 +37,39 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture nothing."""
         yield
+
+
+class _Connection(H11Protocol):
+    """A connection that is closed if the head of a request does not arrive in time.
+
+    uvicorn waits for the first request, and for the end of a head that has begun, for as long as the client likes; as
+    many such connections as ``limit_concurrency`` would keep everyone out.
+    """
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._forget()
+
+    def _watch(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._forget()
+        elif self._late is None:
+            self._late = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def _forget(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 def serve(settings: ConsoleSettings) -> str:
@@ -48,17 +86,19 @@ def serve(settings: ConsoleSettings) -> str:
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=1_024)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # ValueError: a name with NUL, or with a label that DNS does not have.
+        reason = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"--host {settings.host} --port {settings.port} cannot be listened on: {error.strerror or error}; "
+            f"--host {one_line(settings.host)} --port {settings.port} cannot be listened on: {reason}; "
             "expected an address of this machine and a free port; pass --port 0 to pick one"
         ) from error
     with listener:
         port = listener.getsockname()[1]
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        write_out(f"The console is at {settings.public_url or f'http://{host}:{port}'} (access: {settings.mode}).")
-        # A program that reads the address through a pipe waits for it.
-        sys.stdout.flush()
+        with printing():
+            # At once, also into a pipe or a pod's log; a closed one is no reason to serve nothing.
+            write_out(f"The console is at {settings.public_url or f'http://{host}:{port}'} (access: {settings.mode}).")
         asyncio.run(_run(app, listener, settings))
     return "The console stopped."
 
@@ -74,6 +114,9 @@ async def _run(app: Any, listener: socket.socket, settings: ConsoleSettings) -> 
         timeout_graceful_shutdown=settings.drain_s,
         timeout_keep_alive=20,
         limit_concurrency=256,
+        http=_Connection,
+        # Nothing here speaks it, whichever library is installed.
+        ws="none",
         h11_max_incomplete_event_size=32 * 1024,
     )
     server = _Server(config)

@@ -1,39 +1,83 @@
-"""Runs, their stages and failed items."""
+"""Runs, their stages and failed items: SQL of the ledger that uses its indexes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from shared.ledger.store import STALE_S
 
 if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
 
-__all__ = ["run", "stages"]
+__all__ = ["RUN_STATUS", "STATUSES", "like", "run", "runs_with_prefix", "stages", "status_is"]
 
-_STATUS = (
-    "CASE WHEN status = 'running' AND heartbeat_at < clock_timestamp() - make_interval(secs => "
-    f"{STALE_S}) THEN 'interrupted' ELSE status END AS status"
-)
+STATUSES: Final = ("pending", "running", "success", "partial", "failed", "skipped", "cancelled", "interrupted")
+
+# A run whose process is gone is interrupted, although nobody has stored that yet. now() instead of clock_timestamp():
+# only a stable function can be compared with an index.
+_STALE: Final = f"< now() - make_interval(secs => {STALE_S})"
+
+
+def _status(alias: str) -> str:
+    return (
+        f"CASE WHEN {alias}.status = 'running' AND {alias}.heartbeat_at {_STALE} THEN 'interrupted'"
+        f" ELSE {alias}.status END"
+    )
+
+
+RUN_STATUS: Final = _status("r")
+"""SQL for the status of ``pipeline.runs r`` as users see it."""
+
+
+def status_is(status: str) -> str:
+    """Return the condition that ``pipeline.runs r`` has a status, without the CASE, which no index can answer.
+
+    Args:
+        status: one of :data:`STATUSES`.
+    """
+    if status == "running":
+        return f"r.status = 'running' AND (r.heartbeat_at {_STALE}) IS NOT TRUE"
+    if status == "interrupted":
+        return f"r.status = 'interrupted' OR (r.status = 'running' AND r.heartbeat_at {_STALE})"
+    return "r.status = :status"
+
+
+def like(prefix: str) -> str:
+    """Return the pattern of LIKE that texts with a prefix match; an index of text_pattern_ops answers it."""
+    return prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+
+
+# The end of what runs is its last heartbeat: it changes every 10 s, not with every request.
+_TIMES: Final = "started_at, coalesce(finished_at, heartbeat_at) AS ended_at, finished_at, heartbeat_at"
 
 
 def run(database: DatabaseSession, run_id: str) -> Any | None:
     """Return a run, or None."""
     rows = database.rows(
-        f"SELECT run_id, pipeline, {_STATUS}, parameters, version, host, created_at, started_at, finished_at,"  # noqa: S608
-        " coalesce(finished_at, clock_timestamp()) - started_at AS took, error_stage, error_message"
-        " FROM pipeline.runs WHERE run_id = :run_id",
+        f"SELECT run_id, pipeline, {RUN_STATUS} AS status, parameters, version, host, created_at, {_TIMES},"  # noqa: S608
+        " error_stage, error_message FROM pipeline.runs r WHERE run_id = :run_id",
         run_id=run_id,
     )
     return rows[0] if rows else None
 
 
 def stages(database: DatabaseSession, run_id: str) -> list[Any]:
-    """Return the stages of a run, in order."""
+    """Return the stages of a run, in order, each with the number of its failed items, counted up to 10,001."""
     return database.rows(
-        f"SELECT stage, stage_order, pipeline, {_STATUS}, attempt, parameters, started_at, finished_at,"  # noqa: S608
-        " coalesce(finished_at, clock_timestamp()) - started_at AS took, counts, exit_code, manifest_key,"
-        " error_message, error_details FROM pipeline.run_stages WHERE run_id = :run_id"
-        " ORDER BY stage_order, started_at, stage",
+        f"SELECT stage, stage_order, pipeline, {_status('s')} AS status, attempt, parameters, version, host, {_TIMES},"  # noqa: S608
+        " counts, exit_code, input_hash, output_hash, manifest_key, error_message, error_details, rayjob_uid,"
+        " (SELECT count(*) FROM (SELECT FROM pipeline.item_errors e WHERE e.run_id = s.run_id AND e.stage = s.stage"
+        " LIMIT 10001) AS found) AS failed_items"
+        " FROM pipeline.run_stages s WHERE run_id = :run_id ORDER BY stage_order, started_at, stage",
         run_id=run_id,
+    )
+
+
+def runs_with_prefix(database: DatabaseSession, prefix: str, most: int) -> list[Any]:
+    """Return runs whose id is this or starts with it, newest first."""
+    return database.rows(
+        f"SELECT run_id, pipeline, {RUN_STATUS} AS status, created_at FROM pipeline.runs r"  # noqa: S608
+        " WHERE run_id LIKE :prefix ORDER BY created_at DESC, run_id DESC LIMIT :most",
+        prefix=like(prefix),
+        most=most,
     )

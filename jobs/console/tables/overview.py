@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from jobs.console.tables import gamedata
 from shared.ledger.store import STALE_S
 
 if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
 
 __all__ = ["Card", "cards"]
+
+_CAP: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,17 @@ def cards(database: DatabaseSession) -> list[Card]:
         """,
         stale=STALE_S,
     )
+    failed_sessions, flagged_sessions = gamedata.attention(database, _CAP)
     return [
         Card("Failed runs", row.failed, "/runs?status=failed", "in the last 24 hours", bad=True),
         Card("Partial runs", row.partial, "/runs?status=partial", "in the last 24 hours, with failed items", bad=True),
         Card("Running", row.running, "/runs?status=running", "with a heartbeat in the last minute", bad=False),
+        Card(
+            "Sessions with an error",
+            failed_sessions,
+            "/sessions?error=any&view=table",
+            "in the published manifest",
+            bad=True,
+        ),
+        Card("Flagged sessions", flagged_sessions, "/sessions?flag=any", "in the published manifest", bad=False),
     ]

@@ -1,8 +1,10 @@
-"""What every request passes: a check of its host, a limit on bodies, security headers, a log line and metrics."""
+"""The gate around all requests: checks of host, path and body, security headers, a log line and metrics."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -43,9 +45,48 @@ _HEADERS: Final = {
 }
 # Probes and Prometheus call a pod by its address.
 _ANY_HOST: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+# A host and its port, and nothing that a parser of URLs reads as a user, path or query.
+_HOST: Final = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_LOOPBACK: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 # Forms of this app are a few hundred bytes; routes that take more declare it.
 MOST_BODY_BYTES: Final = 64 * 1024
+# A cursor of the longest key is 10,000.
+_MOST_URL_BYTES: Final = 16 * 1024
+_MOST_HEADER_BYTES: Final = 32 * 1024
+# A body that pauses for longer holds a connection for nothing.
+BODY_PAUSE_S: Final = 20.0
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class _Answer:
+    """A ``send`` that adds our headers, and notes how far the answer is.
+
+    Attributes:
+        status: the HTTP status; None before the answer begins.
+        ended: True after the last byte.
+    """
+
+    def __init__(self, send: Send, request_id: str, *, is_head: bool) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._is_head = is_head
+        self.status: int | None = None
+        self.ended = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(raw=message["headers"])
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            headers["X-Request-Id"] = self._request_id
+            message["headers"] = headers.raw
+        else:
+            self.ended = not message.get("more_body", False)
+            if self._is_head:
+                message = {**message, "body": b""}
+        await self._send(message)
 
 
 class Gate:
@@ -55,35 +96,46 @@ class Gate:
         app: the app.
         state: the application's parts.
         bodies: path -> the most bytes that its body may have, if not 64 KiB.
+        body_pause_s: seconds to wait for the next part of a body.
     """
 
-    def __init__(self, app: FastAPI, state: Console, bodies: dict[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        state: Console,
+        bodies: dict[str, int] | None = None,
+        *,
+        body_pause_s: float = BODY_PAUSE_S,
+    ) -> None:
         self.app = app
         self.settings = settings = state.settings
+        self.access = state.access
         self.metrics = state.metrics
         self.bodies = bodies or {}
-        self._public = urlsplit(settings.public_url).netloc.lower() if settings.public_url else None
+        self._body_pause_s = body_pause_s
+        self._public: frozenset[str] = frozenset()
+        if settings.public_url is not None:
+            parts = urlsplit(settings.public_url)
+            # Browsers leave the default port out; some proxies write it.
+            also = () if parts.port else (parts.netloc + _DEFAULT_PORTS[parts.scheme],)
+            self._public = frozenset((parts.netloc, *also))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on if it may pass, and complete its answer."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        # The server keeps its own scope: for HEAD, it knows that no body follows.
+        scope = dict(scope)
+        is_head = scope["method"] == "HEAD"
+        if is_head:
+            scope["method"] = "GET"
+        if scope.get("client") is not None:
+            scope["client"] = (self.access.peer(Request(scope)), scope["client"][1])
         request_id = uuid4().hex[:12]
+        complete = _Answer(send, request_id, is_head=is_head)
         scope.setdefault("state", {})["request_id"] = request_id
         began = time.monotonic()
-        status: int | None = None
-
-        async def complete(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(raw=message["headers"])
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                headers["X-Request-Id"] = request_id
-                message["headers"] = headers.raw
-            await send(message)
 
         # An answer of the gate itself needs the app's templates.
         scope["app"] = self.app
@@ -95,41 +147,58 @@ class Gate:
                 await answer(request, error)(scope, receive, complete)
                 return
             await self.app(scope, self._bounded(request, receive), complete)
-        except Exception:
-            # Answered and logged with this request's id; an answer that has begun can only be cut off.
-            if status is None:
+        except Exception as error:
+            # Answered and logged with this request's id, unless the answer had begun: that one is cut off.
+            if complete.status is None:
                 raise
+            if not complete.ended:
+                _LOG.error(
+                    "the answer was cut off: %s",
+                    error,
+                    exc_info=error,
+                    extra={"request": request_id, "code": getattr(error, "code", "internal")},
+                )
         finally:
-            self._note(scope, status or 500, time.monotonic() - began, request_id)
+            self._note(scope, "HEAD" if is_head else scope["method"], complete.status or 500, time.monotonic() - began)
 
     def _check(self, request: Request) -> None:
-        if request.url.path not in _ANY_HOST:
-            self._check_host(request)
-        length = request.headers.get("content-length", "0")
+        path = request.scope["path"]
+        # PostgreSQL's text has no NUL; a path without a slash is another server's URL.
+        if not path.startswith("/") or "\0" in path or not request.scope["query_string"].isascii():
+            raise Refused(400, "the URL is not valid; expected a path of the console", code="bad_url")
+        self._check_host(request)
+        # The server's own limit holds only for what does not arrive at once.
+        if len(request.scope.get("raw_path") or b"") + len(request.scope["query_string"]) > _MOST_URL_BYTES:
+            raise Refused(414, f"the URL is longer than {_MOST_URL_BYTES:,} bytes", code="url_too_long")
+        if sum(len(name) + len(value) for name, value in request.scope["headers"]) > _MOST_HEADER_BYTES:
+            raise Refused(431, f"the headers are longer than {_MOST_HEADER_BYTES:,} bytes", code="headers_too_large")
+        lengths = request.headers.getlist("content-length")
+        if len(lengths) > 1 or (lengths and not re.fullmatch(r"[0-9]+", lengths[0])):
+            raise Refused(400, "Content-Length is not valid; expected one number of bytes", code="bad_length")
         most = self._most(request)
-        if not length.isdecimal() or int(length) > most:
+        # More digits than any size of a body has.
+        if lengths and (len(lengths[0]) > 18 or int(lengths[0]) > most):  # noqa: PLR2004
             raise Refused(
                 413,
-                f"the body says that it is {length[:20]} bytes long; expected at most {most:,}",
+                f"the body says that it is {lengths[0][:20]} bytes long; expected at most {most:,}",
                 code="body_too_large",
             )
 
     def _most(self, request: Request) -> int:
-        return self.bodies.get(request.url.path, MOST_BODY_BYTES)
+        return self.bodies.get(request.scope["path"], MOST_BODY_BYTES)
 
     def _check_host(self, request: Request) -> None:
         """Refuse other hosts: a page of another site could make its name resolve to this address (DNS rebinding)."""
         hosts = request.headers.getlist("host")
         host = hosts[0].lower() if len(hosts) == 1 else ""
-        if self._public is not None and host == self._public:
+        if request.scope["path"] in _ANY_HOST and (not hosts or _HOST.fullmatch(host)):
+            return
+        if host in self._public:
             return
         if self.settings.mode == "local":
-            try:
-                if urlsplit(f"//{host}").hostname in _LOOPBACK:
-                    return
-            except ValueError:
-                pass
-        elif self._public is None and host:
+            if _LOOPBACK.fullmatch(host):
+                return
+        elif not self._public and _HOST.fullmatch(host):
             return
         expected = self.settings.public_url or "localhost"
         raise Refused(400, f"the request is for another host; expected {expected} (--public-url)", code="host_unknown")
@@ -138,31 +207,43 @@ class Gate:
         """Return ``receive`` with a limit: a body may be longer than its header says, or have none."""
         most = self._most(request)
         taken = 0
+        ended = False
 
         async def bounded() -> MutableMapping[str, Any]:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, ended
+            if ended:
+                # The rest is news about the connection, which may take as long as the answer does.
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), self._body_pause_s)
+            except TimeoutError as error:
+                raise Refused(
+                    408, f"the body paused for {self._body_pause_s:g} s; send it again", code="body_too_slow"
+                ) from error
             taken += len(message.get("body", b""))
+            ended = not message.get("more_body", False)
             if taken > most:
                 raise Refused(413, f"the body is longer than {most:,} bytes", code="body_too_large")
             return message
 
         return bounded
 
-    def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+    def _note(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         # The route's template: a path may contain a key, and would make a series of its own.
         route = getattr(scope.get("route"), "path", "unknown")
-        self.metrics.observe(scope["method"], route, status, seconds)
-        principal = scope.get("state", {}).get("principal")
+        method = method if method in _METHODS else "other"
+        self.metrics.observe(method, route, status, seconds)
+        state = scope.get("state", {})
+        principal = state.get("principal")
         level = logging.DEBUG if route in _ANY_HOST or route.startswith("/static") else logging.INFO
         _LOG.log(
             level,
             "%s %s %d",
-            scope["method"],
+            method,
             route,
             status,
             extra={
-                "request": request_id,
+                "request": state["request_id"],
                 "ms": round(1000 * seconds, 1),
                 **({"user": principal.name} if principal is not None else {}),
             },

@@ -33,8 +33,11 @@ __all__ = [
     "Page",
     "Term",
     "count",
+    "cursor_after",
+    "cursor_of",
     "facet",
     "fetch",
+    "where_of",
 ]
 
 # Counting stops here: an exact count of a million rows takes longer than the page.
@@ -42,10 +45,19 @@ COUNT_CAP: Final = 10_000
 # Values shown of one facet.
 _FACET_VALUES: Final = 12
 
-Kind = Literal["text", "code", "time", "number", "duration", "bytes", "status", "share", "flag", "list"]
+Kind = Literal["text", "code", "time", "number", "duration", "bytes", "status", "share", "flag", "list", "details"]
+
+
+def _bigint(text: str) -> int:
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("it is not a bigint")
+    return number
+
+
 _TYPES: Final[dict[str, Callable[[str], Any]]] = {
     "text": str,
-    "bigint": int,
+    "bigint": _bigint,
     "double precision": float,
     "timestamptz": datetime.fromisoformat,
     "date": date.fromisoformat,
@@ -199,25 +211,42 @@ def fetch(database: DatabaseSession, listing: Listing, query: ListQuery, *, limi
         BadQuery: the cursor is of another order, or no cursor.
     """
     order = listing.order(query.sort)
-    conditions = list(listing.conditions(query))
-    if query.after is not None:
-        conditions.append(_behind(order, _decode(query.after, order)))
-    where, values = _where(conditions)
+    keys, where, by, values = _parts(listing, query, order)
     wanted = limit or query.limit
-    keys = ", ".join(f"({term.expression})::text AS key_{index}" for index, term in enumerate(order.terms))
-    by = ", ".join(f"{term.expression}{' DESC' if term.descending else ''}" for term in order.terms)
     rows = database.rows(
         f"SELECT {listing.select}, {keys} FROM {listing.source} {where} ORDER BY {by} LIMIT :rows_wanted",  # noqa: S608
         **values,
         rows_wanted=wanted + 1,
     )
     shown = rows[:wanted]
-    return Page(shown, _encode(order, shown[-1]) if len(rows) > wanted else None)
+    return Page(shown, cursor_of(order, shown[-1]) if len(rows) > wanted else None)
+
+
+def cursor_after(database: DatabaseSession, listing: Listing, query: ListQuery, number: int) -> str | None:
+    """Return the cursor behind the first ``number`` rows; None if there are no more rows than that.
+
+    Args:
+        database: an open transaction.
+        listing: the list.
+        query: filters, order and cursor.
+        number: rows before the cursor; the database reads them all.
+
+    Raises:
+        BadQuery: the cursor is of another order, or no cursor.
+    """
+    order = listing.order(query.sort)
+    keys, where, by, values = _parts(listing, query, order)
+    rows = database.rows(
+        f"SELECT {keys} FROM {listing.source} {where} ORDER BY {by} OFFSET :rows_before LIMIT 2",  # noqa: S608
+        **values,
+        rows_before=number - 1,
+    )
+    return cursor_of(order, rows[0]) if len(rows) > 1 else None
 
 
 def count(database: DatabaseSession, listing: Listing, query: ListQuery) -> Count:
     """Return the number of rows that match the filters, counted up to :data:`COUNT_CAP`."""
-    where, values = _where(listing.conditions(query))
+    where, values = where_of(listing.conditions(query))
     (row,) = database.rows(
         f"SELECT count(*) AS number FROM (SELECT FROM {listing.source} {where} LIMIT :rows_wanted) AS found",  # noqa: S608
         **values,
@@ -232,7 +261,7 @@ def facet(database: DatabaseSession, listing: Listing, chosen: Facet, query: Lis
     Counts are those of the first :data:`COUNT_CAP` rows that the database finds.
     """
     others = [each for each in listing.conditions(query) if each.name != chosen.name]
-    where, values = _where(others)
+    where, values = where_of(others)
     rows = database.rows(
         f"SELECT value::text AS value, count(*) AS number, sum(count(*)) OVER () AS total"  # noqa: S608
         f" FROM (SELECT {chosen.expression} AS value FROM {listing.source} {where} LIMIT :rows_wanted) AS found"
@@ -242,7 +271,7 @@ def facet(database: DatabaseSession, listing: Listing, chosen: Facet, query: Lis
         facet_values=_FACET_VALUES,
     )
     current = getattr(query, chosen.name)
-    now = {True: "true", False: "false"}.get(current, current) if isinstance(current, bool) else current
+    now = None if current is None else str(current).lower() if isinstance(current, bool) else str(current)
     return [
         FacetValue(
             row.value,
@@ -254,7 +283,19 @@ def facet(database: DatabaseSession, listing: Listing, chosen: Facet, query: Lis
     ]
 
 
-def _where(conditions: Sequence[Condition]) -> tuple[str, dict[str, Any]]:
+def _parts(listing: Listing, query: ListQuery, order: Order) -> tuple[str, str, str, dict[str, Any]]:
+    """Return the key columns, WHERE, ORDER BY and the values of a query that begins behind its cursor."""
+    conditions = list(listing.conditions(query))
+    if query.after is not None:
+        conditions.append(_behind(order, _decode(query.after, order)))
+    where, values = where_of(conditions)
+    keys = ", ".join(f"({term.expression})::text AS key_{index}" for index, term in enumerate(order.terms))
+    by = ", ".join(f"{term.expression}{' DESC' if term.descending else ''}" for term in order.terms)
+    return keys, where, by, values
+
+
+def where_of(conditions: Sequence[Condition]) -> tuple[str, dict[str, Any]]:
+    """Return a WHERE clause, empty without conditions, and its values."""
     values: dict[str, Any] = {}
     for each in conditions:
         values.update(each.values)
@@ -276,20 +317,28 @@ def _behind(order: Order, keys: list[Any]) -> Condition:
         equal = [f"{before.expression} = {named[place]}" for place, before in enumerate(order.terms[:index])]
         sign = "<" if term.descending else ">"
         parts.append(" AND ".join([*equal, f"{term.expression} {sign} {named[index]}"]))
-    return Condition("after", " OR ".join(f"({part})" for part in parts), values)
+    # An index answers the first comparison; of the alternatives alone it answers none.
+    first = order.terms[0]
+    bound = f"{first.expression} {'<=' if first.descending else '>='} {named[0]}"
+    return Condition("after", f"{bound} AND ({' OR '.join(f'({part})' for part in parts)})", values)
 
 
-def _encode(order: Order, row: Any) -> str:
+def cursor_of(order: Order, row: Any) -> str:
+    """Return the cursor after a row of :func:`fetch`."""
     keys = [order.name, *(getattr(row, f"key_{index}") for index in range(len(order.terms)))]
-    return base64.urlsafe_b64encode(json.dumps(keys).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(json.dumps(keys, ensure_ascii=False).encode()).decode().rstrip("=")
+
+
+def _is_text(key: Any) -> bool:
+    """Return whether PostgreSQL can store a value as text: without NUL and lone surrogates."""
+    return isinstance(key, str) and "\0" not in key and not any("\ud800" <= char <= "\udfff" for char in key)
 
 
 def _decode(text: str, order: Order) -> list[Any]:
     try:
         keys = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        known = isinstance(keys, list) and all(isinstance(key, str) and "\0" not in key for key in keys)
-        if known and keys[:1] == [order.name]:
+        if isinstance(keys, list) and all(map(_is_text, keys)) and keys[:1] == [order.name]:
             return [_TYPES[term.type](key) for term, key in zip(order.terms, keys[1:], strict=True)]
-    except (ValueError, binascii.Error, RecursionError):
+    except (ValueError, OverflowError, binascii.Error, RecursionError):
         pass
     raise BadQuery([f"after='{text[:20]}…' is not a cursor of this order; open the list again without 'after'"])

@@ -6,6 +6,7 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -21,12 +22,15 @@ __all__ = ["answer", "install"]
 
 _LOG: Final = logging.getLogger("telecine.console")
 _RETRY_S: Final = 5
+_SHOWN: Final = ("title", "status_code", "message", "problems", "code", "request_id")
 
 
 def install(app: FastAPI) -> None:
     """Answer all errors of an app."""
     app.add_exception_handler(TelecineError, _handle)
     app.add_exception_handler(HTTPException, _handle)
+    # FastAPI's own answer repeats the values, of which one may be a token.
+    app.add_exception_handler(RequestValidationError, _handle)
     # Starlette raises these again once they are answered; the gate drops them.
     app.add_exception_handler(Exception, _handle)
 
@@ -37,6 +41,7 @@ async def _handle(request: Request, error: Exception) -> Response:
 
 def answer(request: Request, error: Exception) -> Response:
     """Return the answer to an error, and log those that are ours or the installation's."""
+    error = _own(error)
     status, title, headers = _status(error)
     request_id = getattr(request.state, "request_id", "")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -53,6 +58,8 @@ def answer(request: Request, error: Exception) -> Response:
         "status_code": status,
         "message": _message(error),
         "problems": error.problems if isinstance(error, BadQuery) else (),
+        "page": request.scope["path"] if isinstance(error, BadQuery) else None,
+        "login": status == HTTPStatus.UNAUTHORIZED and console(request).access.mode == "token",
         "code": getattr(error, "code", None),
         "request_id": request_id,
     }
@@ -60,13 +67,25 @@ def answer(request: Request, error: Exception) -> Response:
     if _wants_page(request):
         response = console(request).pages.render(request, "problem.html.j2", status=status, **context)
     else:
-        response = JSONResponse({"error": {name: value for name, value in context.items() if value}}, status)
+        shown = {name: context[name] for name in _SHOWN if context[name]}
+        response = JSONResponse({"error": shown}, status)
     response.headers.update(headers)
     return response
 
 
+def _own(error: Exception) -> Exception:
+    """Return our error for one of FastAPI's."""
+    if isinstance(error, HTTPException) and isinstance(error.__cause__, Refused):
+        # FastAPI makes a 400 of every error while it reads a body.
+        return error.__cause__
+    if isinstance(error, RequestValidationError):
+        names = sorted({str(each["loc"][-1]) for each in error.errors() if len(each["loc"]) > 1})
+        return Refused(400, f"these values are not valid: {', '.join(names)}", code="bad_values")
+    return error
+
+
 def _wants_page(request: Request) -> bool:
-    path = request.url.path
+    path: str = request.scope["path"]
     return not path.endswith((".json", ".csv")) and "text/html" in request.headers.get("accept", "text/html")
 
 

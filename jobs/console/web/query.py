@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 from urllib.parse import urlencode
 
@@ -20,15 +19,20 @@ from jobs.console.errors import BadQuery
 from shared.text import clean_text, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from fastapi import Request
     from pydantic.fields import FieldInfo
 
-__all__ = ["Chip", "Input", "ListQuery", "Text", "label_of", "parse", "query_of", "valid_values"]
+__all__ = ["Chip", "ListQuery", "Part", "Text", "label_of", "parse", "query_of", "valid_values"]
 
 _Q = TypeVar("_Q", bound="ListQuery")
 _MOST_CHARS = 200
+# Pages have a dozen parameters; each unknown one costs a search for a similar name.
+_MOST_PAIRS = 64
+_MOST_PROBLEMS = 8
+# An S3 key of 1,024 bytes as JSON in base64 with each byte escaped is 8,192 characters.
+_MOST_CURSOR_CHARS = 10_000
 
 
 def _without_controls(value: str) -> str:
@@ -40,6 +44,9 @@ def _without_controls(value: str) -> str:
 Text = Annotated[str, StringConstraints(min_length=1, max_length=_MOST_CHARS), AfterValidator(_without_controls)]
 """Free text of a filter: up to 200 characters, without controls."""
 
+Part = Annotated[str, StringConstraints(min_length=3, max_length=_MOST_CHARS), AfterValidator(_without_controls)]
+"""Text that others contain: 3 to 200 characters, without controls."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chip:
@@ -50,19 +57,11 @@ class Chip:
     remove: str
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
-    """A field of a filter form: its name, label, value, the values to choose from, and its kind in HTML."""
-
-    name: str
-    label: str
-    value: str
-    choices: tuple[str, ...]
-    kind: Literal["search", "date", "number"]
-
-
 class ListQuery(BaseModel):
     """Base class of the parameters of a list.
+
+    A trailing underscore, which tells a field from a word of Python, is not part of its parameter: ``from_`` is
+    ``from``.
 
     Attributes:
         sort: name of an order of the list; subclasses declare the valid ones.
@@ -76,7 +75,7 @@ class ListQuery(BaseModel):
     controls: ClassVar[frozenset[str]] = frozenset({"sort", "after", "limit", "view"})
 
     sort: str = ""
-    after: Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[A-Za-z0-9_-]+$")] | None = None
+    after: Annotated[str, StringConstraints(max_length=_MOST_CURSOR_CHARS, pattern=r"^[A-Za-z0-9_-]+$")] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
     def url(self, path: str, **changes: Any) -> str:
@@ -88,37 +87,22 @@ class ListQuery(BaseModel):
             path: path of the page.
             changes: parameters and their new values.
         """
-        values = self.model_dump(mode="json", exclude_defaults=True)
+        values = self._given()
         if "after" not in changes:
             values.pop("after", None)
-        values.update(changes)
+        values.update({name.rstrip("_"): value for name, value in changes.items()})
         kept = {name: value for name, value in values.items() if value not in (None, "")}
         words = {name: _word(value) for name, value in kept.items()}
         return f"{path}?{urlencode(words)}" if words else path
 
     def filters(self) -> dict[str, Any]:
         """Return the active filters: parameters that are set, except those that only control the list."""
-        values = self.model_dump(mode="json", exclude_defaults=True)
-        return {name: value for name, value in values.items() if name not in self.controls}
+        return {name: value for name, value in self._given().items() if name not in self.controls}
 
-    def inputs(self, names: Sequence[str]) -> list[Input]:
-        """Return the fields of a form that edits some parameters."""
+    def _given(self) -> dict[str, Any]:
+        """Return the parameters that are set, by their names in the query string."""
         values = self.model_dump(mode="json", exclude_defaults=True)
-        return [
-            Input(
-                name,
-                label_of(type(self), name),
-                _word(values.get(name, "")),
-                valid_values(type(self).model_fields[name]),
-                _kind(type(self).model_fields[name]),
-            )
-            for name in names
-        ]
-
-    def others(self, names: Sequence[str]) -> dict[str, str]:
-        """Return the parameters that such a form keeps: all that are set, except its own and the cursor."""
-        values = self.model_dump(mode="json", exclude_defaults=True)
-        return {name: _word(value) for name, value in values.items() if name not in {*names, "after"}}
+        return {name.rstrip("_"): value for name, value in values.items()}
 
     def chips(self, path: str) -> list[Chip]:
         """Return the active filters, each with the URL that removes it."""
@@ -132,18 +116,18 @@ def _word(value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
-def _kind(field: FieldInfo) -> Literal["search", "date", "number"]:
-    types = {field.annotation, *get_args(field.annotation)}
-    return "date" if date in types else "number" if types & {int, float} else "search"
-
-
 def _shown(value: Any) -> str:
     return "yes" if value is True else "no" if value is False else str(value)
 
 
 def label_of(model: type[ListQuery], name: str) -> str:
     """Return the label of a parameter: its title, or its name in words."""
-    return model.model_fields[name].title or name.replace("_", " ")
+    return model.model_fields[_fields(model)[name]].title or name.replace("_", " ")
+
+
+def _fields(model: type[ListQuery]) -> dict[str, str]:
+    """Return the fields of a list by their names in the query string."""
+    return {name.rstrip("_"): name for name in model.model_fields}
 
 
 def valid_values(field: FieldInfo) -> tuple[str, ...]:
@@ -183,32 +167,38 @@ def parse(model: type[_Q], pairs: Sequence[tuple[str, str]]) -> _Q:
     Raises:
         BadQuery: a name is unknown or given twice, or a value is invalid.
     """
+    if len(pairs) > _MOST_PAIRS:
+        raise BadQuery([f"the URL has {len(pairs):,} parameters; expected at most {_MOST_PAIRS}"])
     values: dict[str, str] = {}
     problems: list[str] = []
+    fields = _fields(model)
     for name, value in pairs:
-        if name not in model.model_fields:
-            problems.append(_unknown(model, name))
+        if name not in fields:
+            problems.append(_unknown(fields, name))
         elif value.strip() == "":
             continue
-        elif name in values:
+        elif fields[name] in values:
             problems.append(f"'{name}' is given twice; expected one value")
         else:
-            values[name] = value
+            values[fields[name]] = value
     try:
         parsed = model.model_validate(values)
     except ValidationError as error:
         problems += [
-            _invalid(model, str(each["loc"][0]), each["msg"], values) for each in error.errors() if each["loc"]
+            # An error of several fields together has no name.
+            _invalid(model, str(each["loc"][0]), each["msg"], values) if each["loc"] else _words(each["msg"])
+            for each in error.errors()
         ]
-    if problems:
-        raise BadQuery(problems)
-    return parsed
+    else:
+        if not problems:
+            return parsed
+    raise BadQuery(problems[:_MOST_PROBLEMS])
 
 
-def _unknown(model: type[ListQuery], name: str) -> str:
-    known = sorted(model.model_fields)
+def _unknown(fields: Collection[str], name: str) -> str:
+    known = sorted(fields)
     shown = clean_text(one_line(name), 60)
-    similar = difflib.get_close_matches(name, known, n=1)
+    similar = difflib.get_close_matches(name[:60], known, n=1)
     hint = f"did you mean {similar[0]}?" if similar else f"expected one of {', '.join(known)}"
     return f"'{shown}' is not a parameter of this page; {hint}"
 
@@ -217,7 +207,7 @@ def _invalid(model: type[ListQuery], name: str, said: str, values: dict[str, str
     shown = clean_text(one_line(values.get(name, "")), 60)
     valid = valid_values(model.model_fields[name])
     expected = f"one of {', '.join(valid)}" if valid else _words(said)
-    return f"{name}='{shown}' is not valid; expected {expected}"
+    return f"{name.rstrip('_')}='{shown}' is not valid; expected {expected}"
 
 
 def _words(said: str) -> str:

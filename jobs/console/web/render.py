@@ -7,9 +7,10 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from shared.report.charts import FILTERS, loader
 from shared.report.format import duration, number, size
 from shared.scrub import scrub
 from shared.text import as_json, printable
@@ -37,7 +38,8 @@ class Pages:
 
     def __init__(self, settings: ConsoleSettings, assets: Assets) -> None:
         self.environment = Environment(
-            loader=PackageLoader("jobs.console", "templates"),
+            # Charts look as those of reports, whose macros are `report/charts.html.j2` here.
+            loader=ChoiceLoader([PackageLoader("jobs.console", "templates"), PrefixLoader({"report": loader()})]),
             autoescape=True,
             undefined=StrictUndefined,
             finalize=_finalize,
@@ -45,6 +47,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self.environment.filters.update(
+            FILTERS,
             ago=ago,
             as_json=lambda value: as_json(value, indent=2),
             bytes=lambda value: size(float(value)),
@@ -71,14 +74,23 @@ class Pages:
             status: HTTP status.
             context: values of the template.
         """
-        text = self.environment.get_template(template).render(
+        return HTMLResponse(self.fragment(request, template, **context), status)
+
+    def fragment(self, request: Request, template: str, **context: Any) -> str:
+        """Return a part of a page, or a whole one, as text.
+
+        Args:
+            request: whose user, if it has one, the page shows.
+            template: file name below templates/.
+            context: values of the template.
+        """
+        return self.environment.get_template(template).render(
             principal=getattr(request.state, "principal", None),
             path=request.url.path,
             here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             now=datetime.now(UTC),
             **context,
         )
-        return HTMLResponse(text, status)
 
 
 def _finalize(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse, StreamingResponse
 
-from jobs.console.web.listing import fetch
+from jobs.console.web.listing import cursor_after, fetch
 from shared.scrub import scrub
 from shared.text import printable
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from jobs.console.tables.database import Database
-    from jobs.console.web.listing import Listing
+    from jobs.console.web.listing import Listing, Page
     from jobs.console.web.query import ListQuery
 
 __all__ = ["as_csv", "as_json", "cell"]
@@ -29,8 +30,8 @@ __all__ = ["as_csv", "as_json", "cell"]
 # Rows of one query of a CSV file, and of the whole file; a spreadsheet holds about a million.
 _AT_ONCE: Final = 1_000
 CSV_ROWS: Final = 100_000
-# A spreadsheet evaluates cells that begin with one of these.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet evaluates cells that begin with one of these, and takes the full-width ones for the same.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def as_json(database: Database, listing: Listing, query: ListQuery) -> Response:
@@ -46,6 +47,8 @@ def as_json(database: Database, listing: Listing, query: ListQuery) -> Response:
 def as_csv(database: Database, listing: Listing, query: ListQuery, *, bom: bool = True) -> Response:
     """Return all rows that match, up to :data:`CSV_ROWS`, as a file for spreadsheets.
 
+    A file that is cut off there says so in its name, and the header ``Link`` has the URL of the rest.
+
     Args:
         database: the console's database.
         listing: the list.
@@ -53,34 +56,38 @@ def as_csv(database: Database, listing: Listing, query: ListQuery, *, bom: bool 
         bom: begin with a byte order mark, without which Excel reads UTF-8 as the local code page.
     """
     # The first query runs before the answer begins, so that its errors become an answer of their own.
-    lines = _lines(database, listing, query)
-    head = next(lines)
+    with database.read() as session:
+        page = fetch(session, listing, query, limit=_AT_ONCE)
+        rest = None if page.after is None else cursor_after(session, listing, query, CSV_ROWS)
     name = listing.path.strip("/").replace("/", "-")
+    headers = {}
+    if rest is not None:
+        name += f"-first-{CSV_ROWS}-rows"
+        headers["Link"] = f'<{query.url(f"{listing.path}.csv", after=rest)}>; rel="next"'
 
     def body() -> Iterator[bytes]:
-        yield ("\ufeff" if bom else "").encode() + head
-        yield from lines
+        yield ("\ufeff" if bom else "").encode()
+        yield from _lines(database, listing, query, page)
 
     return StreamingResponse(
         body(),
         media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"', **headers},
     )
 
 
-def _lines(database: Database, listing: Listing, query: ListQuery) -> Iterator[bytes]:
+def _lines(database: Database, listing: Listing, query: ListQuery, page: Page) -> Iterator[bytes]:
     columns = [column for column in listing.columns if column.twin]
-    written = 0
-    head = _csv([[column.name for column in columns]])
+    yield _csv([[column.name for column in columns]])
+    left = CSV_ROWS
     while True:
-        with database.read() as session:
-            page = fetch(session, listing, query, limit=_AT_ONCE)
-        yield head + _csv([[cell(column.of(row)) for column in columns] for row in page.rows])
-        head = b""
-        written += len(page.rows)
-        if page.after is None or written >= CSV_ROWS:
+        yield _csv([[cell(column.of(row)) for column in columns] for row in page.rows])
+        left -= len(page.rows)
+        if page.after is None or left <= 0:
             return
         query = query.model_copy(update={"after": page.after})
+        with database.read() as session:
+            page = fetch(session, listing, query, limit=min(_AT_ONCE, left))
 
 
 def _csv(rows: list[list[Any]]) -> bytes:
@@ -92,27 +99,44 @@ def _csv(rows: list[list[Any]]) -> bytes:
 def cell(value: Any) -> Any:
     """Return a value for a spreadsheet: text that it would evaluate gets an apostrophe, numbers stay numbers."""
     plain = _plain(value)
-    if isinstance(plain, str):
-        plain = printable(plain) if "\t" not in plain and "\r" not in plain else plain
-        return f"'{plain}" if plain.startswith(_FORMULA) else plain
+    if isinstance(plain, bool):
+        return "true" if plain else "false"
     if isinstance(plain, list):
-        return cell("; ".join(str(member) for member in plain))
+        plain = "; ".join(member if isinstance(member, str) else json.dumps(member) for member in plain)
+    if isinstance(plain, dict):
+        plain = json.dumps(plain, ensure_ascii=False)
+    if isinstance(plain, str):
+        # Some spreadsheets skip spaces before a formula. The test comes first: printable() hides a CR.
+        is_formula = plain.startswith(_FORMULA) or plain.lstrip().startswith(_FORMULA)
+        return ("'" if is_formula else "") + printable(plain)
     return plain
 
 
 def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line a type
+    """Return a value that JSON has, without secrets and at any depth."""
+    if value is None or isinstance(value, bool | int):
+        return value
     if isinstance(value, str):
         return scrub(value)
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
+    if isinstance(value, Decimal | float):
+        return _finite(value)
     if isinstance(value, tuple | list):
         return [_plain(member) for member in value]
     if isinstance(value, dict):
-        return {str(key): _plain(member) for key, member in value.items()}
-    return value
+        return {scrub(str(key)): _plain(member) for key, member in value.items()}
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    return scrub(str(value))
+
+
+def _finite(value: Decimal | float) -> int | float | None:
+    """Return a number that JSON has, of a numeric without fraction all digits; None for infinity and NaN."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if not value.is_finite():
+        return None
+    return int(value) if value == value.to_integral_value() else float(value)

@@ -6,6 +6,7 @@ import json
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from jobs.gamedata.errors import item_error
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    import numpy.typing as npt
+
     from jobs.gamedata.extraction.batches import Item, RunContext
-    from jobs.gamedata.model import Session
+    from jobs.gamedata.model import FrameStore, Session
 
 __all__ = ["common_columns", "error_columns", "session_columns"]
 
@@ -68,11 +71,23 @@ def session_columns(session: Session) -> dict[str, Any]:
     for column in FRAME_COLUMNS:
         values = getattr(statistics, "time_s" if column.name == "frame_time_s" else column.name.removeprefix("frame_"))
         columns[column.name] = values.tobytes() if column.name == _SIGNATURE else values
+    columns["frame_stride_s"] = _strides(session.frames)
     if session.inputs is not None:
         inputs = session.inputs
         columns |= {f"input_{name}": getattr(inputs, name) for name in inputs.__slots__}
     _require_storable(columns)
     return columns
+
+
+def _strides(frames: FrameStore) -> npt.NDArray[np.float64]:
+    """Return the shortest stride of each distinct frame, shape (D,)."""
+    shortest = np.full(len(frames), np.nan)
+    for stride, samples in sorted(frames.strides.items(), reverse=True):
+        rows = samples.index
+        if rows.dtype != np.int64 or not bool(((rows >= 0) & (rows < len(shortest))).all()):
+            raise item_error("decode_crashed", "the decoder process sent a sample of a frame that does not exist")
+        shortest[rows] = stride
+    return shortest
 
 
 def _require_storable(columns: Mapping[str, Any]) -> None:

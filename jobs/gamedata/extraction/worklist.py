@@ -160,7 +160,7 @@ def _is_our_file(key: str, source: ObjectStore, target: ObjectStore) -> bool:
     if not place.startswith(f"{target.uri.rstrip('/')}/"):
         return False
     inside = place.removeprefix(f"{target.uri.rstrip('/')}/")
-    return inside.endswith(".pt") or inside.startswith((PARTS, "_checks/", "_manifests/"))
+    return inside.endswith(".pt") or inside.startswith((PARTS, "_checks/", "_manifests/", "_sprites/"))
 
 
 def _find(source: ObjectStore, keys: Sequence[str]) -> list[Item | ItemError]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from shared.storage import ObjectInfo, ObjectStore
 
-__all__ = ["BASE_COLUMNS", "Sessions", "gather"]
+__all__ = ["BASE_COLUMNS", "Sessions", "gather", "read_consistently"]
 
 BASE_COLUMNS: Final = (
     *("s3_key", "outcome", "error_code", "error_message", "error_traceback", "source_etag", "spec_digest"),
@@ -83,7 +83,7 @@ def gather(store: ObjectStore, *, prefix: str = "", columns: Sequence[str] = ())
         columns: part columns that checks need, in addition to :data:`BASE_COLUMNS`.
     """
     names = list(dict.fromkeys([*BASE_COLUMNS, *columns]))
-    table, listing = _read_consistently(store, names, prefix)
+    table, listing = read_consistently(store, names, prefix)
     broken = broken_parts(table)
     matching = match_listing(table, listing.values())
     rows = _frame(table, names)
@@ -116,11 +116,16 @@ def gather(store: ObjectStore, *, prefix: str = "", columns: Sequence[str] = ())
     return Sessions(complete, errors.sort("s3_key"), deleted, unrecorded, broken)
 
 
-def _read_consistently(store: ObjectStore, names: Sequence[str], prefix: str) -> tuple[pa.Table, dict[str, ObjectInfo]]:
+def read_consistently(store: ObjectStore, names: Sequence[str], prefix: str) -> tuple[pa.Table, dict[str, ObjectInfo]]:
     """Return the current row of each TAR and the listing of ``.pt`` files, consistent with each other.
 
     A concurrent extract changes both. A row may be newer than the listing, so its file is not missing; a file may be
     newer than the rows, and then it is ignored until the next manifest.
+
+    Args:
+        store: the manifest bucket.
+        names: part columns to read; must include those that :func:`~jobs.gamedata.parts.current.match_listing` needs.
+        prefix: only sessions whose ``s3_key`` starts with this.
     """
     pt_prefix = _before_suffix(prefix)
     listing = list_pt_files(store, pt_prefix)

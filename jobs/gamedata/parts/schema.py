@@ -35,7 +35,7 @@ INPUT_COLUMNS: Final = (
     pa.field("input_gamepad_s", pa.int64()),
 )
 # Columns that were added later without a new version. Older parts lack them; they are read as null.
-ADDED_COLUMNS: Final = frozenset({"input_desk_s", "input_gamepad_s"})
+ADDED_COLUMNS: Final = frozenset({"input_desk_s", "input_gamepad_s", "frame_stride_s"})
 
 # All null if the outcome is an error. Meanings and units: jobs.gamedata.model.FrameStatistics.
 FRAME_COLUMNS: Final = (
@@ -93,6 +93,7 @@ PART_SCHEMA: Final = pa.schema(
         pa.field("warnings", pa.list_(pa.string())),
         *INPUT_COLUMNS,
         *FRAME_COLUMNS,
+        pa.field("frame_stride_s", pa.list_(pa.float64())),  # the shortest stride that sampled the frame
         # The cost.
         pa.field("bytes_read", pa.int64(), nullable=False),
         pa.field("seconds", pa.float64(), nullable=False),  # wall-clock time of the item

@@ -10,14 +10,14 @@ import warnings
 import zipfile
 from typing import Final, Literal
 
-__all__ = ["FORMAT", "PtKind", "pt_kind"]
+__all__ = ["FORMAT", "PICKLE_MAX", "PtKind", "is_plain", "pickle_kind", "pt_kind"]
 
 PtKind = Literal["telecine", "legacy", "invalid"]
 
 # The first string of the dictionary in our files; torch.save preserves the order.
 FORMAT: Final = "telecine.gamedata"
 # Our pickle is a few kB of names and shapes; the original's contains the frames themselves.
-_OUR_PICKLE_MAX: Final = 64 << 20
+PICKLE_MAX: Final = 64 << 20
 _ZIP_MAGIC: Final = b"PK\x03\x04"
 _ENCRYPTED: Final = 1  # APPNOTE.TXT 4.4.4, bit 0; torch never sets it
 # Globals in the pickle of a dictionary of tensors, strings and numbers (torch 2.13, protocol 2).
@@ -39,21 +39,21 @@ def pt_kind(body: bytes | memoryview) -> PtKind:
         return "invalid"
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            if not _is_plain(archive.infolist(), len(body)):
+            if not is_plain(archive.infolist(), len(body)):
                 return "invalid"
             (info,) = [each for each in archive.infolist() if each.filename.endswith("/data.pkl")]
             # The original's pickle contains hundreds of MB of frames; its beginning is enough to recognize it.
             with archive.open(info) as stream:
-                pickled = stream.read(_OUR_PICKLE_MAX)
+                pickled = stream.read(PICKLE_MAX)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about invalid escapes in strings of a hostile pickle
-            return _pickle_kind(pickled)
+            return pickle_kind(pickled)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError, OverflowError, struct.error):
         # ValueError: not exactly one data.pkl, or a malformed opcode. OverflowError: offsets beyond 2**63.
         return "invalid"
 
 
-def _is_plain(entries: list[zipfile.ZipInfo], size: int) -> bool:
+def is_plain(entries: list[zipfile.ZipInfo], size: int) -> bool:
     """Return True if all entries are uncompressed and fit in the file, because torch allocates the declared size."""
     stored = all(
         each.compress_type == zipfile.ZIP_STORED
@@ -64,7 +64,12 @@ def _is_plain(entries: list[zipfile.ZipInfo], size: int) -> bool:
     return stored and sum(each.file_size for each in entries) <= size
 
 
-def _pickle_kind(pickled: bytes) -> PtKind:
+def pickle_kind(pickled: bytes) -> PtKind:
+    """Return the kind of a file by its pickle; see :func:`pt_kind`.
+
+    Raises:
+        ValueError: an opcode is malformed.
+    """
     is_telecine = False
     for opcode, argument, _ in pickletools.genops(pickled):
         calls = opcode.name == "GLOBAL" and not _TENSORS.fullmatch(str(argument))

@@ -8,9 +8,11 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.gamedata.manifest.gold import COLUMNS, TABLE, gold_rows
+from jobs.gamedata.gold.pages import Pages
+from jobs.gamedata.gold.sessions import TABLE, gold_rows
 from jobs.gamedata.settings import ManifestSettings
 from shared.errors import BucketMissing, DataError, ObjectMissing, UsageError
+from shared.report import Report, Table
 from shared.settings.next_command import next_command
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.settings import PublishSettings
     from shared.ledger import StageRun
-    from shared.report import Report
 
 __all__ = ["run"]
 
@@ -37,33 +38,30 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
     """Publish the manifest in one transaction, without touching unchanged rows, and return the report.
 
     Sessions whose keys start with the prefix are removed if the manifest no longer contains them. Repeated or
-    concurrent runs produce the same rows.
+    concurrent runs produce the same rows. Missing sprites are made first; those of removed sessions are deleted last.
 
     Raises:
         UsageError: the manifest does not exist.
+        BucketMissing: the manifest bucket that was named does not exist.
         DataError: the file is not a manifest.
         TransientError: the store or the database does not answer.
         ConfigurationError: access is denied, or the database is not migrated.
     """
-    from shared.database.merge import merge
-    from shared.report import Report, Table
+    from shared.database.merge import merging
 
     began = time.monotonic()
     body, file = _open(settings)
+    rows = gold_rows(file, name=settings.manifest, prefix=settings.prefix, rebuild=_rebuild(settings))
+    pages = Pages(settings, file)
     read = time.monotonic()
+    pages.make_sprites(stage_run.progress)
+    drawn = time.monotonic()
     total = file.metadata.num_rows
     stage_run.progress.start(total, "sessions")
     totals: Counter[str] = Counter()
-    rows = gold_rows(file, name=settings.manifest, prefix=settings.prefix, rebuild=_rebuild(settings))
-    merged = merge(
-        settings,
-        TABLE,
-        _counted(rows, totals, stage_run),
-        key="s3_key",
-        columns=COLUMNS,
-        prefix=settings.prefix,
-        run_id=stage_run.run_id,
-    )
+    with merging(settings, prefix=settings.prefix, run_id=stage_run.run_id) as merger:
+        merged = pages.merge(merger, _counted(rows, totals, stage_run))
+    pages.sweep()
     merged_at = time.monotonic()
     changed = merged.inserted + merged.updated
     return Report(
@@ -76,17 +74,19 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
             "updated": merged.updated,
             "unchanged": merged.unchanged,
             "removed": merged.removed,
+            **pages.counts(),
         },
-        bytes={"manifest": body},
-        rates={"rows_per_s": changed / (merged_at - read)},
-        durations={"read": read - began, "merge": merged_at - read},
+        bytes={"manifest": body, **pages.bytes()},
+        rates={"rows_per_s": changed / (merged_at - drawn)},
+        durations={"read": read - began, "sprites": drawn - read, "merge": merged_at - drawn},
         outputs={"table": TABLE, "source": settings.manifest},
         sections=[
             Table(
                 "Published sessions",
                 ["sessions with", "count"],
                 [["an error", totals["error"]], *([name.replace("_", " "), totals[name]] for name in _FLAGS)],
-            )
+            ),
+            pages.section(),
         ],
     )
 

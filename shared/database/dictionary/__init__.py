@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.database.dictionary.catalog import CATALOG
 from shared.database.dictionary.console import CONSOLE
-from shared.database.dictionary.gamedata import SESSIONS
+from shared.database.dictionary.gamedata import FRAME_ROWS, FRAMES, SESSIONS
 from shared.database.dictionary.ledger import LEDGER
 from shared.database.dictionary.relation import Relation
 from shared.database.dictionary.screenalytics import CAST_PERSONS, PERSONS, SCREENALYTICS
@@ -26,6 +26,8 @@ __all__ = ["DICTIONARY", "Relation"]
 
 DICTIONARY: Final[Mapping[str, Relation]] = {
     "gold.gamedata_sessions": SESSIONS,
+    "gold.gamedata_frames": FRAMES,
+    "gold.gamedata_frame_rows": FRAME_ROWS,
     "gold.screenalytics_persons": PERSONS,
     "gold.screenalytics_casts": CAST_PERSONS,
     **VIEWERSHIP,

@@ -1,4 +1,4 @@
-"""The view of game sessions in schema gold."""
+"""The tables of game sessions and their frames in schema gold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from shared.database.dictionary.relation import Relation
 
-__all__ = ["SESSIONS"]
+__all__ = ["FRAMES", "FRAME_ROWS", "SESSIONS"]
 
 SESSIONS: Final = Relation(
     "a game session, as in the last manifest that was published",
@@ -44,5 +44,66 @@ SESSIONS: Final = Relation(
         "content_hash": "hash of the row's content; a row with an equal hash is not rewritten",
         "run_id": "the run that last changed the row",
         "published_at": "when the row last changed",
+        "pt_key": "key of the `.pt` file in the manifest bucket; NULL if none was stored, and NULL, like all columns"
+        " below, if `publish` did not find the session's results in the manifest bucket",
+        "sprite_key": "key of the sprite in the manifest bucket: one WebP picture of at most 20 kB with a tile for each"
+        " of up to 12 sampled frames; NULL without one",
+        "sprite_tile_width": "width of a tile in pixels",
+        "sprite_tile_height": "height of a tile in pixels",
+        "sprite_columns": "tiles in a row of the sprite",
+        "sprite_tiles": "number of tiles; the first is at the top left, and rows come one after the other",
+        "sprite_times_s": "time of each tile's frame in seconds, as in `gold.gamedata_frames`",
+        "sprite_error": "[code](gamedata.md#sprites) of the reason that there is no sprite; NULL with a sprite, or if"
+        " it was not made yet",
+        "input_events": "readable rows of `inputs.csv`; NULL, like all columns of inputs, without the file",
+        "input_keyboard": "rows of the keyboard",
+        "input_mouse": "rows of the mouse, its wheel included",
+        "input_gamepad": "rows of gamepads, except sticks near their centre",
+        "input_first_s": "earliest time, in Unix seconds",
+        "input_last_s": "latest time, in Unix seconds",
+        "input_unordered": "rows more than 0.1 s older than an earlier row",
+        "input_invalid": "unreadable rows",
+        "input_desk_s": "whole seconds with an event of the keyboard or mouse; NULL if extracted before it was"
+        " recorded",
+        "input_gamepad_s": "whole seconds with an event of a gamepad; NULL if extracted before it was recorded",
+    },
+)
+
+_FRAME: Final = {
+    "time_s": "seconds from the first displayed frame, ascending",
+    "stride_s": "shortest stride in seconds that sampled the frame; NULL if extracted before it was recorded",
+    "luma_mean": "mean luma, 0 to 255",
+    "luma_p01": "1st percentile of luma",
+    "luma_p50": "median luma",
+    "luma_p99": "99th percentile of luma",
+    "border_top": "height of the black bar at the top, as a share of the frame's height",
+    "border_bottom": "height of the black bar at the bottom, as a share of the frame's height",
+    "border_left": "width of the black bar on the left, as a share of the frame's width",
+    "border_right": "width of the black bar on the right, as a share of the frame's width",
+    "static_share": "share of the textured blocks that is unchanged in the most similar other frame, 0 to 1; NULL for a"
+    " single frame, and for one without texture",
+    "is_corrupt": "the decoder concealed errors in the frame, or in one that it refers to",
+    "is_menu": "the frame is a menu by the rule of the method `static`; NULL if it is damaged, or if `menu_method` is"
+    " another one, which keeps no results per frame",
+}
+
+FRAMES: Final = Relation(
+    "the sampled frames of a game session; each array has one element per frame. Deleted with the session",
+    {
+        "s3_key": "the session in `gold.gamedata_sessions`",
+        "frames": "number of distinct sampled frames, and of elements of each array",
+        **_FRAME,
+        "content_hash": "hash of the row's content; a row with an equal hash is not rewritten",
+        "run_id": "the run that last changed the row",
+        "published_at": "when the row last changed",
+    },
+)
+
+FRAME_ROWS: Final = Relation(
+    "a sampled frame of a game session: `gold.gamedata_frames` with one row per frame",
+    {
+        "s3_key": "the session in `gold.gamedata_sessions`",
+        "number": "number of the frame, from 1",
+        **_FRAME,
     },
 )

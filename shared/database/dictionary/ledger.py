@@ -51,7 +51,10 @@ LEDGER: Final[Mapping[str, Relation]] = {
             "pipeline": "the pipeline of the stage; a `media` run has stages of several",
             "status": _STATUS,
             "attempt": "1 for the first, +1 per retry",
-            "parameters": "the settings of the stage, without secrets",
+            "parameters": (
+                "the settings of the stage, without secrets; `_origin` has the command, the names of parameters that"
+                " differ from their defaults, the Workflow, and the place of the report"
+            ),
             "version": "version of telecine",
             "host": "host and process id",
             "started_at": "start of the attempt",

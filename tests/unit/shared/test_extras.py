@@ -11,7 +11,7 @@ from shared.extras import EXTRAS, extra_of
 PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 # Distributions whose module has another name.
-_MODULES = {"pyyaml": "yaml"}
+_MODULES = {"pillow": "PIL", "pyyaml": "yaml"}
 
 
 def modules_of(extra: str) -> set[str]:

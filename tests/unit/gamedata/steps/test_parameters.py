@@ -189,7 +189,7 @@ def test_publish_refuses_a_wrong_manifest_before_it_needs_the_database(
     def used(*_: object, **__: object) -> None:
         raise AssertionError("the database was used")
 
-    monkeypatch.setattr("shared.database.merge.merge", used)
+    monkeypatch.setattr("shared.database.merge.merging", used)
     with pytest.raises(UsageError) as caught:
         publish.run(PublishSettings(manifest=name.format(place)), MemoryStageRun())
     assert said.replace("{}", str(place)) in caught.value.message
@@ -204,7 +204,7 @@ def test_publish_refuses_another_file_before_it_needs_the_database(
     def used(*_: object, **__: object) -> None:
         raise AssertionError("the database was used")
 
-    monkeypatch.setattr("shared.database.merge.merge", used)
+    monkeypatch.setattr("shared.database.merge.merging", used)
     pq.write_table(pa.table({"s3_key": ["a.tar"]}), place / "other.parquet")
     with pytest.raises(DataError, match="it lacks video_id"):
         publish.run(PublishSettings(manifest=f"{place}/other.parquet"), MemoryStageRun())

@@ -27,9 +27,9 @@ from shared.report import (
     Trend,
     write,
 )
-from shared.report._trend import drawn
 from shared.report.page import render
 from shared.report.sections import TONES
+from shared.report.trend import drawn
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (160).to_bytes(4, "big") + (90).to_bytes(4, "big")
 SECTIONS = [

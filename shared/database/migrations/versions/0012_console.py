@@ -6,12 +6,14 @@ from alembic import op
 
 from shared.database._schema import Expiring
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 
 TABLES = ("console.tokens", "console.sessions", "console.audit")
 EXPIRING = (
     Expiring("console.sessions", key="session_hash", time="seen_at", label="browser sessions"),
+    # Their sessions go with them.
+    Expiring("console.tokens", key="token_hash", time="expires_at", label="expired access tokens"),
     Expiring("console.audit", key="id", time="at", label="rows of the console's audit log"),
 )
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.gamedata.manifest.gold import gold_rows
+from jobs.gamedata.gold.sessions import gold_rows
 from jobs.gamedata.settings import ManifestSettings
 from jobs.gamedata.steps import manifest
 from shared.errors import DataError

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pyarrow.parquet as pq
 
-__all__ = ["COLUMNS", "TABLE", "gold_rows"]
+__all__ = ["COLUMNS", "TABLE", "clean", "gold_rows", "read_text"]
 
 TABLE: Final = "gold.gamedata_sessions"
 # Columns with the same name in the manifest: scalars and lists of text.
@@ -71,6 +71,20 @@ def gold_rows(
     return _rows(file, name, prefix, rebuild)
 
 
+def read_text(file: pq.ParquetFile, *columns: str) -> pa.Table:
+    """Read columns of a manifest as text; a value that is not text becomes NULL, and so does its whole column.
+
+    :func:`gold_rows` reports what is wrong with a manifest; the rows of a faulty one match no results.
+    """
+    arrays = {}
+    for column in columns:
+        try:
+            arrays[column] = file.read([column])[column].cast(pa.string())
+        except (pa.ArrowException, OSError, ValueError, KeyError):
+            arrays[column] = pa.nulls(file.metadata.num_rows, pa.string())
+    return pa.table(arrays)
+
+
 def _rows(file: pq.ParquetFile, name: str, prefix: str, rebuild: str) -> Iterator[dict[str, Any]]:
     names = file.schema_arrow.names
     built_in = {*manifest_schema(Registry()).names, *_PLAIN, *_ADDED, *_LEFT_OUT}
@@ -84,8 +98,8 @@ def _rows(file: pq.ParquetFile, name: str, prefix: str, rebuild: str) -> Iterato
                     code="manifest_prefix",
                 )
             yield {
-                **{column: _clean(row[column]) for column in _PLAIN},
-                **{column: _clean(row.get(column)) for column in _ADDED},
+                **{column: clean(row[column]) for column in _PLAIN},
+                **{column: clean(row.get(column)) for column in _ADDED},
                 **{column: _json(row[column]) for column in _JSON},
                 _FURTHER: _dump({column: row[column] for column in further}) if further else None,
             }
@@ -120,17 +134,17 @@ def _json(text: str | None) -> str | None:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(_clean(value), ensure_ascii=False, sort_keys=True, default=str)
+    return json.dumps(clean(value), ensure_ascii=False, sort_keys=True, default=str)
 
 
-def _clean(value: Any) -> Any:
+def clean(value: Any) -> Any:
     """Return the value without what PostgreSQL rejects: NUL and lone surrogates in text, NaN and infinity in JSON."""
     if isinstance(value, str):
         return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, list):
-        return [_clean(member) for member in value]
+        return [clean(member) for member in value]
     if isinstance(value, dict):
-        return {_clean(str(key)): _clean(member) for key, member in value.items()}
+        return {clean(str(key)): clean(member) for key, member in value.items()}
     return value

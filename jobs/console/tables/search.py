@@ -1,0 +1,52 @@
+"""What a search finds: runs, failed items and sessions whose names start with its text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlencode
+
+from jobs.console.tables.errors import items_with_prefix
+from jobs.console.tables.ledger import like, runs_with_prefix
+
+if TYPE_CHECKING:
+    from shared.database.session import DatabaseSession
+
+__all__ = ["MOST", "Hit", "search"]
+
+MOST: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One result: ``run``, ``item`` or ``session``, its name, a note about it, and its page."""
+
+    kind: str
+    name: str
+    note: str
+    href: str
+
+
+def search(database: DatabaseSession, text: str) -> list[Hit]:
+    """Return up to 20 hits of each kind.
+
+    Args:
+        database: an open transaction.
+        text: the beginning of a run's id, of a failed item or of a session's key.
+    """
+    hits = [
+        Hit("run", row.run_id, f"{row.pipeline}, {row.status}", f"/runs/{quote(row.run_id, safe='')}")
+        for row in runs_with_prefix(database, text, MOST)
+    ]
+    hits += [
+        Hit("item", row.item, f"failed {row.number:,} times", f"/errors?{urlencode({'item': row.item[:200]})}")
+        for row in items_with_prefix(database, text, MOST)
+    ]
+    sessions = database.rows(
+        "SELECT s3_key FROM gold.gamedata_sessions WHERE s3_key LIKE :prefix ORDER BY s3_key LIMIT :most",
+        prefix=like(text),
+        most=MOST,
+    )
+    return hits + [
+        Hit("session", row.s3_key, "", f"/sessions/by-key?{urlencode({'key': row.s3_key})}") for row in sessions
+    ]

@@ -1,0 +1,32 @@
+"""Filters by day: conditions on a column of times, in UTC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jobs.console.web.listing import Condition
+
+if TYPE_CHECKING:
+    from datetime import date
+
+__all__ = ["between"]
+
+
+def between(column: str, first: date | None, last: date | None) -> list[Condition]:
+    """Return the conditions of the filters ``from`` and ``to``; both days are included.
+
+    Args:
+        column: SQL of ours for a time with time zone.
+        first: the first day; None: no limit.
+        last: the last day; None: no limit.
+    """
+    found = []
+    if first is not None:
+        # A date would become a time in the session's time zone.
+        found.append(
+            Condition("from", f"{column} >= CAST(:from_day AS timestamp) AT TIME ZONE 'UTC'", {"from_day": first})
+        )
+    if last is not None:
+        end = "(CAST(:to_day AS timestamp) + interval '1 day') AT TIME ZONE 'UTC'"
+        found.append(Condition("to", f"{column} < {end}", {"to_day": last}))
+    return found

@@ -1,0 +1,40 @@
+"""The rows before and after one row of a list, with the list's filters and order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from jobs.console.web.listing import Order, cursor_of, fetch
+
+if TYPE_CHECKING:
+    from jobs.console.web.listing import Condition, Listing
+    from jobs.console.web.query import ListQuery
+    from shared.database.session import DatabaseSession
+
+__all__ = ["neighbours"]
+
+
+def neighbours(
+    database: DatabaseSession, listing: Listing, query: ListQuery, identity: Condition
+) -> tuple[Any | None, Any | None]:
+    """Return the rows before and after a row; None at the ends of the list, or if the order does not contain the row.
+
+    Args:
+        database: an open transaction.
+        listing: the list.
+        query: its filters and order; the row itself need not match the filters.
+        identity: the condition that only the row meets.
+    """
+    order = listing.order(query.sort)
+    alone = replace(listing, orders=(order,), conditions=lambda _: [identity])
+    found = fetch(database, alone, query.model_copy(update={"after": None}), limit=1).rows
+    if not found or any(getattr(found[0], f"key_{index}") is None for index in range(len(order.terms))):
+        return None, None
+    here = query.model_copy(update={"after": cursor_of(order, found[0])})
+    turned = Order(
+        order.name, order.label, tuple(replace(term, descending=not term.descending) for term in order.terms)
+    )
+    before = fetch(database, replace(listing, orders=(turned,)), here, limit=1).rows
+    after = fetch(database, listing, here, limit=1).rows
+    return (before[0] if before else None), (after[0] if after else None)
