@@ -113,7 +113,16 @@ def test_a_long_rail_ends_in_more_on_a_phone(visit: Start):  # noqa: F811
     state = SimpleNamespace(principal=Principal("Dana", Role.REVIEWER, "session"))
     request = cast("Request", SimpleNamespace(state=state, url=SimpleNamespace(path="/titles", query="")))
     body = pages.render(
-        request, "problem.html.j2", title="T", status_code=404, message="m", problems=(), code="c", request_id="r"
+        request,
+        "problem.html.j2",
+        title="T",
+        status_code=404,
+        message="m",
+        problems=(),
+        code="c",
+        request_id="r",
+        page="",
+        login=False,
     ).body
     seen.page.route("**/titles", lambda route: route.fulfill(body=bytes(body), content_type="text/html"))
     page = seen.open("/titles")
