@@ -9,7 +9,7 @@ __all__ = ["Principal", "Role"]
 
 
 class Role(Enum):
-    """What a user may do; each role includes the ones before it.
+    """A set of rights; each role includes the ones before it.
 
     ``PUBLIC`` marks routes that need no user: the login form, static files and probes.
     """

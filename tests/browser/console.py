@@ -40,6 +40,10 @@ PAGES = (
     "/runs?status=failed&q=run-1&pipeline=gamedata&limit=3",
     "/runs?q=nothing-matches",
     "/runs/run-101",
+    "/runs/run-101/errors",
+    "/errors?retryable=true",
+    "/search?q=run-10",
+    "/sessions",
 )
 PROBLEMS = ("/runs?colour=red", "/runs/run-0", "/nowhere")
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -160,7 +164,7 @@ def visit(browser: Browser, site: Site) -> Iterator[Callable[..., Visit]]:
         if not anonymous:
             options["storage_state"] = site.state
         context = browser.new_context(**options)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(8_000)
         contexts.append(context)
         page = context.new_page()
         made = Visit(page, site)

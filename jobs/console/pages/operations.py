@@ -19,7 +19,7 @@ router = APIRouter(route_class=GuardedRoute)
 @router.get("/healthz")
 @allow(Role.PUBLIC)
 async def healthz() -> Response:
-    """Answer while the process serves requests; a database that is away is no reason to restart it."""
+    """Answer while the process serves requests; a restart would not bring a lost database back."""
     return PlainTextResponse("ok\n")
 
 

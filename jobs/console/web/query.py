@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 from urllib.parse import urlencode
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from fastapi import Request
     from pydantic.fields import FieldInfo
 
-__all__ = ["Chip", "Input", "ListQuery", "Part", "Text", "label_of", "parse", "query_of", "valid_values"]
+__all__ = ["Chip", "ListQuery", "Part", "Text", "label_of", "parse", "query_of", "valid_values"]
 
 _Q = TypeVar("_Q", bound="ListQuery")
 _MOST_CHARS = 200
@@ -56,17 +55,6 @@ class Chip:
     label: str
     value: str
     remove: str
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """A field of a filter form: its name, label, value, the values to choose from, and its kind in HTML."""
-
-    name: str
-    label: str
-    value: str
-    choices: tuple[str, ...]
-    kind: Literal["search", "date", "number"]
 
 
 class ListQuery(BaseModel):
@@ -116,25 +104,6 @@ class ListQuery(BaseModel):
         values = self.model_dump(mode="json", exclude_defaults=True)
         return {name.rstrip("_"): value for name, value in values.items()}
 
-    def inputs(self, names: Sequence[str]) -> list[Input]:
-        """Return the fields of a form that edits some parameters, by their names in the query string."""
-        values = self._given()
-        fields = {name: type(self).model_fields[field] for name, field in _fields(type(self)).items()}
-        return [
-            Input(
-                name,
-                label_of(type(self), name),
-                _word(values.get(name, "")),
-                valid_values(fields[name]),
-                _kind(fields[name]),
-            )
-            for name in names
-        ]
-
-    def others(self, names: Sequence[str]) -> dict[str, str]:
-        """Return the parameters that such a form keeps: all that are set, except its own and the cursor."""
-        return {name: _word(value) for name, value in self._given().items() if name not in {*names, "after"}}
-
     def chips(self, path: str) -> list[Chip]:
         """Return the active filters, each with the URL that removes it."""
         return [
@@ -145,11 +114,6 @@ class ListQuery(BaseModel):
 
 def _word(value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
-
-
-def _kind(field: FieldInfo) -> Literal["search", "date", "number"]:
-    types = {field.annotation, *get_args(field.annotation)}
-    return "date" if date in types else "number" if types & {int, float} else "search"
 
 
 def _shown(value: Any) -> str:

@@ -20,7 +20,7 @@ __all__ = ["Console", "console"]
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """What the application is made of."""
+    """The parts that the application is made of."""
 
     settings: ConsoleSettings
     database: Database
