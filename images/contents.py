@@ -16,6 +16,8 @@ REQUIREMENTS = HERE.parent / "requirements"
 LOCKS = {"jobs": ("jobs", "dbt"), "ray-cpu": ("ray", "torch"), "ray-gpu": ("ray", "torch", "cuda")}
 LAPTOP = ("gamedata", "viewership", "trakt", "dbt", "manifest", "torch", "cuda")
 BASE = "LicenseRef-base-image"
+# The images that contain the files of requirements/web.lock.
+WITH_SCRIPTS = ("jobs",)
 
 _INTRODUCTION = """\
 # Licences
@@ -88,6 +90,12 @@ def scripts() -> dict[str, str]:
     return found
 
 
+def packages() -> dict[str, str]:
+    """Return name and version of every npm package in requirements/web.lock."""
+    table = tomllib.loads((REQUIREMENTS / "web.lock").read_text(encoding="utf-8"))
+    return {entry["name"]: entry["version"] for entry in table["package"]}
+
+
 def pins(*locks: str) -> dict[str, str]:
     """Return name and version of every requirement in lock files."""
     text = "\n".join((REQUIREMENTS / f"{lock}.txt").read_text(encoding="utf-8") for lock in locks)
@@ -133,7 +141,7 @@ def expression(image: str) -> str:
     for licence in [
         *(table[name] for name in names | vendors),
         *(row.licence for row in bundled if row.wheel in names),
-        *(scripts().values() if image == "jobs" else ()),
+        *(scripts().values() if image in WITH_SCRIPTS else ()),
     ]:
         found.update(f"({part})" if " OR " in part else part for part in licence.split(" AND ") if part)
     return " AND ".join(sorted(found, key=lambda part: part.strip("(").lower()))

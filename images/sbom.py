@@ -23,7 +23,19 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from images.contents import LOCKS, binaries, installed, licences, normal, owner, pins, vendored
+from images.contents import (
+    LOCKS,
+    WITH_SCRIPTS,
+    binaries,
+    installed,
+    licences,
+    normal,
+    owner,
+    packages,
+    pins,
+    scripts,
+    vendored,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,6 +72,9 @@ def write(image: str, *sites: Path, root: Path | None = None) -> str:
         components.setdefault(
             (component.name, component.version or "", str(component.purl or component.group)), component
         )
+    for name, version in packages().items() if image in WITH_SCRIPTS else []:
+        purl = PackageURL("npm", None, name, version)
+        components[name, version, str(purl)] = _component(name, version, scripts()[name], purl=purl)
     for component in _debian(root) if root else []:
         components.setdefault((component.name, component.version or "", str(component.purl)), component)
     for component in components.values():

@@ -48,7 +48,8 @@ def create(settings: ConsoleSettings) -> ASGIApp:
     settings.check_access()
     database = Database(settings)
     assets = Assets()
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_threads)
+    # Its redirects of `/runs/` name the scheme and host of the request: behind a proxy with TLS, plain HTTP.
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_threads, redirect_slashes=False)
     pages = Pages(settings, assets)
     pages.environment.globals["nav"] = NAVIGATION
     state = Console(settings, database, Access(settings, database), assets, Metrics(), pages)

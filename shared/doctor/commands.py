@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.doctor import argo, machine, places
+from shared.doctor import argo, machine, places, readiness
 from shared.errors import EXIT_CONFIGURATION, EXIT_OK, EXIT_TRANSIENT, TelecineError
 from shared.finding import Finding, of_error
 from shared.text import as_json, one_line
@@ -49,6 +49,8 @@ def _examine(settings: DoctorSettings) -> Iterator[Finding]:
     yield from machine.examine()
     yield from places.examine_database(settings)
     yield from places.examine_store(settings)
+    if settings.console_url is not None:
+        yield readiness.examine(settings.console_url)
     if settings.cluster:
         yield argo.examine()
         try:

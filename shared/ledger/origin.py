@@ -1,4 +1,4 @@
-"""How a stage was started: the command, the parameters that differ from their defaults, and where its report will be.
+"""The start of a stage: its command, the parameters that differ from their defaults, and where its report will be.
 
 Only the step's own process knows these; readers of the ledger import no pipeline.
 """

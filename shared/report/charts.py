@@ -1,4 +1,4 @@
-"""What templates need for the charts of charts.html.j2: filters, and a loader of the file."""
+"""Filters for the charts of charts.html.j2, and a loader of the file."""
 
 from __future__ import annotations
 

@@ -30,9 +30,9 @@ def vacuum(settings: VacuumSettings) -> str:
 
     Of objects, only reports and artifacts are deleted: never a ``.pt`` file, a part, a manifest, a TAR or an upload,
     whichever bucket is given. Of the database, only rows of tables that a migration declares as expiring: ended runs
-    with their stages and errors, attempts to ingest a Screenalytics run, and viewership's log, replaced matches and
-    delivered events. Uploads with their raw files and rows, final rows and decisions stay: `verify` recomputes from
-    them.
+    with their stages and errors, attempts to ingest a Screenalytics run, viewership's log, replaced matches and
+    delivered events, and the console's audit log, its expired tokens, and browser sessions.
+    Uploads with their raw files and rows, final rows and decisions stay: `verify` recomputes from them.
 
     Raises:
         BucketMissing: the bucket does not exist.

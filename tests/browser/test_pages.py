@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from sqlalchemy import make_url
 
+from jobs.console.model import Principal, Role
+from jobs.console.settings import ConsoleSettings
+from jobs.console.web.assets import Assets
+from jobs.console.web.render import Pages
 from tests.browser.console import PAGES, PROBLEMS, browser, postgres, site, visit  # noqa: F401
+from tests.postgres_server import Database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fastapi import Request
 
     from tests.browser.console import Visit
 
@@ -51,7 +60,7 @@ def test_a_page_is_accessible_fits_a_phone_and_is_quiet(visit: Start, path: str)
     assert [each.url for each in seen.requests if not each.url.startswith((seen.site.origin, "data:"))] == []
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [*PAGES, "/runs"])
 def test_a_first_visit_is_small(visit: Start, path: str):  # noqa: F811
     seen = visit()
     seen.open(path)
@@ -74,3 +83,45 @@ def test_what_is_measured_is_compressed(visit: Start):  # noqa: F811
     assert response is not None
     assert response.headers["content-encoding"] == "gzip"
     assert abs(seen.requests[0].sizes()["responseBodySize"] - len(gzip.compress(response.body(), 6))) < 1_000
+
+
+def test_a_database_that_is_away_is_a_page_and_back_without_a_restart(visit: Start):  # noqa: F811
+    seen = visit()
+    name = seen.site.database.name
+    url = make_url(seen.site.database.url).set(database="postgres").render_as_string(hide_password=False)
+    server = Database("postgres", url)
+    server.rows(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+    try:
+        server.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
+        page = seen.open("/runs?status=failed")
+        assert page.locator("h1").inner_text() == "Not available right now 503"
+        assert faults(seen) == []
+    finally:
+        server.rows(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+    page.get_by_role("link", name="Try again").click()
+    page.wait_for_selector("#list")
+    assert seen.path == "/runs?status=failed"
+
+
+def test_a_long_rail_ends_in_more_on_a_phone(visit: Start):  # noqa: F811
+    seen = visit(viewport={"width": 390, "height": 844})
+    pages = Pages(ConsoleSettings(database_url=seen.site.database.url), Assets())
+    labels = ("Home", "Uploads", "Review", "Runs", "Sessions", "Episodes", "Titles", "SLOs")
+    pages.environment.globals["nav"] = [(f"/{label.lower()}", label) for label in labels]
+    state = SimpleNamespace(principal=Principal("Dana", Role.REVIEWER, "session"))
+    request = cast("Request", SimpleNamespace(state=state, url=SimpleNamespace(path="/titles", query="")))
+    body = pages.render(
+        request, "problem.html.j2", title="T", status_code=404, message="m", problems=(), code="c", request_id="r"
+    ).body
+    seen.page.route("**/titles", lambda route: route.fulfill(body=bytes(body), content_type="text/html"))
+    page = seen.open("/titles")
+    rail = page.get_by_role("navigation", name="Pages")
+    assert rail.get_by_role("link").all_inner_texts() == list(labels[:5])
+    rail.get_by_text("More").click()
+    assert rail.get_by_role("link").all_inner_texts() == list(labels)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+    assert faults(seen) == []
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert rail.get_by_role("link").all_inner_texts() == list(labels)
+    assert not rail.get_by_text("More").is_visible()
+    assert rail.locator("[aria-current]:visible").inner_text() == "Titles"

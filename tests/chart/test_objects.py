@@ -283,7 +283,7 @@ def test_a_pod_of_the_console_lives_longer_than_it_drains():
 
 
 def test_probes_of_the_console_restart_it_only_if_it_hangs():
-    """PostgreSQL away is no reason to restart: only readiness depends on it."""
+    """A restart would not bring PostgreSQL back, so only readiness depends on it."""
     _, spec = console_of({})
     (container,) = spec["template"]["spec"]["containers"]
     paths = {name: each["httpGet"]["path"] for name, each in container.items() if name.endswith("Probe")}

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
 # Pages that begin in an empty folder; the others begin with the files that `make demo` writes.
 FROM_NOTHING = {
-    *("docs/catalogue.md", "docs/tutorial.md"),
+    *("docs/catalogue.md", "docs/console.md", "docs/tutorial.md"),
     *(page for page in PAGES if page.startswith(("docs/viewership", "docs/trakt"))),
 }
 # Kinds of `telecine gamedata sample` that are enough for the pages, and encoded within seconds.

@@ -96,6 +96,9 @@ def test_a_login_starts_a_session_and_a_logout_ends_it_on_the_server(app, databa
     assert status(app, cookie) == 401
     again = ask(app, "/runs?q=a%26b", headers={**BROWSER, "cookie": cookie}, host=HOST)
     assert (again.status, again.header("location")) == (303, "/login?next=%2Fruns%3Fq%3Da%2526b")
+    odd = ask(app, "/runs/100%25%20%C3%BC", headers=BROWSER, host=HOST)
+    assert odd.header("location") == "/login?next=%2Fruns%2F100%2525%2520%25C3%25BC"
+    assert log_in(app, issue(database), next="/runs/100%25%20%C3%BC").header("location") == "/runs/100%25%20%C3%BC"
 
 
 def test_two_replicas_share_sessions(app, database):

@@ -132,6 +132,16 @@ def test_an_image_with_two_environments_lists_both_versions_of_a_package(
     assert {component["version"] for component in components} == {"3.11", "3.20"}
 
 
+def test_the_image_with_scripts_for_browsers_lists_them(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sbom, "LOCKS", {"jobs": ("one",), "ray-cpu": ("one",)})
+    monkeypatch.setattr(sbom, "pins", lambda *_: {})
+    (component,) = json.loads(sbom.write("jobs"))["components"]
+    (version,) = contents.packages().values()
+    assert component["purl"] == f"pkg:npm/htmx.org@{version}"
+    assert component["licenses"] == [{"license": {"id": "0BSD"}}]
+    assert "components" not in json.loads(sbom.write("ray-cpu"))
+
+
 def test_an_environment_that_lacks_a_locked_package_ends_it(tmp_path: Path):
     with pytest.raises(SystemExit, match=r"lacks agate, alembic"):
         sbom.write("jobs", tmp_path)

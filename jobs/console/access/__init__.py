@@ -1,1 +1,1 @@
-"""Who a request comes from, and what that user may do."""
+"""Authentication and roles: find the user behind a request, and check that this user may make it."""

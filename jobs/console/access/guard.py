@@ -107,7 +107,9 @@ def _anonymous(request: Request) -> Response:
     mode = request.app.state.console.access.mode
     is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
     if mode == "token" and is_page and "authorization" not in request.headers:
-        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        # As it was sent: decoded, another path would be quoted.
+        raw = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
+        target = raw.decode("ascii") + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?next={quote(target, safe='')}", 303)
     expected = {
         "token": "log in at /login, or send the header Authorization: Bearer TOKEN",

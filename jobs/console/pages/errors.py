@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
@@ -16,13 +16,14 @@ from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
 from jobs.console.tables import ledger
-from jobs.console.tables.errors import OF_PIPELINE, PIPELINE, Sample, sample
+from jobs.console.tables.errors import OF_PIPELINE, PIPELINE, Sample, errors_url, sample
 from jobs.console.tables.ledger import like
 from jobs.console.web.dates import between
 from jobs.console.web.listing import COUNT_CAP, Column, Condition, Count, Facet, FacetValue, Listing, Order, Term, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
 from jobs.console.web.twins import as_csv, as_json
+from shared.text import cut
 
 if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
@@ -73,7 +74,7 @@ def _conditions(query: ErrorsQuery | RunErrorsQuery) -> list[Condition]:
 
 
 def _all_of_item(row: Any) -> str:
-    return f"/errors?{urlencode({'item': row.item[:200]})}"
+    return errors_url(row.item)
 
 
 _UNIQUE = (Term("e.run_id", "text"), Term("e.stage", "text"), Term("e.item", "text"), Term("e.code", "text"))
@@ -172,7 +173,9 @@ def of_run(request: Request, run_id: str, query: _RunQuery) -> HTMLResponse:
     with console(request).database.read() as database:
         run = ledger.run(database, run_id)
         if run is None:
-            raise Refused(404, f"there is no run '{run_id[:128]}'; the list of runs is at /runs", code="run_missing")
+            raise Refused(
+                404, f"there is no run '{cut(run_id, 128)}'; the list of runs is at /runs", code="run_missing"
+            )
         found = _found(database, listing_of(run_id), query)
     return console(request).pages.render(request, "errors.html.j2", run=run, **found)
 
@@ -220,7 +223,7 @@ def counted(
     for facet in listing.facets:
         of = free if facet.name == "code" else found
         numbers = _numbers(of, facet.name, chosen)
-        facets.append((facet, [_value(listing, query, facet.name, *each, cut=of.cut) for each in numbers]))
+        facets.append((facet, [_value(listing, query, facet.name, *each, is_cut=of.cut) for each in numbers]))
     number = sum(amount for _, amount in _numbers(found, None, chosen))
     return Count(min(number, COUNT_CAP), found.cut), facets
 
@@ -246,9 +249,9 @@ def _numbers(found: Sample, name: str | None, chosen: dict[str, Any]) -> list[tu
 
 
 def _value(
-    listing: Listing, query: ErrorsQuery | RunErrorsQuery, name: str, value: Any, number: int, *, cut: bool
+    listing: Listing, query: ErrorsQuery | RunErrorsQuery, name: str, value: Any, number: int, *, is_cut: bool
 ) -> FacetValue:
     is_chosen = getattr(query, name) == value
     shown = ("yes" if value else "no") if isinstance(value, bool) else value
     href = query.url(listing.path, **{name: None if is_chosen else value})
-    return FacetValue(shown, Count(number, cut), href, is_chosen)
+    return FacetValue(shown, Count(min(number, COUNT_CAP), is_cut), href, is_chosen)

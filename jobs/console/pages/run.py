@@ -18,9 +18,10 @@ from jobs.console.tables.stage import EXIT_CODES, argo_link, counts, report_uri,
 from jobs.console.web.listing import fetch
 from jobs.console.web.state import console
 from shared.errors import ObjectMissing
-from shared.report.format import label
+from shared.report.format import label, number, size
 from shared.report.timeline import timeline
 from shared.storage import read_uri, stat_uri
+from shared.text import cut
 
 if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
@@ -30,6 +31,8 @@ __all__ = ["router"]
 router = APIRouter(route_class=GuardedRoute)
 
 _FIRST_ERRORS: Final = 10
+# Counts that are bad news if they are not zero.
+_BAD: Final = frozenset({"failed", "failed_before", "errors", "rejected", "broken_parts"})
 # A report with pictures is a few megabytes.
 _REPORT_BYTES: Final = 32 * 1024 * 1024
 _REPORT_HEADERS: Final = {
@@ -53,12 +56,12 @@ def run(request: Request, run_id: str) -> HTMLResponse:
             [each for each in counted(database, listing, query)[1] if each[0].name != "stage"] if failed.rows else []
         )
     places = state.settings.report_places
-    reports: dict[str, str] = {}
+    reports: dict[str, list[str]] = {}
     for row in stages:
         uri = report_uri(row, places)
         if uri is not None and row.finished_at is not None:
             # The stages of one command share its report.
-            reports.setdefault(uri, row.stage)
+            reports.setdefault(uri, []).append(row.stage)
     return state.pages.render(
         request,
         "run.html.j2",
@@ -71,8 +74,8 @@ def run(request: Request, run_id: str) -> HTMLResponse:
         errors=failed,
         facets=facets,
         reports=[
-            (stage, f"/runs/{quote(run_id, safe='')}/stages/{quote(stage, safe='')}/report")
-            for stage in reports.values()
+            (", ".join(of), f"/runs/{quote(run_id, safe='')}/stages/{quote(of[0], safe='')}/report")
+            for of in reports.values()
         ],
         manifests=[(row.stage, row.manifest_key) for row in stages if row.manifest_key],
     )
@@ -106,7 +109,7 @@ def report(request: Request, run_id: str, stage: str) -> Response:
     row = next((each for each in stages if each.stage == stage), None)
     uri = None if row is None else report_uri(row, settings.report_places)
     if uri is None:
-        raise Refused(404, f"stage '{stage[:63]}' of this run has no report here", code="report_missing")
+        raise Refused(404, f"stage '{cut(stage, 63)}' of this run has no report here", code="report_missing")
     try:
         size = stat_uri(uri, settings).size
         body = read_uri(uri, settings) if size <= _REPORT_BYTES else b""
@@ -120,7 +123,7 @@ def report(request: Request, run_id: str, stage: str) -> Response:
 def _read(database: DatabaseSession, run_id: str) -> tuple[Any, list[Any]]:
     found = ledger.run(database, run_id)
     if found is None:
-        raise Refused(404, f"there is no run '{run_id[:128]}'; the list of runs is at /runs", code="run_missing")
+        raise Refused(404, f"there is no run '{cut(run_id, 128)}'; the list of runs is at /runs", code="run_missing")
     return found, ledger.stages(database, run_id)
 
 
@@ -132,7 +135,7 @@ def _live(request: Request, run: Any, stages: list[Any]) -> dict[str, Any]:
     values: dict[str, Any] = {
         "stages": stages,
         "timeline": timeline([(row.started_at, row.ended_at) for row in stages]),
-        "counts": [(stage, [(label(name), value) for name, value in found]) for stage, found in counts(stages)],
+        "counts": [(stage, [_figure(*each) for each in found]) for stage, found in counts(stages)],
         "ends": run.status not in ("pending", "running"),
         "exit_codes": EXIT_CODES,
         "etag": "",
@@ -140,3 +143,12 @@ def _live(request: Request, run: Any, stages: list[Any]) -> dict[str, Any]:
     text = console(request).pages.fragment(request, "run_state.html.j2", run=run, live=values)
     values["etag"] = hashlib.sha256(text.encode()).hexdigest()[:16]
     return values
+
+
+def _figure(name: str, value: Any) -> tuple[str, str, str]:
+    """Return the words, the value with its unit, and the tone of a count."""
+    tone = "none" if not value else "bad" if name.rpartition(".")[2] in _BAD else ""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and name.rpartition(".")[2].startswith("bytes_"):
+        return label(name).replace("bytes ", "data "), size(value), tone
+    return label(name), number(value) if is_number else str(value), tone

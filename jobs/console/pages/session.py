@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import BadQuery, Refused
 from jobs.console.model import Role
-from jobs.console.pages.sessions import LISTING, PATH, SESSION_PATH, SessionsQuery, flags_of
+from jobs.console.pages.sessions import LISTING, PATH, SESSION_PATH, SessionsQuery, flags_of, name_of
 from jobs.console.pages.sprites import Sprite, picture
 from jobs.console.tables import gamedata
 from jobs.console.tables.gamedata import TooLarge
@@ -22,7 +22,7 @@ from jobs.console.web.query import parse
 from jobs.console.web.state import console
 from jobs.console.web.tree import tree
 from shared.report import series
-from shared.text import one_line
+from shared.text import clean_text, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,8 +79,8 @@ def session(request: Request, asked: Annotated[_Asked, Depends(_asked)]) -> HTML
         if found is None:
             raise Refused(
                 404,
-                f"there is no session '{one_line(s3_key)[:200]}'; telecine gamedata publish writes sessions, and"
-                " removes those that are no longer in the manifest",
+                f"there is no session '{clean_text(one_line(s3_key), 200)}'; telecine gamedata publish writes"
+                " sessions, and removes those that are no longer in the manifest",
                 code="session_missing",
             )
         frames = gamedata.frames(database, s3_key)
@@ -91,7 +91,7 @@ def session(request: Request, asked: Annotated[_Asked, Depends(_asked)]) -> HTML
         request,
         "session.html.j2",
         session={name: gamedata.finite(value) for name, value in found._asdict().items()},
-        name=s3_key.rstrip("/").rpartition("/")[2] or s3_key,
+        name=name_of(s3_key),
         folders=_folders(s3_key),
         flags=flags_of(found),
         sprite=sprite,
@@ -177,7 +177,7 @@ def _charts(frames: Frames, duration_s: float | None) -> dict[str, Any]:
 def _devices(row: Any) -> list[tuple[str, int, int]]:
     """Return seconds per device, each with its share of the longest in percent."""
     found = [("keyboard or mouse", row.input_desk_s), ("gamepad", row.input_gamepad_s)]
-    known = [(name, seconds) for name, seconds in found if seconds is not None]
+    known = [(name, max(0, seconds)) for name, seconds in found if seconds is not None]
     longest = max((seconds for _, seconds in known), default=0) or 1
     return [(name, seconds, round(100 * seconds / longest)) for name, seconds in known]
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["LISTING", "PATH", "SESSION_PATH", "SessionsQuery", "flags_of", "router"]
+__all__ = ["LISTING", "PATH", "SESSION_PATH", "SessionsQuery", "flags_of", "name_of", "router"]
 
 router = APIRouter(route_class=GuardedRoute)
 
@@ -94,6 +94,12 @@ def _conditions(query: SessionsQuery, found_keys: list[str] | None = None) -> li
 def flags_of(row: Any) -> list[str]:
     """Return the labels of a session's flags."""
     return [flag.label for flag in gamedata.FLAGS if getattr(row, flag.column)]
+
+
+def name_of(s3_key: str) -> str:
+    """Return the last part of a key, in quotes if spaces around it would not be seen."""
+    name = s3_key.rstrip("/").rpartition("/")[2] or s3_key
+    return name if name == name.strip() else f"'{name}'"
 
 
 def _number(name: str) -> Any:
@@ -198,6 +204,7 @@ def page(request: Request, query: _Query) -> HTMLResponse:
         facets=facets,
         empty=empty,
         flags_of=flags_of,
+        name_of=name_of,
         picture=picture,
         href=named.href,
     )

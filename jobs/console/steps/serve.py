@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -73,7 +75,7 @@ class _Connection(H11Protocol):
 
 
 def serve(settings: ConsoleSettings) -> str:
-    """Serve the app; return after SIGINT or SIGTERM once its requests have finished.
+    """Serve the app; return after SIGINT or SIGTERM once its requests have finished. A second signal ends them at once.
 
     Raises:
         ConfigurationError: the mode of access would not protect anything, or a pod sets none.
@@ -97,7 +99,7 @@ def serve(settings: ConsoleSettings) -> str:
         port = listener.getsockname()[1]
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         with printing():
-            # At once, also into a pipe or a pod's log; a closed one is no reason to serve nothing.
+            # At once, also into a pipe or a pod's log; the console serves on if it is closed.
             write_out(f"The console is at {settings.public_url or f'http://{host}:{port}'} (access: {settings.mode}).")
         asyncio.run(_run(app, listener, settings))
     return "The console stopped."
@@ -122,11 +124,13 @@ async def _run(app: Any, listener: socket.socket, settings: ConsoleSettings) -> 
     server = _Server(config)
     loop = asyncio.get_running_loop()
 
-    def stop() -> None:
-        # The second signal ends requests that still run.
-        server.force_exit = server.should_exit
+    def stop(number: int) -> None:
+        if server.should_exit:
+            # Threads that wait for the database cannot be interrupted; an open transaction ends with its connection.
+            sys.stdout.flush()
+            os._exit(128 + number)
         server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop, number)
     await server.serve(sockets=[listener])

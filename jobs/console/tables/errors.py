@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from jobs.console.tables.ledger import like
 
@@ -13,7 +14,16 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["ERRORS_READ", "OF_PIPELINE", "PIPELINE", "Sample", "items_with_prefix", "runs_with_error", "sample"]
+__all__ = [
+    "ERRORS_READ",
+    "OF_PIPELINE",
+    "PIPELINE",
+    "Sample",
+    "errors_url",
+    "items_with_prefix",
+    "runs_with_error",
+    "sample",
+]
 
 # A run of media has stages of several pipelines: the stage's pipeline counts.
 PIPELINE: Final = "(SELECT s.pipeline FROM pipeline.run_stages s WHERE s.run_id = e.run_id AND s.stage = e.stage)"
@@ -27,6 +37,8 @@ OF_PIPELINE: Final = (
 ERRORS_READ: Final = 20_000
 """Errors that a filter of runs reads, newest first: about 30 ms."""
 
+# The longest text that a filter takes.
+_FILTER_CHARS: Final = 200
 # Stages that ended with an error; the partial index of runs finds them.
 _STAGES: Final = """
     SELECT r.run_id FROM pipeline.runs r WHERE r.status <> 'success' AND r.error_stage IS NOT NULL AND EXISTS (
@@ -108,6 +120,11 @@ def runs_with_error(database: DatabaseSession, code: str | None, item: str | Non
         **values,
     )
     return [row.run_id for row in rows], sum(row.number for row in rows) >= ERRORS_READ
+
+
+def errors_url(item: str) -> str:
+    """Return the list of an item's errors, by as much of its name as a filter takes."""
+    return "/errors?" + urlencode({"item": item[:_FILTER_CHARS]})
 
 
 def items_with_prefix(database: DatabaseSession, prefix: str, most: int) -> list[Any]:

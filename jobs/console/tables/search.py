@@ -1,4 +1,4 @@
-"""What a search finds: runs, failed items and sessions whose names start with its text."""
+"""Search by the beginning of a name: runs, failed items and sessions whose names start with its text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
-from jobs.console.tables.errors import items_with_prefix
+from jobs.console.tables.errors import errors_url, items_with_prefix
 from jobs.console.tables.ledger import like, runs_with_prefix
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def search(database: DatabaseSession, text: str) -> list[Hit]:
         for row in runs_with_prefix(database, text, MOST)
     ]
     hits += [
-        Hit("item", row.item, f"failed {row.number:,} times", f"/errors?{urlencode({'item': row.item[:200]})}")
+        Hit("item", row.item, f"failed {row.number:,} times", errors_url(row.item))
         for row in items_with_prefix(database, text, MOST)
     ]
     sessions = database.rows(

@@ -30,7 +30,7 @@ EXIT_CODES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """How some stages of a run were started; stages of one command share it.
+    """The start of some stages of a run; stages of one command share it.
 
     Attributes:
         stages: their names.
@@ -88,7 +88,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def argo_link(template: str | None, run: Any, stages: Sequence[Any]) -> str | None:
-    """Return the link to a run's Workflow; None without a template, or for a run that is no Workflow.
+    """Return the link to a run's Workflow; None without a template, or for a run outside Argo.
 
     Args:
         template: http(s) URL with ``{namespace}``, ``{workflow}``, ``{run_id}``, ``{pipeline}``.

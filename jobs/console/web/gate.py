@@ -6,6 +6,8 @@ import asyncio
 import logging
 import re
 import time
+from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -54,9 +56,25 @@ MOST_BODY_BYTES: Final = 64 * 1024
 # A cursor of the longest key is 10,000.
 _MOST_URL_BYTES: Final = 16 * 1024
 _MOST_HEADER_BYTES: Final = 32 * 1024
+_DRAIN_BYTES: Final = 1024 * 1024
+_DRAIN_S: Final = 0.5
 # A body that pauses for longer holds a connection for nothing.
 BODY_PAUSE_S: Final = 20.0
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+async def _drain(receive: Receive, *, ended: bool = False) -> None:
+    """Read a little more of a body that is refused.
+
+    A connection that is closed with unread bytes is reset, and the client may never see why. After this much, it is.
+    """
+    left = _DRAIN_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_S):
+            while not ended and left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                ended = not message.get("more_body", False)
 
 
 class _Answer:
@@ -144,6 +162,8 @@ class Gate:
             try:
                 self._check(request)
             except Refused as error:
+                if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                    await _drain(receive)
                 await answer(request, error)(scope, receive, complete)
                 return
             await self.app(scope, self._bounded(request, receive), complete)
@@ -164,11 +184,12 @@ class Gate:
     def _check(self, request: Request) -> None:
         path = request.scope["path"]
         # PostgreSQL's text has no NUL; a path without a slash is another server's URL.
-        if not path.startswith("/") or "\0" in path or not request.scope["query_string"].isascii():
+        sent = (request.scope.get("raw_path") or b"") + request.scope["query_string"]
+        if not path.startswith("/") or "\0" in path or not sent.isascii():
             raise Refused(400, "the URL is not valid; expected a path of the console", code="bad_url")
         self._check_host(request)
         # The server's own limit holds only for what does not arrive at once.
-        if len(request.scope.get("raw_path") or b"") + len(request.scope["query_string"]) > _MOST_URL_BYTES:
+        if len(sent) > _MOST_URL_BYTES:
             raise Refused(414, f"the URL is longer than {_MOST_URL_BYTES:,} bytes", code="url_too_long")
         if sum(len(name) + len(value) for name, value in request.scope["headers"]) > _MOST_HEADER_BYTES:
             raise Refused(431, f"the headers are longer than {_MOST_HEADER_BYTES:,} bytes", code="headers_too_large")
@@ -223,6 +244,7 @@ class Gate:
             taken += len(message.get("body", b""))
             ended = not message.get("more_body", False)
             if taken > most:
+                await _drain(receive, ended=ended)
                 raise Refused(413, f"the body is longer than {most:,} bytes", code="body_too_large")
             return message
 

@@ -119,14 +119,14 @@ class ListQuery(BaseModel):
     def inputs(self, names: Sequence[str]) -> list[Input]:
         """Return the fields of a form that edits some parameters, by their names in the query string."""
         values = self._given()
-        fields = {name.rstrip("_"): (name, field) for name, field in type(self).model_fields.items()}
+        fields = {name: type(self).model_fields[field] for name, field in _fields(type(self)).items()}
         return [
             Input(
                 name,
-                label_of(type(self), fields[name][0]),
+                label_of(type(self), name),
                 _word(values.get(name, "")),
-                valid_values(fields[name][1]),
-                _kind(fields[name][1]),
+                valid_values(fields[name]),
+                _kind(fields[name]),
             )
             for name in names
         ]

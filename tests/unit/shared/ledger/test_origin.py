@@ -1,4 +1,4 @@
-"""How a stage was started: what the ledger keeps for those who look at the run."""
+"""The start of a stage, as the ledger keeps it for those who look at the run."""
 
 from __future__ import annotations
 
