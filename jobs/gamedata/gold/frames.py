@@ -30,8 +30,8 @@ _BOOLEANS: Final = ("f", "t", "NULL")
 class FrameRows:
     """The rows of S sessions.
 
-    Values are compared by their bytes: converting 200,000 sessions to JSON, as for the hash of other rows, would take a
-    minute per publish, though hardly any have changed.
+    Values are compared by their bytes: converting 200,000 sessions to JSON, as for the hash of other rows, would take
+    half a minute per publish, though hardly any have changed.
 
     Args:
         results: the results of the sessions.

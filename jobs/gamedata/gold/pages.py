@@ -11,7 +11,7 @@ from jobs.gamedata.gold import frames, lineage, sessions
 from jobs.gamedata.gold.results import read_results
 from jobs.gamedata.gold.sessions import read_text
 from jobs.gamedata.gold.sprites import Failed, Sprites, find_sprites, make_sprites, sweep
-from shared.errors import BucketMissing
+from shared.errors import AccessDenied, BucketMissing
 from shared.report import Table
 from shared.storage import open_store
 
@@ -41,7 +41,8 @@ class Pages:
         file: the manifest.
 
     Raises:
-        BucketMissing: the bucket that was named does not exist; if none was named, there are no pages.
+        BucketMissing: the bucket that was named does not exist.
+        AccessDenied: it cannot be listed or read. If no bucket was named, both mean that there are no pages.
     """
 
     def __init__(self, settings: PublishSettings, file: pq.ParquetFile) -> None:
@@ -49,15 +50,17 @@ class Pages:
         self._sprites = Sprites()
         self._frames: Merged | None = None
         self._deleted = 0
+        self._absent = ""
         self._results: Results | None = None
         manifest = read_text(file, _KEY, "source_etag", "spec_digest", "error_stage", "menu_method")
         try:
             self._store = open_store(settings.manifest_bucket, settings)
             self._results = read_results(self._store, manifest, prefix=settings.prefix)
-        except BucketMissing:
+        except (BucketMissing, AccessDenied) as error:
             if "manifest_bucket" in settings.model_fields_set:
                 raise
-            _log.info("published without frames, inputs and sprites: %s does not exist", settings.manifest_bucket)
+            self._absent = error.message
+            _log.warning("published without frames, inputs and sprites: %s", error.message)
 
     def make_sprites(self, progress: Progress) -> None:
         """Make the missing sprites, as many as the settings allow."""
@@ -119,7 +122,7 @@ class Pages:
     def section(self) -> Table:
         """Return the report's table of what the pages of sessions lack."""
         if self._results is None:
-            note = f"None: {self._settings.manifest_bucket} does not exist; pass --manifest-bucket."
+            note = f"None: {self._absent}. Pass --manifest-bucket."
             return Table("Frames, inputs and sprites", ["sessions with", "count"], [], note=note)
         reasons = Counter(self._sprites.errors.values())
         rows: list[list[Any]] = [
