@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 from shared import scrub, secrets
 from tests.docs.summary import write_summary
@@ -42,13 +42,19 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
 # After pytest-randomly, which shuffles first.
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move the many small files to the end; the order is random otherwise.
+    """Move the many small files to the end; the order is random otherwise. Choose the tests whose coverage counts.
 
     A worker takes one file after the other. At the end, one that takes minutes would keep the other worker waiting:
     without --no-loadscope-reorder, xdist puts files with one test last, the longest of all among them.
     """
     small = Path(__file__).parent / "unit"
     items.sort(key=lambda item: item.path.is_relative_to(small))
+    # Tracing doubles the processor time of Python code. These two folders reach what there is to reach: other tests can
+    # only raise the figure, and property tests repeat the same lines a hundred times.
+    counted = (small, small.with_name("integration"))
+    for item in items:
+        if not any(map(item.path.is_relative_to, counted)) or is_hypothesis_test(getattr(item, "function", None)):
+            item.add_marker("no_cover")
 
 
 _PREFIXES = ("TELECINE_", "AWS_", "ARGO_", "KUBERNETES_", "PG")

@@ -50,6 +50,8 @@ __all__ = ["Options", "main"]
 _NEEDED = (
     *("torch", "jobs.gamedata.manifest.table", "jobs.gamedata.manifest.gather", "jobs.gamedata.checks.run"),
     *("jobs.gamedata.manifest.report", "jobs.gamedata.settings", "jobs.gamedata.steps.verify"),
+    *("jobs.gamedata.session.child", "jobs.gamedata.checks.frames", "jobs.gamedata.checks.menu_references"),
+    *(f"jobs.gamedata.checks.built_in.{name}" for name in ("empty", "inputs", "menu", "timestamps", "vision")),
     *("shared.ledger.run", "shared.settings.command", "shared.storage.file"),
     *("jobs.screenalytics.steps.ingest", "jobs.screenalytics.steps.replay", "jobs.screenalytics.settings"),
     *(
@@ -59,6 +61,9 @@ _NEEDED = (
         "rich.text",
         "shared.report.outputs",
     ),
+    # pyarrow imports pandas with the first Python value that it converts: 0.3 s of processor time in each child.
+    *("_strptime", "av", "pandas", "pyarrow.pandas_compat", "rich.console", "typer.rich_utils"),
+    *("jobs.viewership.steps._view", "rapidfuzz.distance", "rapidfuzz.process", "uuid_utils"),
     *("jobs.viewership.steps.run", "jobs.viewership.steps.retract", "jobs.viewership.settings.uploads"),
     *("jobs.viewership.steps.review", "jobs.viewership.steps.reprocess", "jobs.viewership.settings.review"),
 )
