@@ -26,5 +26,5 @@ def home(request: Request) -> HTMLResponse:
         cards = overview.cards(database)
         latest = fetch(database, LISTING, RunsQuery(limit=_LATEST))
     return console(request).pages.render(
-        request, "home.html.j2", cards=cards, listing=LISTING, query=RunsQuery(), rows=latest.rows
+        request, "home.html.j2", cards=cards, cap=overview.CAP, listing=LISTING, query=RunsQuery(), rows=latest.rows
     )

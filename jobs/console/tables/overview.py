@@ -11,9 +11,10 @@ from shared.ledger.store import STALE_S
 if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
 
-__all__ = ["Card", "cards"]
+__all__ = ["CAP", "Card", "cards"]
 
-_CAP: Final = 10_000
+CAP: Final = 1_000
+"""Cards count up to this number: what needs attention is a list, not a total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Card:
 
     Attributes:
         title: what is counted.
-        number: how many, up to a cap of 10,000.
+        number: how many; above :data:`CAP`, there are more.
         href: the list.
         note: one sentence about it.
         bad: True if a number above 0 needs attention.
@@ -41,15 +42,16 @@ def cards(database: DatabaseSession) -> list[Card]:
         """
         SELECT
             (SELECT count(*) FROM (SELECT FROM pipeline.runs WHERE status IN ('failed', 'interrupted')
-                AND created_at > now() - interval '24 hours' LIMIT 10001) AS found) AS failed,
+                AND created_at > now() - interval '24 hours' LIMIT :most) AS found) AS failed,
             (SELECT count(*) FROM (SELECT FROM pipeline.runs WHERE status = 'partial'
-                AND created_at > now() - interval '24 hours' LIMIT 10001) AS found) AS partial,
+                AND created_at > now() - interval '24 hours' LIMIT :most) AS found) AS partial,
             (SELECT count(*) FROM pipeline.runs WHERE status = 'running'
                 AND heartbeat_at >= clock_timestamp() - make_interval(secs => :stale)) AS running
         """,
         stale=STALE_S,
+        most=CAP + 1,
     )
-    failed_sessions, flagged_sessions = gamedata.attention(database, _CAP)
+    failed_sessions, flagged_sessions = gamedata.attention(database, CAP)
     return [
         Card("Failed runs", row.failed, "/runs?status=failed", "in the last 24 hours", bad=True),
         Card("Partial runs", row.partial, "/runs?status=partial", "in the last 24 hours, with failed items", bad=True),
