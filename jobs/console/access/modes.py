@@ -64,10 +64,10 @@ class Access:
         groups = {group.strip() for group in _text(",".join(lists)).split(",") if group.strip()}
         role = self._role(groups)
         if role is None:
-            # Logging in again would change nothing, so this is no 401.
+            # Not 401: logging in again changes nothing.
             raise Refused(
                 403,
-                f"{name} is in no group that may view pages; ask an administrator of the console for one",
+                f"the user {name} has no group that may view pages; ask an administrator of the console for one",
                 code="role_missing",
             )
         return Principal(name, role, "proxy")

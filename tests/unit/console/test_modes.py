@@ -88,7 +88,7 @@ def test_groups_are_compared_whole(groups, role):
 def test_viewers_may_need_a_group():
     closed = access(viewer_groups=("staff",))
     for headers in ([USER], [USER, ("X-Forwarded-Groups", "")], [USER, ("X-Forwarded-Groups", "others")]):
-        with pytest.raises(Refused, match="ada is in no group that may view pages") as refused:
+        with pytest.raises(Refused, match="the user ada has no group that may view pages") as refused:
             closed.principal(request(*headers))
         assert (refused.value.status, refused.value.code) == (403, "role_missing")
     assert closed.principal(request()) is None
