@@ -1,4 +1,4 @@
-"""What `telecine doctor` says about the console's settings."""
+"""Findings about the console's settings: a wrong variable is one of them, and no bug."""
 
 from __future__ import annotations
 
