@@ -154,12 +154,12 @@ def run(argv: Sequence[str]) -> int:
         return EXIT_USAGE
     word, rest = argv[0], argv[1:]
     if word in ("--help", "-h", "help"):
-        write_out(_overview(groups))
+        _show(_overview(groups))
         return EXIT_OK
     if word == "--version":
         from importlib.metadata import version
 
-        write_out(f"telecine {version('telecine')}")
+        _show(f"telecine {version('telecine')}")
         return EXIT_OK
     if word not in groups:
         return _unknown("telecine", word, [*groups, "--help", "--version"])
@@ -178,7 +178,7 @@ def _group(group: str, text: str, argv: Sequence[str]) -> int:
         write_error(listing)
         return EXIT_USAGE
     if helps:
-        write_out(listing)
+        _show(listing)
         return EXIT_OK
     words = 1 if argv[0] in known else 2
     command = known.get(" ".join(argv[:words]))
@@ -189,10 +189,15 @@ def _group(group: str, text: str, argv: Sequence[str]) -> int:
     return execute(command, argv[words:])
 
 
+def _show(text: str) -> None:
+    with printing():
+        write_out(text)
+
+
 def _also(group: str, others: dict[str, Step | Tool]) -> int:
     """Print the other commands of a group that is a command by itself, such as ``console``."""
     helps = {name: command.help for name, command in others.items()}
-    write_out("\n" + _listing(f"telecine {group}", f"Other commands of telecine {group}.", helps))
+    _show("\n" + _listing(f"telecine {group}", f"Other commands of telecine {group}.", helps))
     return EXIT_OK
 
 
@@ -208,7 +213,7 @@ def _without(program: str, known: dict[str, Step | Tool], argv: Sequence[str]) -
         return _unknown(f"{program} {first}", rest[0], [*seconds, "--help"])
     listing = _listing(f"{program} {first}", f"Commands of {program} {first}.", seconds)
     if rest:
-        write_out(listing)
+        _show(listing)
         return EXIT_OK
     write_error(listing)
     return EXIT_USAGE

@@ -11,6 +11,7 @@ from shared.database.connection import is_embedded
 from shared.database.migrate import CONSOLE
 from shared.errors import TelecineError
 from shared.finding import Finding, of_error
+from shared.settings.command import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,8 @@ def examine(settings: DoctorSettings) -> Iterator[Finding]:
 
 def _access() -> Finding:
     try:
-        settings = ConsoleSettings()
+        # As `telecine console` reads them: a value that is not valid is a finding that names its variable.
+        settings = parse(ConsoleSettings, "telecine console", "", [])
         settings.check_access()
     except TelecineError as error:
         return of_error(_AREA, "access", error)

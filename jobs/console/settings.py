@@ -27,11 +27,11 @@ _ACCESS: Final = Group("Access", 20)
 _TOKEN: Final = Group("Token", 10)
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 # A name is shown, logged and typed again in `token revoke`.
-_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
 # As browsers write hosts: a name in ASCII (punycode), or an IPv6 address.
 _HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]*:[0-9a-f:.]*")
 # Proxies and servers change underscores to dashes, or drop such headers: two spellings would name one header.
-_HEADER: Final = r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$"
+_HEADER: Final = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 
 
 def _origin(value: str | None) -> str | None:
@@ -50,6 +50,21 @@ def _origin(value: str | None) -> str | None:
         host = f"[{host}]"
     default = {"http": 80, "https": 443}[parts.scheme]
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, default) else "")
+
+
+def _header(value: str) -> str:
+    if not _HEADER.fullmatch(value):
+        raise ValueError(f"{value!r} is not a header; expected letters and digits with single dashes: X-Forwarded-User")
+    return value
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is not a name; expected a letter or digit, and up to 62 letters, digits, dots, dashes,"
+            " underscores or @"
+        )
+    return value
 
 
 def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -115,10 +130,10 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         detail="Headers of other peers are ignored. With access by token, X-Forwarded-For limits logins per client.",
         group=_ACCESS,
     )
-    user_header: Annotated[str, Field(pattern=_HEADER)] = setting(
+    user_header: Annotated[str, AfterValidator(_header)] = setting(
         "X-Forwarded-User", description="Read the user's name from this header of the proxy.", group=_ACCESS
     )
-    groups_header: Annotated[str, Field(pattern=_HEADER)] = setting(
+    groups_header: Annotated[str, AfterValidator(_header)] = setting(
         "X-Forwarded-Groups",
         description="Read the user's groups, comma-separated, from this header of the proxy.",
         group=_ACCESS,
@@ -224,7 +239,7 @@ class TokensSettings(DatabaseSettings, pipeline="console"):
 class IssueSettings(DatabaseSettings, pipeline="console"):
     """Settings of `telecine console token issue`."""
 
-    name: Annotated[str, Field(pattern=_NAME)] = setting(
+    name: Annotated[str, AfterValidator(_name)] = setting(
         description="Name the user or program that gets the token.", group=_TOKEN, argument=True
     )
     role: RoleName = setting("viewer", description="Give the token this role.", group=_TOKEN)
@@ -236,6 +251,6 @@ class IssueSettings(DatabaseSettings, pipeline="console"):
 class RevokeSettings(DatabaseSettings, pipeline="console"):
     """Settings of `telecine console token revoke`."""
 
-    name: Annotated[str, Field(pattern=_NAME)] = setting(
+    name: Annotated[str, AfterValidator(_name)] = setting(
         description="Revoke the tokens of this name.", group=_TOKEN, argument=True
     )

@@ -7,6 +7,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Final
 
 from jobs.console.access import sessions, tokens
+from jobs.console.errors import Refused
 from jobs.console.model import Principal, Role
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ class Access:
         self._local = Principal(_user(), Role[settings.local_role.upper()], "local")
 
     def principal(self, request: Request) -> Principal | None:
-        """Return the user behind a request, or None; may wait for the database."""
+        """Return the user behind a request, or None; may wait for the database.
+
+        Raises:
+            Refused: the proxy names a user whose groups give no role (403).
+        """
         if self.mode == "local":
             return self._local
         if self.mode == "proxy":
@@ -58,7 +63,14 @@ class Access:
             return None
         groups = {group.strip() for group in _text(",".join(lists)).split(",") if group.strip()}
         role = self._role(groups)
-        return None if role is None else Principal(name, role, "proxy")
+        if role is None:
+            # Not 401: logging in again changes nothing.
+            raise Refused(
+                403,
+                f"the user {name} has no group that may view pages; ask an administrator of the console for one",
+                code="role_missing",
+            )
+        return Principal(name, role, "proxy")
 
     def peer(self, request: HTTPConnection) -> str:
         """Return the address of the client, by which logins are limited.

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from shared.ledger.origin import KEY
 from shared.storage.uris import is_inside, join_uri
+from shared.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,13 +75,18 @@ def started(stages: Sequence[Any]) -> list[Started]:
         found.append(
             Started(
                 stages=[row.stage],
-                command=command if isinstance(command, str) else None,
+                command=command if isinstance(command, str) and _is_one_line(command) else None,
                 known="changed" in how,
                 changed=[(name, value) for name, value in sorted(values.items()) if name in names],
                 others=[(name, value) for name, value in sorted(values.items()) if name not in names],
             )
         )
     return found
+
+
+def _is_one_line(command: str) -> bool:
+    """Return whether a command has neither line breaks, which run it when it is pasted, nor hidden characters."""
+    return bool(command) and command.isprintable() and one_line(command) == command
 
 
 def _texts(value: Any) -> list[str]:

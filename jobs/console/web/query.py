@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 from urllib.parse import urlencode
 
@@ -36,8 +37,9 @@ _MOST_CURSOR_CHARS = 10_000
 
 
 def _without_controls(value: str) -> str:
+    # Messages of these checks end "expected …".
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
-        raise ValueError("it contains a control character")
+        raise ValueError("text without control characters")
     return value
 
 
@@ -205,8 +207,12 @@ def _unknown(fields: Collection[str], name: str) -> str:
 
 def _invalid(model: type[ListQuery], name: str, said: str, values: dict[str, str]) -> str:
     shown = clean_text(one_line(values.get(name, "")), 60)
-    valid = valid_values(model.model_fields[name])
-    expected = f"one of {', '.join(valid)}" if valid else _words(said)
+    field = model.model_fields[name]
+    valid = valid_values(field)
+    if date in (field.annotation, *get_args(field.annotation)):
+        expected = "a day such as 2026-01-31"
+    else:
+        expected = f"one of {', '.join(valid)}" if valid else _words(said)
     return f"{name.rstrip('_')}='{shown}' is not valid; expected {expected}"
 
 

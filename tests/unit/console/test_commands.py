@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -17,6 +20,16 @@ def test_help_shows_the_flags_and_the_other_commands(capfd, word):
     assert "--trusted-proxies" in out
     assert "token revoke" in out
     assert out.index("--trusted-proxies") < out.index("token revoke")
+
+
+@pytest.mark.parametrize("words", ["console --help", "console token --help", "runs --help", "--help", "--version"])
+def test_a_reader_of_a_help_that_goes_away_is_no_error(words):
+    read, write = os.pipe()
+    os.close(read)
+    script = f"import sys; from jobs.cli import main; sys.argv[1:] = {words.split()}; main()"
+    done = subprocess.run([sys.executable, "-c", script], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert done.stderr == ""
 
 
 def test_help_of_token_lists_its_commands(capsys):

@@ -6,6 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from jobs.console.access.modes import Access
+from jobs.console.errors import Refused
 from jobs.console.model import Role
 from tests.console_app import settings
 
@@ -86,8 +87,11 @@ def test_groups_are_compared_whole(groups, role):
 
 def test_viewers_may_need_a_group():
     closed = access(viewer_groups=("staff",))
-    assert closed.principal(request(USER)) is None
-    assert closed.principal(request(USER, ("X-Forwarded-Groups", ""))) is None
+    for headers in ([USER], [USER, ("X-Forwarded-Groups", "")], [USER, ("X-Forwarded-Groups", "others")]):
+        with pytest.raises(Refused, match="the user ada has no group that may view pages") as refused:
+            closed.principal(request(*headers))
+        assert (refused.value.status, refused.value.code) == (403, "role_missing")
+    assert closed.principal(request()) is None
     assert closed.principal(request(USER, ("X-Forwarded-Groups", "staff"))).role is Role.VIEWER
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from datetime import date  # noqa: TC003 - pydantic resolves it
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
@@ -23,6 +24,7 @@ class Query(ListQuery):
     status: Literal["good", "bad"] | None = None
     flag: bool | None = None
     number: int | None = None
+    day: date | None = None
     sort: Literal["", "newest", "oldest"] = ""
 
     @model_validator(mode="after")
@@ -43,15 +45,16 @@ def problems(*pairs: tuple[str, str]) -> tuple[str, ...]:
     ("pairs", "said"),
     [
         ([("statsu", "good")], "'statsu' is not a parameter of this page; did you mean status?"),
-        ([("zzz", "")], "expected one of after, flag, limit, number, q, sort, status"),
+        ([("zzz", "")], "expected one of after, day, flag, limit, number, q, sort, status"),
         ([("q", "a"), ("q", "b")], "'q' is given twice"),
         ([("status", "Good")], "status='Good' is not valid; expected one of good, bad"),
         ([("flag", "maybe")], "expected one of true, false"),
         ([("sort", "random")], "expected one of newest, oldest"),
         ([("limit", "0")], "limit='0' is not valid; expected greater than or equal to 1"),
         ([("limit", "201")], "less than or equal to 200"),
+        ([("day", "2026-13-01")], "day='2026-13-01' is not valid; expected a day such as 2026-01-31"),
         ([("limit", "1e3")], "valid integer"),
-        ([("q", "a\0b")], "it contains a control character"),
+        ([("q", "a\0b")], "expected text without control characters"),
         ([("q", "a" * 201)], "at most 200 characters"),
         ([("after", "a b")], "after='a b' is not valid"),
         ([("flag", "true"), ("number", "13")], "flag and number 13 exclude each other"),

@@ -53,8 +53,15 @@ def test_everyone_and_names_are_not_trusted_proxies(network):
 
 @pytest.mark.parametrize("header", ["X_Forwarded_User", "X User", "X-User\r\nX", "", "-"])
 def test_a_header_with_two_spellings_is_not_taken(header):
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="expected letters and digits with single dashes"):
         settings(user_header=header)
+
+
+@pytest.mark.parametrize("name", ["a b", "-a", "", "é", "a\n", "a" * 64])
+def test_a_token_has_a_name_that_can_be_typed_again(name, capsys):
+    for command in ("issue", "revoke"):
+        assert run(["console", "token", command, "--", name]) == 2
+        assert "expected a letter or digit, and up to 62" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

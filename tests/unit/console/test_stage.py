@@ -25,6 +25,14 @@ def test_stages_of_one_command_are_shown_once_with_what_differs():
     assert (found.known, found.changed, found.others) == (True, [("workers", 4)], [("prefix", None)])
 
 
+@pytest.mark.parametrize(
+    "command", ["", "telecine x\nid", "telecine x\rid", "telecine \u202ex", "telecine\x1b[201~", "\u3000"]
+)
+def test_a_command_that_would_run_or_hide_something_when_pasted_is_not_shown(command: str):
+    (found,) = started([row(command=command)])
+    assert found.command is None
+
+
 def test_a_stage_of_an_older_version_shows_all_parameters():
     (found,) = started([row()])
     assert (found.known, found.command, found.changed) == (False, None, [])

@@ -1,0 +1,29 @@
+"""Findings about the console's settings: a wrong variable is one of them, and no bug."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.console.findings import examine
+from shared.doctor.settings import DoctorSettings
+from tests.console_app import NO_DATABASE
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("PORT", "abc"), ("THREADS", "99"), ("ACCESS", "none"), ("USER_HEADER", "a_b"), ("TRUSTED_PROXIES", "0.0.0.0/0")],
+)
+def test_a_variable_that_is_not_valid_is_a_finding(monkeypatch, variable, value):
+    name = f"TELECINE_CONSOLE_{variable}"
+    monkeypatch.setenv(name, value)
+    (found,) = examine(DoctorSettings(database_url=NO_DATABASE))
+    assert (found.area, found.name, found.status) == ("console", "access", "fail")
+    assert f"{name}={value} is not valid" in found.message
+    assert "expected" in found.message
+
+
+def test_variables_that_are_valid_name_the_mode(monkeypatch):
+    monkeypatch.setenv("TELECINE_CONSOLE_PUBLIC_URL", "https://console.example")
+    monkeypatch.setenv("TELECINE_CONSOLE_ACCESS", "token")
+    (found,) = examine(DoctorSettings(database_url=NO_DATABASE))
+    assert (found.status, found.message) == ("ok", "token, at https://console.example")
