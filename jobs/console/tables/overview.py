@@ -18,14 +18,14 @@ _CAP: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One figure: what it counts, and the list of what it counts.
+    """A count on the home page, with a link to the list.
 
     Attributes:
         title: what is counted.
-        number: how many, up to a cap of 10,000.
-        href: the list.
-        note: one sentence about it.
-        bad: True if a number above 0 needs attention.
+        number: the count, capped at 10,000.
+        href: URL of the list.
+        note: a short explanation.
+        bad: True if a count above 0 needs attention.
     """
 
     title: str
