@@ -37,7 +37,7 @@ def examine(url: str) -> Finding:
         document = json.loads(body)
         code = document.get("code", document["status"])
     except (ValueError, KeyError, AttributeError):
-        message = f"responds with {status} to /readyz, but is not a console"
+        message = f"answers {status} to /readyz, but is not a console"
         return Finding(_AREA, url, "fail", message, "Check the URL.")
     if status == http.client.OK:
         return Finding(_AREA, url, "ok", "ready")
