@@ -6,7 +6,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 # PyTorch's own CPU index: PyPI's Linux build of torch brings 3 GB of CUDA packages.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-# npm's registry, for the scripts that browsers load (requirements/web.lock), or a mirror of it.
+# npm registry or mirror for the browser scripts (requirements/web.lock).
 NPM_REGISTRY ?= https://registry.npmjs.org
 PYTEST_WORKERS ?= 2
 # Output folder of the demo. A value without a slash would be the name of a bucket.
@@ -62,10 +62,10 @@ $(BIN)/python:
 	.venv-dbt/bin/pip install --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements/dbt.txt
 	@touch $@
 
-# The console's pages work without these files, by links and forms.
+# Without these files, the console's pages work through links and forms.
 jobs/console/static/vendor/.ready: requirements/web.lock requirements/web.py
 	@command -v $(PYTHON) >/dev/null || { echo "'$(PYTHON)' not found; expected Python 3.11. Install it, or set its path: make PYTHON=/path/to/python3.11 ..."; exit 78; }
-	@echo "==> scripts for browsers (requirements/web.lock)"
+	@echo "==> browser scripts (requirements/web.lock)"
 	@NPM_REGISTRY="$(NPM_REGISTRY)" $(PYTHON) requirements/web.py $(@D)
 	@touch $@
 
@@ -122,10 +122,10 @@ demo-viewership: .venv/.viewership  ## platform reports -> PostgreSQL: catalogue
 demo-trakt: .venv/.trakt .venv-dbt/.ready  ## a storm, an ingest killed and resumed -> models -> quadrants -> service levels (a minute)
 	@$(BIN)/python -m docs.demo_trakt $(DEMO)/trakt
 
-# The scripts for browsers are optional: without npm's registry, pages work by links and forms.
+# Browser scripts are optional: without an npm registry, pages work through links and forms.
 demo-console: .venv/.runtime .venv/.console  ## runs of two pipelines -> PostgreSQL -> the console in a browser (two minutes, then until Ctrl-C)
 	@$(MAKE) --no-print-directory jobs/console/static/vendor/.ready \
-		|| echo "==> the scripts for browsers are missing; every page works without them"
+		|| echo "==> the browser scripts are missing; every page works without them"
 	@echo "==> gamedata: sample TARs, extraction, manifest, and the manifest's rows in PostgreSQL"
 	@$(BIN)/telecine gamedata sample --output $(DEMO)/console/game-data
 	@$(BIN)/telecine gamedata run --source-bucket $(DEMO)/console/game-data \
@@ -137,7 +137,7 @@ demo-console: .venv/.runtime .venv/.console  ## runs of two pipelines -> Postgre
 	@$(BIN)/telecine screenalytics sample --output $(DEMO)/console/screenalytics \
 		$(foreach kind,good two-casts empty status-alias more-artifacts failed,--include $(kind))
 	@$(BIN)/telecine screenalytics ingest --bucket $(DEMO)/console/screenalytics
-	@echo "==> open the address below in a browser; Ctrl-C ends the console"
+	@echo "==> open the address below in a browser; Ctrl-C stops the console"
 	@$(BIN)/telecine console --port $(CONSOLE_PORT) --manifest-bucket $(DEMO)/console/game-data-manifest
 
 test: .venv/.dev .venv-dbt/.ready jobs/console/static/vendor/.ready lint types  ## lint, types and all tests that need no cluster

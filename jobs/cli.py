@@ -195,7 +195,7 @@ def _show(text: str) -> None:
 
 
 def _also(group: str, others: dict[str, Step | Tool]) -> int:
-    """Print the other commands of a group that is a command by itself, such as ``console``."""
+    """Print the subcommands of a group that is itself a command, such as ``console``."""
     helps = {name: command.help for name, command in others.items()}
     _show("\n" + _listing(f"telecine {group}", f"Other commands of telecine {group}.", helps))
     return EXIT_OK
@@ -237,7 +237,7 @@ def _unknown(program: str, word: str, valid: Sequence[str]) -> int:
     close = difflib.get_close_matches(word, list(dict.fromkeys(each.split()[0] for each in valid)), n=1)
     guess = f"; did you mean {close[0]}?" if close else ""
     kind = "flag" if word.startswith("-") else "command"
-    # The word before a colon may be "token", and what follows it would be hidden as a secret.
+    # After "token" and a colon, the text would be masked as a secret.
     about = f"{program}: unknown" if not program.endswith(" token") else f"`{program}` has an unknown"
     write_error(f"{about} {kind} '{one_line(word)}'{guess}\nExpected one of: {', '.join(valid)}")
     return EXIT_USAGE

@@ -1,4 +1,4 @@
-"""The command `telecine doctor`: the findings of `shared`, and those about the console."""
+"""The command `telecine doctor`: the findings of `shared`, plus those about the console."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ __all__ = ["doctor"]
 
 
 def doctor(settings: DoctorSettings) -> tuple[str, int]:
-    """Examine the installation, and return the findings as text or JSON, with the exit code."""
+    """Examine the installation; return the findings as text or JSON, and the exit code."""
     return commands.doctor(settings, examine)

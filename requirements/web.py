@@ -1,8 +1,8 @@
 """Write the files of web.lock to a folder: `python requirements/web.py FOLDER`, with the registry in NPM_REGISTRY.
 
-Standard library only, because make and the Dockerfile run it before anything is installed. A tarball is unpacked once
-its SHA-512 is that of web.lock, and only the named members are read, to names of ours. Files that are already right are
-left alone. Exit codes: 2 usage, 65 wrong content, 75 network, 78 no usable registry.
+Standard library only, because make and the Dockerfile run it before anything is installed. A tarball is read only if
+its SHA-512 matches web.lock; only the listed members are extracted, under the names in web.lock. Up-to-date files are
+not rewritten. Exit codes: 2 usage, 65 wrong content, 75 network, 78 no usable registry.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 LOCK = Path(__file__).with_name("web.lock")
-# htmx.org 4.0.1 is 383 kB; a registry that sends more sends something else.
+# htmx.org 4.0.1 is 383 kB; a much larger response is not a package we use.
 MOST_BYTES = 20_000_000
 TIMEOUT_S = 30
 PAUSE_S = 2.0
@@ -38,17 +38,17 @@ def fail(status: int, message: str) -> NoReturn:
 
 
 def url_of(registry: str, name: str, version: str) -> str:
-    """Return the address of a package's tarball, by the convention of npm registries."""
+    """Return the URL of a package's tarball, by the convention of npm registries."""
     return f"{registry.rstrip('/')}/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"
 
 
 def download(url: str) -> bytes:
-    """Return the tarball at a URL; try a second time if the network fails."""
+    """Download a tarball; retry once if the network fails."""
     for attempt in (1, 2):
         try:
             with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - main() checks the scheme
                 body: bytes = answer.read(MOST_BYTES + 1)
-                # A read with a limit returns what came before the connection broke.
+                # A bounded read returns partial data if the connection breaks.
                 if answer.length and len(body) <= MOST_BYTES:
                     raise http.client.IncompleteRead(body, answer.length)
                 break
@@ -68,13 +68,13 @@ def download(url: str) -> bytes:
 
 
 def is_written(folder: Path, files: list[dict[str, str]]) -> bool:
-    """Return whether a package's files are there and have the locked content."""
+    """Return whether a package's files exist with the locked content."""
     paths = [(folder / entry["file"], entry["sha256"]) for entry in files]
     return all(path.is_file() and _sha256(path.read_bytes()) == sha256 for path, sha256 in paths)
 
 
 def unpack(body: bytes, package: dict[str, Any]) -> dict[str, bytes]:
-    """Return the content of a package's files; nothing is read before the tarball's hash is right."""
+    """Return the content of a package's files, after verifying the tarball's hash."""
     name = f"{package['name']} {package['version']}"
     integrity = "sha512-" + base64.b64encode(hashlib.sha512(body).digest()).decode()
     if integrity != package["integrity"]:
@@ -103,7 +103,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Write all files of a lock that the folder lacks."""
+    """Write all missing files of a lock to the folder."""
     if len(arguments) != 1 or arguments[0].startswith("-"):
         fail(2, "expected one argument, the folder: python requirements/web.py jobs/console/static/vendor")
     folder, registry = Path(arguments[0]), os.environ.get("NPM_REGISTRY", "")

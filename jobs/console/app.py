@@ -1,4 +1,4 @@
-"""The application: pages behind the guard, and everything behind the gate."""
+"""The ASGI application: guarded pages, wrapped in the gate."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ __all__ = ["NAVIGATION", "create"]
 _PAGES: Final = (home, runs, errors, run, sessions, session, sprites, search, login, operations)
 
 NAVIGATION: Final = (("/", "Home"), ("/runs", "Runs"), ("/errors", "Failed items"), ("/sessions", "Sessions"))
-"""The rail: path and label."""
+"""Navigation entries: path and label."""
 
 
 def create(settings: ConsoleSettings) -> ASGIApp:
-    """Return the application.
+    """Build the application.
 
     Args:
         settings: the console's settings.
 
     Raises:
-        ConfigurationError: the mode of access would not protect anything, or a pod sets none.
+        ConfigurationError: the access mode would not protect the console, or is not set in a pod.
         TypeError: a route declares no role.
     """
     settings.check_access()
     database = Database(settings)
     assets = Assets()
-    # Its redirects of `/runs/` name the scheme and host of the request: behind a proxy with TLS, plain HTTP.
+    # Redirects of `/runs/` would contain the scheme of the request: plain HTTP behind a TLS proxy.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_threads, redirect_slashes=False)
     pages = Pages(settings, assets)
     pages.environment.globals["nav"] = NAVIGATION
@@ -58,13 +58,13 @@ def create(settings: ConsoleSettings) -> ASGIApp:
         app.include_router(page.router)
     check_routes(app.router)
     problems.install(app)
-    # Pages contain no secret that a guess of their compressed size could find.
+    # Safe from compression attacks (BREACH): pages contain no secrets.
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=6)
     return Gate(app, state)
 
 
 @asynccontextmanager
 async def _threads(app: FastAPI) -> AsyncIterator[None]:
-    # A thread without a connection would wait for one anyway.
+    # More threads than connections would only wait for one.
     anyio.to_thread.current_default_thread_limiter().total_tokens = app.state.console.settings.threads
     yield

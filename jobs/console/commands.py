@@ -1,4 +1,4 @@
-"""Commands of the console. Importing this module is cheap; a command's own imports happen when it runs."""
+"""Commands of the console. Importing this module is cheap; each command imports its code when it runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEPS: Final = (
     Tool(
         "console",
         "",
-        "Serve the web app until a signal ends it.",
+        "Serve the web app until interrupted.",
         settings=f"{_SETTINGS}:ConsoleSettings",
         call="jobs.console.steps.serve:serve",
     ),

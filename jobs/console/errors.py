@@ -1,4 +1,4 @@
-"""Errors that become an HTTP answer."""
+"""Errors that become HTTP responses."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["BadQuery", "Refused"]
 
 
 class Refused(DataError):
-    """A request that cannot be answered; its message is shown to the user.
+    """A rejected request; the user sees its message.
 
     Args:
         status: HTTP status from 400 to 503.
-        message: what happened, to what, and what is expected.
+        message: what is wrong, and what is expected.
         code: stable code.
-        headers: headers of the answer, such as ``Retry-After``.
+        headers: response headers, such as ``Retry-After``.
     """
 
     default_code = "refused"
@@ -36,7 +36,7 @@ class BadQuery(Refused):
     """A query string with unknown names or invalid values (400).
 
     Args:
-        problems: one sentence each, which names what is valid.
+        problems: one sentence each, with the valid values.
     """
 
     default_code = "bad_query"

@@ -1,4 +1,4 @@
-"""Findings of `telecine doctor` about the console: how users get in, and its database role."""
+"""Findings of `telecine doctor` about the console: access and its database role."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _VARIABLES: Final = "TELECINE_CONSOLE_"
 
 
 def examine(settings: DoctorSettings) -> Iterator[Finding]:
-    """Yield findings about the console, if this machine configures one, or if the database has its role."""
+    """Yield findings about the console if this machine configures one or the database has its role."""
     is_configured = any(name.startswith(_VARIABLES) for name in os.environ)
     if is_configured:
         yield _access()
@@ -48,7 +48,7 @@ def _role(settings: DoctorSettings, *, is_configured: bool) -> Iterator[Finding]
             return
         found = problems.console_role(settings)
     except TelecineError:
-        # The area of the database says so.
+        # Reported under the area database.
         return
     if found is None:
         if is_configured:

@@ -1,4 +1,4 @@
-"""Roles, and the user behind a request."""
+"""Roles, and the user of a request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Principal", "Role"]
 
 
 class Role(Enum):
-    """A set of rights; each role includes the ones before it.
+    """A set of rights; each role includes the previous ones.
 
     ``PUBLIC`` marks routes that need no user: the login form, static files and probes.
     """
@@ -20,21 +20,21 @@ class Role(Enum):
     REVIEWER = 3
 
     def includes(self, other: Role) -> bool:
-        """Return whether a user with this role may do what the other role may."""
+        """Return whether this role has all rights of another role."""
         return self.value >= other.value
 
     @property
     def word(self) -> str:
-        """Return the role's name as users type and read it."""
+        """Return the role's name as shown to users."""
         return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The user behind a request.
+    """The user of a request.
 
     Attributes:
-        name: name for display and for the audit log.
+        name: name in pages and in the audit log.
         role: what the user may do.
         method: ``local``, ``proxy``, ``session`` or ``bearer``.
     """

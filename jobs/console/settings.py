@@ -26,11 +26,11 @@ RoleName = Literal["viewer", "uploader", "reviewer"]
 _ACCESS: Final = Group("Access", 20)
 _TOKEN: Final = Group("Token", 10)
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
-# A name is shown, logged and typed again in `token revoke`.
+# Names are shown, logged and typed again in `token revoke`.
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
-# As browsers write hosts: a name in ASCII (punycode), or an IPv6 address.
+# A host as browsers send it: an ASCII name (punycode) or an IPv6 address.
 _HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]*:[0-9a-f:.]*")
-# Proxies and servers change underscores to dashes, or drop such headers: two spellings would name one header.
+# Without underscores: proxies and servers change them to dashes, or drop such headers.
 _HEADER: Final = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 
 
@@ -88,21 +88,21 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
     public_url: Annotated[str | None, AfterValidator(_origin)] = setting(
         None,
         default_text="the request's own host",
-        description="Expect browsers at this origin, such as https://console.example.",
-        detail="Requests for another host, and forms sent from another origin, are refused.",
+        description="Accept browser requests for this origin, such as https://console.example.",
+        detail="Requests for another host and forms from another origin are rejected.",
         group=WHERE,
     )
     argo_link: str | None = setting(
         None,
-        description="Link to the page of a Workflow with this template.",
-        detail="For example https://argo.example/workflows/{namespace}/{workflow}. Without it, pages have no links.",
+        description="Link to Workflows with this URL template.",
+        detail="For example https://argo.example/workflows/{namespace}/{workflow}. Without it, there are no links.",
         group=WHERE,
         aliases=("TELECINE_NOTIFY_LINK",),
     )
     manifest_bucket: Bucket = setting(
         default_factory=lambda: default_bucket("game-data-manifest"),
         default_text="game-data-manifest",
-        description="Read the pictures of game sessions from this bucket or folder.",
+        description="Read pictures of game sessions from this bucket or folder.",
         detail="The manifest bucket of gamedata: a bucket name, s3://bucket, a folder or file:///folder.",
         group=WHERE,
         aliases=("TELECINE_GAMEDATA_MANIFEST_BUCKET",),
@@ -110,32 +110,32 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
     reports: tuple[Place, ...] = setting(
         (),
         default_text="the folder reports below the state directory",
-        description="Show reports of runs that are stored in these buckets or folders.",
-        detail="In a cluster, the bucket of Argo's artifacts. Reports elsewhere are not opened.",
+        description="Show run reports stored in these buckets or folders.",
+        detail="In a cluster, the bucket of Argo's artifacts. Reports stored elsewhere are not shown.",
         group=WHERE,
     )
     access: AccessMode | None = setting(
         None,
         default_text="local outside a pod; required in a pod",
-        description="Authenticate by local, proxy or token.",
-        detail="local listens on loopback only. proxy trusts headers of trusted proxies. token asks for a token.",
+        description="Authenticate users by this mode: local, proxy or token.",
+        detail="local listens on loopback only, proxy reads headers of trusted proxies, token requires a token.",
         group=_ACCESS,
     )
     local_role: RoleName = setting(
-        "reviewer", description="Give the local user this role, if access is local.", group=_ACCESS
+        "reviewer", description="Give the local user this role if access is local.", group=_ACCESS
     )
     trusted_proxies: Annotated[tuple[str, ...], AfterValidator(_networks)] = setting(
         (),
-        description="Trust headers of proxies with these addresses or networks.",
-        detail="Headers of other peers are ignored. With access by token, X-Forwarded-For limits logins per client.",
+        description="Trust headers from proxies at these addresses or networks.",
+        detail="Headers from other peers are ignored. With access token, X-Forwarded-For limits logins per client.",
         group=_ACCESS,
     )
     user_header: Annotated[str, AfterValidator(_header)] = setting(
-        "X-Forwarded-User", description="Read the user's name from this header of the proxy.", group=_ACCESS
+        "X-Forwarded-User", description="Read the user's name from this proxy header.", group=_ACCESS
     )
     groups_header: Annotated[str, AfterValidator(_header)] = setting(
         "X-Forwarded-Groups",
-        description="Read the user's groups, comma-separated, from this header of the proxy.",
+        description="Read the user's groups (comma-separated) from this proxy header.",
         group=_ACCESS,
     )
     viewer_groups: tuple[str, ...] = setting(
@@ -145,37 +145,37 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         (), default_text="nobody", description="Let these groups upload files.", group=_ACCESS
     )
     reviewer_groups: tuple[str, ...] = setting(
-        (), default_text="nobody", description="Let these groups decide reviews.", group=_ACCESS
+        (), default_text="nobody", description="Let these groups decide on reviews.", group=_ACCESS
     )
     session_hours: PositiveInt = setting(
-        12, unit="h", description="End a browser session after this time without a request.", group=_ACCESS
+        12, unit="h", description="End browser sessions after this time without a request.", group=_ACCESS
     )
     threads: Annotated[int, Field(ge=1, le=12)] = setting(
         10,
-        description="Answer up to this many requests at once.",
-        detail="Each needs a connection to PostgreSQL, of which a process opens at most 12.",
+        description="Handle up to this many requests concurrently.",
+        detail="Each needs a PostgreSQL connection; a process opens at most 12.",
         group=HOW_IT_RUNS,
     )
     statement_timeout_s: Annotated[float, Field(gt=0, le=60)] = setting(
-        5.0, unit="s", description="Cancel a query of a page after this time.", group=LIMITS
+        5.0, unit="s", description="Cancel a page's query after this time.", group=LIMITS
     )
     drain_s: PositiveInt = setting(
-        20, unit="s", description="On SIGTERM, let requests finish for up to this time.", group=LIMITS
+        20, unit="s", description="On SIGTERM, wait up to this time for open requests.", group=LIMITS
     )
     log_level: LogLevel = setting("INFO", description="Log messages of at least this level.", group=RECORDS)
     log_file: str | None = setting(None, description="Also write log lines (JSON) to this file.", group=RECORDS)
 
     @property
     def report_places(self) -> tuple[str, ...]:
-        """Return the places in which reports may be opened; never empty, which would mean every place."""
+        """Return the places that reports may be read from; never empty, which would allow every place."""
         return self.reports or (normalise(os.path.join(os.path.abspath(self.state_dir), "reports")),)  # noqa: PTH100, PTH118
 
     @property
     def mode(self) -> AccessMode:
-        """Return how users are authenticated.
+        """Return the access mode.
 
         Raises:
-            ConfigurationError: this is a pod, and no mode is set.
+            ConfigurationError: no mode is set in a pod.
         """
         if self.access is not None:
             return self.access
@@ -188,46 +188,46 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         return "local"
 
     def check_access(self) -> None:
-        """Reject a mode of access that would not protect anything.
+        """Reject an access mode that would not protect the console.
 
         Raises:
-            ConfigurationError: ``local`` listens on more than loopback, or is reached by another name; ``proxy`` trusts
-                no proxy, or reads one header twice; ``token`` has no ``--public-url`` with TLS.
+            ConfigurationError: ``local`` listens beyond loopback or has another public host; ``proxy`` trusts no
+                proxy or reads the same header twice; ``token`` has no ``--public-url`` with TLS.
         """
         mode = self.mode
         if mode == "local" and self.host not in _LOOPBACK:
             raise ConfigurationError(
-                f"--access local listens on loopback only, but --host is {self.host}; pass --host 127.0.0.1, or another"
-                " --access",
+                f"--host {self.host} is not loopback; with --access local, expected 127.0.0.1, ::1 or localhost; pass"
+                " --host 127.0.0.1, or another --access",
                 code="access_local",
             )
         if mode == "local" and urlsplit(self.public_url or "http://localhost").hostname not in _LOOPBACK:
             raise ConfigurationError(
-                f"--access local gives every request the role {self.local_role}, but --public-url {self.public_url} is"
-                " another host; omit --public-url, or pass --access proxy or token",
+                f"--public-url {self.public_url} is another host, and --access local gives every request the role"
+                f" {self.local_role}; expected a loopback host; omit --public-url, or pass --access proxy or token",
                 code="access_local",
             )
         if mode == "proxy" and not self.trusted_proxies:
             raise ConfigurationError(
-                "--access proxy needs --trusted-proxies: the addresses or networks of the proxies that set"
-                f" {self.user_header}, such as --trusted-proxies 10.0.0.0/8",
+                "--trusted-proxies is not set; with --access proxy, expected the networks of the proxies that set"
+                f" {self.user_header}; pass for example --trusted-proxies 10.0.0.0/8",
                 code="access_proxy",
             )
         if mode == "proxy" and self.user_header.lower() == self.groups_header.lower():
             raise ConfigurationError(
-                f"--user-header and --groups-header are both {self.user_header}; pass two headers of the proxy",
+                f"--user-header and --groups-header are both {self.user_header}; expected two different headers",
                 code="access_proxy",
             )
         if mode == "token" and not _is_secure(self.public_url):
             raise ConfigurationError(
-                "--access token needs TLS in front of the console, and --public-url with its origin, such as"
-                " https://console.example: browsers keep the session's cookie from plain HTTP",
+                "--public-url is not an https origin; with --access token, expected the origin behind TLS, such as"
+                " https://console.example, because browsers do not send the session cookie over plain HTTP",
                 code="access_token",
             )
 
 
 def _is_secure(origin: str | None) -> bool:
-    """Return whether browsers send a cookie with Secure to an origin: https, or plain HTTP to this machine."""
+    """Return whether browsers send Secure cookies to an origin: https, or plain HTTP on this machine."""
     parts = urlsplit(origin or "")
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
 
@@ -240,11 +240,11 @@ class IssueSettings(DatabaseSettings, pipeline="console"):
     """Settings of `telecine console token issue`."""
 
     name: Annotated[str, AfterValidator(_name)] = setting(
-        description="Name the user or program that gets the token.", group=_TOKEN, argument=True
+        description="Issue the token to this user or program.", group=_TOKEN, argument=True
     )
     role: RoleName = setting("viewer", description="Give the token this role.", group=_TOKEN)
     days: Annotated[int, Field(ge=1, le=3_660)] = setting(
-        90, unit="days", description="Let the token expire after this time.", group=_TOKEN
+        90, unit="days", description="Expire the token after this time.", group=_TOKEN
     )
 
 
@@ -252,5 +252,5 @@ class RevokeSettings(DatabaseSettings, pipeline="console"):
     """Settings of `telecine console token revoke`."""
 
     name: Annotated[str, AfterValidator(_name)] = setting(
-        description="Revoke the tokens of this name.", group=_TOKEN, argument=True
+        description="Revoke the tokens of this user or program.", group=_TOKEN, argument=True
     )

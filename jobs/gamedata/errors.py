@@ -42,13 +42,13 @@ CODES: Final[dict[str, str]] = {
     "check_failed": "a quality check raised an exception",
 }
 
-# Why a session has no sprite; the session itself is published.
+# Reasons for a missing sprite; the session itself is published.
 SPRITE_CODES: Final[dict[str, str]] = {
     "sprite_no_frames": "no frame was sampled",
-    "sprite_pt_invalid": "the `.pt` file cannot be read, or does not have the frames of its part",
-    "sprite_needs_decoder": "the `.pt` file stores packets (`--frames packets`); `publish` decodes them only where "
+    "sprite_pt_invalid": "the `.pt` file cannot be read or does not contain the frames of its part",
+    "sprite_needs_decoder": "the `.pt` file stores packets (`--frames packets`); `publish` decodes them only if "
     "`telecine[gamedata]` is installed",
-    "sprite_failed": "the sprite cannot be drawn, or be stored under the session's key",
+    "sprite_failed": "the sprite cannot be drawn or stored",
 }
 
 # Codes of errors that end a command, besides those of shared/errors.py.

@@ -265,8 +265,8 @@ class RunSettings(PlanSettings, pipeline="gamedata"):
     )
 
 
-class _Sprites(StepSettings):  # without a pipeline: forms have no field that the operator sets
-    # 12 frames of each are read, 8 MB: 10,000 take about ten minutes, within the step's hour.
+class _Sprites(StepSettings):  # without a pipeline, so that forms omit this operator setting
+    # Each reads 12 frames, 8 MB; 10,000 take about ten minutes of the step's hour.
     sprites: Annotated[int, Field(ge=0)] = setting(
         10_000,
         description="Make at most this many missing sprites; later runs make the rest.",
@@ -276,7 +276,7 @@ class _Sprites(StepSettings):  # without a pipeline: forms have no field that th
 
 
 class PublishSettings(_Sprites, pipeline="gamedata"):
-    """Settings of `publish`, which writes the manifest (Parquet) and its frames to gold.gamedata_* in PostgreSQL."""
+    """Settings of `publish`, which loads the manifest and its frames into gold.gamedata_* in PostgreSQL."""
 
     manifest: str = setting("manifest.parquet", description="Publish the manifest at this path or URI.", group=WHERE)
     prefix: str = setting(

@@ -26,7 +26,7 @@ def doctor(
 
     Args:
         settings: what to examine.
-        more: yields findings about areas that only programs above this package know.
+        more: yields findings of packages that this one cannot import.
     """
     findings = list(_examine(settings))
     if more is not None:

@@ -14,7 +14,7 @@ from shared.text import one_line
 __all__ = ["examine"]
 
 _AREA: Final = "console"
-# Longer than the console's own statement timeout, so that its answer says what is wrong.
+# Longer than the console's statement timeout, so that it can respond with the reason.
 _TIMEOUT_S: Final = 10.0
 _MOST_BYTES: Final = 4_096
 
@@ -24,7 +24,7 @@ def examine(url: str) -> Finding:
     url = url.rstrip("/")
     fix = "See the log of its pods."
     try:
-        # The pattern of the setting admits http and https only.
+        # The setting's pattern allows http and https only.
         with urllib.request.urlopen(f"{url}/readyz", timeout=_TIMEOUT_S) as answer:  # noqa: S310
             status, body = answer.status, answer.read(_MOST_BYTES)
     except urllib.error.HTTPError as error:
@@ -37,7 +37,7 @@ def examine(url: str) -> Finding:
         document = json.loads(body)
         code = document.get("code", document["status"])
     except (ValueError, KeyError, AttributeError):
-        message = f"answers {status} to /readyz, but not as a console does"
+        message = f"answers {status} to /readyz, but is not a console"
         return Finding(_AREA, url, "fail", message, "Check the URL.")
     if status == http.client.OK:
         return Finding(_AREA, url, "ok", "ready")

@@ -67,7 +67,7 @@ class DoctorSettings(StepSettings, pipeline="doctor"):
         None,
         default_text="none",
         description="Check that the console at this URL is ready.",
-        detail="For example http://telecine-console.telecine in the cluster; its /readyz is requested.",
+        detail="For example http://telecine-console.telecine in the cluster. Requests its /readyz.",
         group=WHERE,
     )
     format: Literal["text", "json"] = setting("text", description="Print text or JSON.", group=HOW_IT_RUNS)

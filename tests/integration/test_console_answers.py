@@ -247,7 +247,7 @@ def test_a_slow_statement_is_503(database):
         connection.execute("LOCK TABLE pipeline.runs IN ACCESS EXCLUSIVE MODE")
         page, data = ask(app, "/runs", headers=BROWSER), ask(app, "/runs.csv")
     assert (page.status, page.header("retry-after")) == (503, "5")
-    assert "choose a narrower filter" in page.text
+    assert "narrow the filters" in page.text
     assert (data.status, data.header("retry-after")) == (503, "5")
     assert ask(app, "/runs", headers=BROWSER).status == 200
 

@@ -175,7 +175,7 @@ def answering(status: int, body: bytes) -> Iterator[str]:
     [
         (200, b'{"status": "ready"}', ("ok", False), "ready"),
         (503, b'{"status": "unavailable", "code": "database_unreachable"}', ("fail", True), "database_unreachable"),
-        (200, b"<html>", ("fail", False), "not as a console does"),
+        (200, b"<html>", ("fail", False), "is not a console"),
         (404, b"[]", ("fail", False), "answers 404"),
     ],
 )

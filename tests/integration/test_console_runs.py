@@ -190,7 +190,7 @@ def test_the_page_of_a_run_says_how_it_was_started_and_how_it_ended(place):
     page = client.get("/runs/0001-failed").text
     words = " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
     for text in (
-        "different from the default", "prefix <i>x</i>", "1 with their defaults", "65 bad data", "manifest.parquet",
+        "Changed from the defaults", "prefix <i>x</i>", "1 with default values", "65 bad data", "manifest.parquet",
         "telecine gamedata extract --prefix '<i>x</i>'", "<b>no</b> {{ 1+1 }}", "took 1 min 30 s",
     ):  # fmt: skip
         assert text in words
@@ -199,7 +199,7 @@ def test_the_page_of_a_run_says_how_it_was_started_and_how_it_ended(place):
     assert "#list" not in page, "its filters lead to the list of its failed items, which is another page"
     assert 'sandbox loading="lazy"' in page
     old = client.get("/runs/0002-good").text
-    assert "which of them differ from the defaults is not known" in old
+    assert "did not mark changed parameters" in old
     assert "argo.example" not in old
     assert client.get("/runs/none").status_code == 404
 
@@ -316,4 +316,4 @@ def test_a_search_opens_a_single_hit_and_lists_several(place):
     assert item.status_code == 303
     assert cells(client.get(item.headers["location"]).text, "item") == [LONG]
     assert client.get("/search?q=000").text.count('href="/runs/000') == 5
-    assert "Nothing starts with this text" in client.get("/search?q=zzz").text
+    assert "No matches." in client.get("/search?q=zzz").text

@@ -356,7 +356,7 @@ def test_a_session_shows_its_pictures_values_inputs_and_lineage(app):
 
 def test_a_session_without_verdicts_per_frame_says_so(app):
     text = page(app, "/sessions/by-key", key="scores.tar").text
-    assert "No verdict per frame is stored" in text
+    assert "Results per frame are stored for the method static only" in text
     assert "Picture 6" in text
 
 
@@ -428,7 +428,7 @@ def test_without_sessions_the_page_names_the_command(postgres, store):
     with _database(postgres, "telecine") as made:
         text = page(create(settings(database_url=made.url, manifest_bucket=str(store)))).text
     assert "telecine gamedata publish" in text
-    assert "No session is published yet" in text
+    assert "No sessions are published yet" in text
 
 
 def test_without_tables_the_page_is_not_installed(empty_database, store):

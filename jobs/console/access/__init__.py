@@ -1,1 +1,1 @@
-"""Authentication and roles: find the user behind a request, and check that this user may make it."""
+"""Authentication and roles: identify the user of a request and check the role."""

@@ -1,4 +1,4 @@
-"""Deny by default: a route that declares no role does not start, and a role decides who may call it."""
+"""Deny by default: every route declares the role it requires; without one, the app does not start."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _F = TypeVar("_F", bound="Callable[..., Any]")
 
 
 def allow(role: Role) -> Callable[[_F], _F]:
-    """Declare the role that a route needs; stands right above the function, below ``@router.get``."""
+    """Declare the role that a route requires; place it directly above the function, below ``@router.get``."""
 
     def declare(endpoint: _F) -> _F:
         endpoint.__dict__["role"] = role
@@ -47,15 +47,15 @@ def role_of(endpoint: Callable[..., Any]) -> Role:
 
 
 def check_routes(router: Router) -> None:
-    """Check that every route declares its role, those of included routers too.
+    """Check that every route, also in included routers, declares its role.
 
     Args:
         router: the app's router.
 
     Raises:
-        TypeError: one declares none, or is not guarded: a mounted app, a WebSocket, a route of another class.
+        TypeError: a route declares no role or is not guarded: a mounted app, a WebSocket or another class.
     """
-    # FastAPI keeps the routes that are tried last in a list of their own.
+    # FastAPI keeps low-priority routes in a separate list.
     for route in (*router.routes, *getattr(router, "_low_priority_routes", ())):
         included = getattr(route, "original_router", None)
         if isinstance(included, Router):
@@ -71,7 +71,7 @@ class GuardedRoute(APIRoute):
     """A route that admits a request only if its user has the declared role."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, which finds the user first.
+        """Return a handler that authenticates the user first.
 
         Raises:
             TypeError: the endpoint declares no role.
@@ -103,11 +103,11 @@ class GuardedRoute(APIRoute):
 
 
 def _anonymous(request: Request) -> Response:
-    """Send a browser to the login form; refuse everything else."""
+    """Redirect a browser to the login form; reject everything else."""
     mode = request.app.state.console.access.mode
     is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
     if mode == "token" and is_page and "authorization" not in request.headers:
-        # As it was sent: decoded, another path would be quoted.
+        # The raw path: quoting the decoded one could change it.
         raw = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
         target = raw.decode("ascii") + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?next={quote(target, safe='')}", 303)

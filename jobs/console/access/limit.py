@@ -1,4 +1,4 @@
-"""Limit how often something may be tried, per peer and in all, in one process."""
+"""Limit attempts per peer and in total, within one process."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Limit:
     """Counts attempts in a sliding window.
 
     Args:
-        per_peer: attempts of one peer in the window.
-        all_peers: attempts of all peers in the window; it bounds the memory too.
+        per_peer: maximum attempts of one peer in the window.
+        all_peers: maximum attempts of all peers in the window; also bounds the memory.
         seconds: length of the window.
         clock: monotonic seconds.
     """

@@ -1,4 +1,4 @@
-"""Find the user behind a request: local, by a proxy's headers, or by a token."""
+"""Identify the user of a request: the local user, or by a proxy's headers or a token."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Access"]
 
-# A proxy may send any text; names are shown, logged and stored.
+# A proxy may send arbitrary text; names are shown, logged and stored.
 _MOST_CHARS: Final = 128
 
 
 class Access:
-    """Authentication in the mode that the settings choose.
+    """Authentication in the configured mode.
 
     Args:
         settings: the console's settings.
-        database: where tokens and sessions are.
+        database: stores tokens and sessions.
     """
 
     def __init__(self, settings: ConsoleSettings, database: Database) -> None:
@@ -39,7 +39,7 @@ class Access:
         self._local = Principal(_user(), Role[settings.local_role.upper()], "local")
 
     def principal(self, request: Request) -> Principal | None:
-        """Return the user behind a request, or None; may wait for the database.
+        """Return the user of a request, or None; may query the database.
 
         Raises:
             Refused: the proxy names a user whose groups give no role (403).
@@ -54,7 +54,7 @@ class Access:
         if request.client is None or not self._is_trusted(request.client.host):
             return None
         names = request.headers.getlist(self.settings.user_header)
-        # Two headers mean that one came from the client, and the proxy did not strip it.
+        # Of two headers, one came from the client: the proxy did not strip it.
         name = _text(names[0]).strip() if len(names) == 1 else ""
         if not _is_name(name):
             return None
@@ -73,10 +73,10 @@ class Access:
         return Principal(name, role, "proxy")
 
     def peer(self, request: HTTPConnection) -> str:
-        """Return the address of the client, by which logins are limited.
+        """Return the client's address, by which logins are limited.
 
-        Behind a trusted proxy, all clients have its address; with access by token, theirs is then the last one in
-        ``X-Forwarded-For`` that no trusted proxy has: a client can write only those before it.
+        Behind a trusted proxy in mode ``token``, this is the last address in ``X-Forwarded-For`` that is not a trusted
+        proxy. A client can forge only the addresses before it.
         """
         host = request.client.host if request.client else ""
         if self.mode != "token" or not self._is_trusted(host):
@@ -107,7 +107,7 @@ class Access:
         headers = request.headers.getlist("authorization")
         scheme, _, text = (headers[0] if headers else "").partition(" ")
         if len(headers) > 1 or scheme.lower() == "bearer":
-            # Never the cookie: a request with a bearer token needs no equal origin.
+            # Never fall back to the cookie: the origin of a request with a bearer token is not checked.
             if len(headers) > 1 or not text.strip():
                 return None
             with self.database.write() as session:
@@ -125,14 +125,14 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         address = ipaddress.ip_address(host)
     except ValueError:
         return None
-    # A socket for both families shows IPv4 peers as ::ffff:10.0.0.1.
+    # A dual-stack socket reports IPv4 peers as ::ffff:10.0.0.1.
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
 
 
 def _text(header: str) -> str:
-    """Return a header's text as UTF-8, which proxies send, and not as Latin-1, as which ASGI servers decode it."""
+    """Decode a header as UTF-8, as proxies encode it; ASGI servers decode headers as Latin-1."""
     try:
         return header.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -147,5 +147,5 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        # A container's uid without an entry in /etc/passwd.
+        # The uid has no entry in /etc/passwd, as in a container.
         return "local"

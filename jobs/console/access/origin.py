@@ -1,4 +1,4 @@
-"""Refuse forms of other sites (CSRF): browsers say where a request comes from, and no page can make them lie."""
+"""Reject forms from other sites (CSRF) by the origin headers, which pages cannot forge."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def check_origin(request: Request, settings: ConsoleSettings, *, bearer: bool) -
     Args:
         request: any request; safe ones pass.
         settings: the console's settings.
-        bearer: True if the user was found by a bearer token, which no browser adds to a form by itself.
+        bearer: True if the user sent a bearer token, which browsers never add to a form by themselves.
 
     Raises:
-        Refused: it was sent from elsewhere, or does not say from where (403).
+        Refused: it was sent from another origin, or from an unknown one (403).
     """
     if is_safe(request.method) or bearer:
         return
@@ -42,7 +42,7 @@ def check_origin(request: Request, settings: ConsoleSettings, *, bearer: bool) -
         return
     raise Refused(
         403,
-        "this form was not sent from a page of the console; open the page again and repeat it",
+        "this form was not sent from a page of the console; open the page again and resubmit the form",
         code="other_origin",
     )
 

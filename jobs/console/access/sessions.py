@@ -1,4 +1,4 @@
-"""Browser sessions: a random cookie whose SHA-256 is a row, so that any replica knows it and a logout ends it."""
+"""Browser sessions: a random cookie, stored as SHA-256, so that all replicas accept it and a logout ends it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = ["COOKIE", "end", "find", "start"]
 
-# Browsers take a cookie with this prefix only with Secure, Path=/ and no Domain: no other host can set it.
+# Browsers accept this prefix only with Secure, Path=/ and without Domain, so no other host can set the cookie.
 COOKIE: Final = "__Host-telecine"
 _BYTES: Final = 32
-# A request within this time of the last one writes nothing.
+# Within this time of the last update, seen_at is not updated again.
 _SEEN_S: Final = 60
 
 
@@ -32,12 +32,12 @@ def start(database: DatabaseSession, token_hash: bytes) -> str:
 
 
 def find(database: DatabaseSession, text: str, hours: int) -> Principal | None:
-    """Return whose session a cookie names, and note that it was used; None if it ended.
+    """Return the user of a session and update when it was last seen; None if it has ended.
 
     Args:
         database: an open transaction that may write.
         text: the cookie's value.
-        hours: without a request for this time, a session ends.
+        hours: idle time after which a session ends.
     """
     rows = database.rows(
         "SELECT t.name, t.role, s.seen_at < now() - make_interval(secs => :seen_s) AS stale"
@@ -59,7 +59,7 @@ def find(database: DatabaseSession, text: str, hours: int) -> Principal | None:
 
 
 def end(database: DatabaseSession, text: str) -> None:
-    """End a session on the server; its cookie is worthless from then on."""
+    """End a session on the server, which invalidates its cookie."""
     database.run(
         "UPDATE console.sessions SET ended_at = now() WHERE session_hash = :session_hash AND ended_at IS NULL",
         session_hash=digest(text),

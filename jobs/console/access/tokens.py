@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PREFIX", "Token", "digest", "find", "issue", "listed", "revoke"]
 
-# Scanners of leaked secrets find tokens by a prefix.
+# Secret scanners recognise tokens by their prefix.
 PREFIX: Final = "telecine_"
-# 256 random bits: a guess needs no rate limit to be hopeless, and a fast hash needs no salt.
+# 256 random bits cannot be guessed, so a fast hash without salt is enough.
 _BYTES: Final = 32
 
 
@@ -41,13 +41,13 @@ def digest(text: str) -> bytes:
 
 
 def issue(database: DatabaseSession, name: str, role: str, days: int) -> str:
-    """Store a new token and return its text, which nothing can show again.
+    """Store a new token and return its text, which cannot be recovered later.
 
     Args:
         database: an open transaction.
-        name: who gets it; several tokens may have one name.
+        name: its user or program; a name may have several tokens.
         role: ``viewer``, ``uploader`` or ``reviewer``.
-        days: until it expires.
+        days: lifetime in days.
     """
     text = PREFIX + secrets.token_urlsafe(_BYTES)
     database.run(
@@ -62,7 +62,7 @@ def issue(database: DatabaseSession, name: str, role: str, days: int) -> str:
 
 
 def find(database: DatabaseSession, text: str) -> tuple[bytes, Principal] | None:
-    """Return the hash of a valid token and whose it is; None if it is unknown, expired or revoked."""
+    """Return a valid token's hash and user; None if it is unknown, expired or revoked."""
     wanted = digest(text)
     rows = database.rows(
         "SELECT token_hash, name, role FROM console.tokens"
@@ -70,7 +70,7 @@ def find(database: DatabaseSession, text: str) -> tuple[bytes, Principal] | None
         token_hash=wanted,
     )
     for row in rows:
-        # The index compares hashes, whose timing tells nothing about the token; this holds without that argument too.
+        # Defence in depth: the index lookup compares hashes, so its timing reveals nothing about the token.
         if hmac.compare_digest(bytes(row.token_hash), wanted):
             return wanted, Principal(row.name, Role[row.role.upper()], "bearer")
     return None

@@ -124,7 +124,7 @@ LISTING = Listing(
 
 
 def listing_of(run_id: str) -> Listing:
-    """Return the list of one run's failed items; its order is that of the primary key."""
+    """Return the list of one run's failed items, ordered by the primary key."""
     terms = (Term("e.stage", "text"), Term("e.item", "text"), Term("e.code", "text"))
     return replace(
         LISTING,
@@ -210,10 +210,10 @@ def _found(database: DatabaseSession, listing: Listing, query: ErrorsQuery | Run
 def counted(
     database: DatabaseSession, listing: Listing, query: ErrorsQuery | RunErrorsQuery
 ) -> tuple[Count, list[tuple[Facet, list[FacetValue]]]]:
-    """Return the number of failed items that match, and the facets, each among the rows that match all other filters.
+    """Return the number of matching failed items, and the facets, each counted over rows that match all other filters.
 
-    The newest 10,000 errors are counted, at most twice: with the filter of codes, which has an index, and without it
-    for the codes themselves. The other facets have few values, by which the counts are grouped.
+    At most the newest 10,000 errors are counted, once with the filter for codes, which has an index, and once without
+    it for the facet of codes. The other facets have few values; their counts come from the same groups.
     """
     conditions = [each for each in listing.conditions(query) if each.name not in _GROUPED[1:]]
     found = _sample(database, conditions)
@@ -228,7 +228,7 @@ def counted(
     return Count(min(number, COUNT_CAP), found.cut), facets
 
 
-# In the order of a sample's groups.
+# In the order of the keys of Sample.groups.
 _GROUPED = ("code", "retryable", "stage", "pipeline")
 _FACET_VALUES = 12
 
@@ -239,7 +239,7 @@ def _sample(database: DatabaseSession, conditions: list[Condition]) -> Sample:
 
 
 def _numbers(found: Sample, name: str | None, chosen: dict[str, Any]) -> list[tuple[Any, int]]:
-    """Return the values of a facet with their numbers, the most frequent first; without a name, one number."""
+    """Return the values of a facet with their counts, most frequent first; without a name, one count."""
     numbers: Counter[Any] = Counter()
     for group, amount in found.groups.items():
         values = dict(zip(_GROUPED, group, strict=True))

@@ -1,4 +1,4 @@
-"""`/login` and `/logout`: a token becomes a browser session."""
+"""`/login` and `/logout`: exchange a token for a browser session, and end it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from jobs.console.web.state import console
 __all__ = ["router"]
 
 router = APIRouter(route_class=GuardedRoute)
-# A path on this host: `//host` and `/\host` are other hosts to a browser.
+# A path on this host: browsers treat `//host` and `/\host` as other hosts.
 _LOCAL: Final = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 _limit = Limit(per_peer=10, all_peers=100, seconds=60)
 
@@ -32,7 +32,7 @@ def _target(text: str) -> str:
 @router.get("/login")
 @allow(Role.PUBLIC)
 def form(request: Request, next: str = "/", failed: str = "") -> Response:  # noqa: A002 - name in the URL
-    """Show the form; other modes of access have none."""
+    """Show the form, which exists in mode token only."""
     if console(request).access.mode != "token":
         return RedirectResponse("/", 303)
     return console(request).pages.render(request, "login.html.j2", target=_target(next), failed=bool(failed))
@@ -66,7 +66,7 @@ def login(
         return RedirectResponse(f"/login?{urlencode({'next': target, 'failed': '1'})}", 303)
     state.metrics.login("accepted")
     response = RedirectResponse(target, 303)
-    # The session ends on the server after idle hours; the cookie ends with the browser.
+    # The server ends idle sessions; the cookie ends when the browser closes.
     response.set_cookie(sessions.COOKIE, cookie, path="/", secure=True, httponly=True, samesite="lax")
     return response
 

@@ -19,14 +19,14 @@ router = APIRouter(route_class=GuardedRoute)
 @router.get("/healthz")
 @allow(Role.PUBLIC)
 async def healthz() -> Response:
-    """Answer while the process serves requests; a restart would not bring a lost database back."""
+    """Answer 200 while the process serves requests; a lost database is not a reason to restart."""
     return PlainTextResponse("ok\n")
 
 
 @router.get("/readyz")
 @allow(Role.PUBLIC)
 def readyz(request: Request) -> Response:
-    """Answer 200 if the database answers and is migrated, else 503 with the code of the reason."""
+    """Answer 200 if the database is reachable and migrated, else 503 with an error code."""
     state = console(request)
     try:
         with state.database.read() as database:

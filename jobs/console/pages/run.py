@@ -31,7 +31,7 @@ __all__ = ["router"]
 router = APIRouter(route_class=GuardedRoute)
 
 _FIRST_ERRORS: Final = 10
-# Counts that are bad news if they are not zero.
+# Counts that indicate a problem if they are not zero.
 _BAD: Final = frozenset({"failed", "failed_before", "errors", "rejected", "broken_parts"})
 # A report with pictures is a few megabytes.
 _REPORT_BYTES: Final = 32 * 1024 * 1024
@@ -84,7 +84,7 @@ def run(request: Request, run_id: str) -> HTMLResponse:
 @router.get("/runs/{run_id}/live")
 @allow(Role.VIEWER)
 def live(request: Request, run_id: str) -> Response:
-    """Return the part of the page that changes while the run does; 304 if it has not."""
+    """Return the part of the page that changes during a run; 304 if it has not changed."""
     with console(request).database.read() as database:
         found, stages = _read(database, run_id)
     body = _live(request, found, stages)
@@ -99,9 +99,9 @@ def live(request: Request, run_id: str) -> Response:
 @router.get("/runs/{run_id}/stages/{stage}/report.html")
 @allow(Role.VIEWER)
 def report(request: Request, run_id: str, stage: str) -> Response:
-    """Return the stored report of a stage, for a frame that may run no script.
+    """Return the stored report of a stage, for a sandboxed frame without scripts.
 
-    Reports link to each other as ``../STAGE/report.html``, which is why it has two names.
+    It has a second path because reports link to each other as ``../STAGE/report.html``.
     """
     settings = console(request).settings
     with console(request).database.read() as database:
@@ -114,7 +114,7 @@ def report(request: Request, run_id: str, stage: str) -> Response:
         size = stat_uri(uri, settings).size
         body = read_uri(uri, settings) if size <= _REPORT_BYTES else b""
     except (ObjectMissing, ValueError):
-        raise Refused(404, "the report is no longer stored, or was never written", code="report_missing") from None
+        raise Refused(404, "the report was deleted or never written", code="report_missing") from None
     if max(size, len(body)) > _REPORT_BYTES:
         raise Refused(413, f"the report is {size:,} bytes long; the console shows up to {_REPORT_BYTES:,}")
     return HTMLResponse(body, headers=_REPORT_HEADERS)
@@ -128,9 +128,9 @@ def _read(database: DatabaseSession, run_id: str) -> tuple[Any, list[Any]]:
 
 
 def _live(request: Request, run: Any, stages: list[Any]) -> dict[str, Any]:
-    """Return the values of the part that is polled; equal values have equal tags.
+    """Return the values of the polled part; equal values have equal tags.
 
-    Times of what runs end with the last heartbeat, so that a tag lasts for the ten seconds between two of them.
+    Durations of running stages end at the last heartbeat, so a tag stays valid for the ten seconds between two.
     """
     values: dict[str, Any] = {
         "stages": stages,
@@ -146,7 +146,7 @@ def _live(request: Request, run: Any, stages: list[Any]) -> dict[str, Any]:
 
 
 def _figure(name: str, value: Any) -> tuple[str, str, str]:
-    """Return the words, the value with its unit, and the tone of a count."""
+    """Return the label, the value with its unit, and the tone of a count."""
     tone = "none" if not value else "bad" if name.rpartition(".")[2] in _BAD else ""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and name.rpartition(".")[2].startswith("bytes_"):

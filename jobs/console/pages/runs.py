@@ -85,14 +85,14 @@ LISTING = Listing(
     facets=(Facet("status", RUN_STATUS), Facet("pipeline", "r.pipeline")),
 )
 
-# A facet counts the first 10,000 rows: they should be the newest, not those that an index begins with.
+# Facets count 10,000 rows; these should be the newest, not the first ones of an index.
 _NEWEST: Final = (
     "(SELECT run_id, pipeline, status, created_at, heartbeat_at FROM pipeline.runs ORDER BY created_at DESC) AS r"
 )
 
 
 def _narrowed(database: DatabaseSession, query: RunsQuery) -> tuple[Listing, bool]:
-    """Return the list of runs with a failed item, and whether older ones are left out; without such filters, all."""
+    """Return the list of runs that match the item filters, and whether older runs are left out."""
     if query.code is None and query.item is None:
         return LISTING, False
     runs, cut = runs_with_error(database, query.code, query.item)
@@ -110,7 +110,7 @@ def page(request: Request, query: _Query) -> HTMLResponse:
     """Show a page of runs."""
     with console(request).database.read() as database:
         listing, cut = _narrowed(database, query)
-        # The strip shows the days among which `from` and `to` choose, and divides them by status.
+        # The strip ignores `from`, `to` and `status`, which select within it.
         kept = [each for each in listing.conditions(query) if each.name not in ("from", "to", "status")]
         found = fetch(database, listing, query)
         total = count(database, listing, query)

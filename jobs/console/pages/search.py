@@ -1,4 +1,4 @@
-"""`/search`: find a run, a failed item or a session by the beginning of its name."""
+"""`/search`: find a run, a failed item or a session by prefix."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _Query = Annotated[SearchQuery, Depends(query_of(SearchQuery))]
 @router.get("/search")
 @allow(Role.VIEWER)
 def page(request: Request, query: _Query) -> Response:
-    """Show what starts with the text; a single hit is opened at once."""
+    """Show the hits; redirect to a single hit."""
     hits = []
     if query.q is not None:
         with console(request).database.read() as database:

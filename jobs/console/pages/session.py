@@ -1,4 +1,4 @@
-"""`/sessions/by-key`: one session with its pictures, its values over time, and where it comes from."""
+"""`/sessions/by-key`: one session with its pictures, values over time and lineage."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ __all__ = ["router"]
 
 router = APIRouter(route_class=GuardedRoute)
 
-# Defaults of gamedata: the table does not keep the thresholds of a manifest.
+# Defaults of gamedata: the table does not store a manifest's thresholds.
 _DARK_LUMA: Final = 15.0
 _STILL_SHARE: Final = 0.6
 _MOST_KEY_BYTES: Final = 1_024
-# Frames of one figure; longer series are thinned out, because a figure has 860 units of width.
+# Longer series are thinned out, because a chart is 860 units wide.
 _MOST_FRAMES: Final = 400
-# Parents of a key that are links.
+# Maximum number of parent folders shown as links.
 _MOST_FOLDERS: Final = 12
 _MOST_FILTER_CHARS: Final = 200
 
@@ -59,7 +59,7 @@ class _Tile(NamedTuple):
 
 
 def _asked(request: Request) -> _Asked:
-    """Return the key as it is, with its spaces, and the list that the session is looked at from."""
+    """Return the key, including its spaces, and the query of the list that links here."""
     pairs = request.query_params.multi_items()
     keys = [value for name, value in pairs if name == "key"]
     if len(keys) != 1 or not keys[0] or "\0" in keys[0] or len(keys[0].encode("utf-8", "replace")) > _MOST_KEY_BYTES:
@@ -111,13 +111,13 @@ def session(request: Request, asked: Annotated[_Asked, Depends(_asked)]) -> HTML
 
 
 def _tree(row: Any, name: str) -> Node | TooLarge:
-    """Return the tree of a column with JSON; its beginning if it is too large for one."""
+    """Return the tree of a JSON column; its beginning if it is too large."""
     value = gamedata.json_value(getattr(row, name), getattr(row, f"{name}_bytes"))
     return value if isinstance(value, TooLarge) else tree(value)
 
 
 def _folders(s3_key: str) -> list[tuple[str, str | None]]:
-    """Return the key's folders, each with the link to its sessions; a filter cannot have every text."""
+    """Return the key's folders with links to their sessions; None where the filter cannot contain the folder."""
     parts = s3_key.split("/")[:-1]
     found: list[tuple[str, str | None]] = []
     for index, part in enumerate(parts[:_MOST_FOLDERS], 1):
@@ -136,7 +136,7 @@ def _tiles(sprite: Sprite, times_s: Sequence[float | None]) -> list[_Tile]:
 
 
 def _charts(frames: Frames, duration_s: float | None) -> dict[str, Any]:
-    """Return the figures of a session."""
+    """Return the charts of a session."""
     every = max(1, math.ceil(len(frames.time_s) / _MOST_FRAMES))
     end_s = gamedata.finite(duration_s) or 0.0
     time_s = frames.time_s[::every]

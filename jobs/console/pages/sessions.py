@@ -41,9 +41,9 @@ __all__ = ["LISTING", "PATH", "SESSION_PATH", "SessionsQuery", "flags_of", "name
 router = APIRouter(route_class=GuardedRoute)
 
 PATH = "/sessions"
-# The key is a parameter: browsers and proxies resolve `..` and `//` in paths, percent-encoded or not.
+# The key is a query parameter: browsers and proxies normalise `..` and `//` in paths, even percent-encoded.
 SESSION_PATH = "/sessions/by-key"
-# Without filters, an index alone has the counts of a facet. With filters they read rows: 10,000 took 70 to 270 ms.
+# Without filters, an index alone gives a facet's counts. With filters, rows are read: 10,000 took 70 to 270 ms.
 _FILTERED_CAP = 2_000
 _CODES_SHOWN = 12
 
@@ -97,7 +97,7 @@ def flags_of(row: Any) -> list[str]:
 
 
 def name_of(s3_key: str) -> str:
-    """Return the last part of a key, in quotes if spaces around it would not be seen."""
+    """Return the last part of a key, quoted if it starts or ends with spaces."""
     name = s3_key.rstrip("/").rpartition("/")[2] or s3_key
     return name if name == name.strip() else f"'{name}'"
 
@@ -142,7 +142,7 @@ _Query = Annotated[SessionsQuery, Depends(query_of(SessionsQuery))]
 
 
 def _facets(database: DatabaseSession, listing: Listing, query: SessionsQuery) -> list[tuple[Facet, list[FacetValue]]]:
-    """Return the facets: without filters, counts of the index of a flag or code; else those of the first rows."""
+    """Return the facets: without filters counted by index, otherwise over the first matching rows."""
     conditions = listing.conditions(query)
     passes: dict[str, Any] = {}
 
@@ -184,7 +184,7 @@ def _facets(database: DatabaseSession, listing: Listing, query: SessionsQuery) -
 def page(request: Request, query: _Query) -> HTMLResponse:
     """Show a page of sessions."""
     with console(request).database.read() as database:
-        # Keys that contain a text are looked for once, not once per count.
+        # Search for keys once, not once per count.
         keys = None if query.q is None else gamedata.containing(database, query.q)
         listing = replace(LISTING, conditions=lambda asked: _conditions(asked, keys))
         found = fetch(database, listing, query)

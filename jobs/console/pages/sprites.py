@@ -1,4 +1,4 @@
-"""`/sprites`: the pictures of sessions. Their keys come from the table, never from a URL."""
+"""`/sprites`: pictures of sessions. Object keys come from the table, never from a URL."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_BYTES: Final = 64 * 1024
 _PLACEHOLDER: Final = "no-picture.svg"
 _YEAR_S: Final = 31_536_000
 _VERSION_CHARS: Final = 16
-# A sprite larger than this in a direction was not written by `publish`: 12 tiles of 160x90 in rows of four.
+# Far above what `publish` writes: 12 tiles of 160x90 in rows of four.
 _MOST_PIXELS: Final = 16_384
 
 
@@ -64,13 +64,13 @@ class Sprite:
         return self.height // -(-self.tiles // self.columns)
 
     def place(self, tile: int) -> tuple[int, int]:
-        """Return the left and upper edge of a tile in pixels; the first one is 0."""
+        """Return the left and top edge of a tile in pixels; tiles count from 0."""
         row, column = divmod(tile, self.columns)
         return column * self.tile_width, row * self.tile_height
 
 
 def picture(row: Any) -> Sprite | None:
-    """Return the sprite of a row of sessions; None without one, or if its geometry is not possible."""
+    """Return the sprite of a session's row; None if it has none or its geometry is invalid."""
     numbers = (row.sprite_tile_width, row.sprite_tile_height, row.sprite_columns, row.sprite_tiles)
     if row.sprite_key is None or not all(number is not None and 0 < number <= _MOST_PIXELS for number in numbers):
         return None
@@ -84,7 +84,7 @@ def picture(row: Any) -> Sprite | None:
 
 
 def _version(sprite_key: str) -> str:
-    # The key contains a hash of what was sampled.
+    # The key contains a digest of the sampled content.
     return hashlib.sha256(sprite_key.encode("utf-8", "replace")).hexdigest()[:_VERSION_CHARS]
 
 
@@ -115,12 +115,12 @@ def sprite(request: Request, key: str = "", v: str = "") -> Response:
     return Response(body, media_type=kind, headers={"Cache-Control": kept, **_ALONE})
 
 
-# A picture needs nothing, also when it is opened by itself.
+# A picture loads nothing, even if opened directly.
 _ALONE: Final = {"Content-Security-Policy": "default-src 'none'; sandbox"}
 
 
 def _kind(body: bytes) -> str | None:
-    """Return the type by the first bytes: what the store says about it does not count."""
+    """Return the media type by the first bytes, not by the store's metadata."""
     if body.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if body[:4] == b"RIFF" and body[8:12] == b"WEBP":

@@ -1,4 +1,4 @@
-// The console's only script of its own: keys, copy buttons, and messages about requests of htmx. Every page works without it.
+// The console's own script: keys, copy buttons and status messages for htmx requests. Every page works without it.
 
 const SHOWN_MS = 5000;
 let timer;
@@ -10,7 +10,7 @@ const say = (text) => {
   timer = setTimeout(() => (place.textContent = ""), SHOWN_MS);
 };
 
-// Without TLS a browser has no clipboard; the buttons stay hidden.
+// Browsers provide no clipboard without TLS; the buttons then stay hidden.
 if (navigator.clipboard) document.documentElement.classList.add("can-copy");
 
 document.addEventListener("click", async (event) => {
@@ -20,11 +20,11 @@ document.addEventListener("click", async (event) => {
     await navigator.clipboard.writeText(button.dataset.copy);
     say("copied");
   } catch {
-    say("the browser refused to copy");
+    say("the browser denied access to the clipboard");
   }
 });
 
-// Parameters that are not set do not belong into the URL.
+// Keep unset parameters out of the URL.
 document.addEventListener("formdata", ({ target, formData }) => {
   if (target.method !== "get") return;
   for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
@@ -48,7 +48,7 @@ document.addEventListener("htmx:before:response", (event) => {
 });
 
 document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
-  if (ctx?.steers) say("the console does not answer; try again");
+  if (ctx?.steers) say("the console did not respond; try again");
 });
 
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
@@ -63,7 +63,7 @@ document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   if (ctx.toTop) scrollTo(0, 0);
 });
 
-// A key acts only where nothing else takes it.
+// A key acts only if nothing else handles it.
 const busy = (target) =>
   target.closest("input, textarea, select, dialog, [contenteditable]") || document.querySelector("dialog[open], [aria-busy=true]");
 

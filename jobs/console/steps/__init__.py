@@ -1,1 +1,1 @@
-"""The commands: serve the app, and issue, list and revoke tokens."""
+"""Commands: serve the app; issue, list and revoke tokens."""

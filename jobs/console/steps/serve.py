@@ -1,4 +1,4 @@
-"""The command ``console``: serve the app until a signal ends it."""
+"""The command ``console``: serve the app until interrupted."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
-# A browser sends the head of a request at once.
+# Browsers send the head of a request at once.
 HEAD_S: Final = 20.0
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to us: uvicorn raises them again, and a server that was told to stop ended well."""
+    """A server that does not handle signals: uvicorn would raise them again, but a requested stop is a success."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -42,10 +42,10 @@ class _Server(uvicorn.Server):
 
 
 class _Connection(H11Protocol):
-    """A connection that is closed if the head of a request does not arrive in time.
+    """A connection that is closed unless the head of a request arrives in time.
 
-    uvicorn waits for the first request, and for the end of a head that has begun, for as long as the client likes; as
-    many such connections as ``limit_concurrency`` would keep everyone out.
+    uvicorn waits without a limit for the first request and for the rest of a head. ``limit_concurrency`` such
+    connections would lock out all users.
     """
 
     _late: asyncio.TimerHandle | None = None
@@ -93,30 +93,30 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def serve(settings: ConsoleSettings) -> str:
-    """Serve the app; return after SIGINT or SIGTERM once its requests have finished. A second signal ends them at once.
+    """Serve the app until SIGINT or SIGTERM, then finish open requests; a second signal aborts them.
 
     Raises:
-        ConfigurationError: the mode of access would not protect anything, or a pod sets none.
-        UsageError: the address cannot be listened on.
+        ConfigurationError: the access mode would not protect the console, or is not set in a pod.
+        UsageError: it cannot listen on the address.
     """
     app = create(settings)
     if is_embedded(settings):
-        # The embedded server starts, and is migrated; any other one may come later.
+        # Starts and migrates the embedded server; any other server may become available later.
         ready(settings)
     try:
         listener = _listen(settings.host, settings.port)
     except (OSError, ValueError) as error:
-        # ValueError: a name with NUL, or with a label that DNS does not have.
+        # ValueError: the name contains NUL or an invalid DNS label.
         reason = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"--host {one_line(settings.host)} --port {settings.port} cannot be listened on: {reason}; "
+            f"--host {one_line(settings.host)} --port {settings.port} cannot be used: {reason}; "
             "expected an address of this machine and a free port; pass --port 0 to pick one"
         ) from error
     with listener:
         port = listener.getsockname()[1]
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         with printing():
-            # At once, also into a pipe or a pod's log; the console serves on if it is closed.
+            # Flush, because stdout may be a pipe or a pod's log; if it is closed, keep serving.
             write_out(f"The console is at {settings.public_url or f'http://{host}:{port}'} (access: {settings.mode}).")
         asyncio.run(_run(app, listener, settings))
     return "The console stopped."
@@ -127,14 +127,14 @@ async def _run(app: Any, listener: socket.socket, settings: ConsoleSettings) -> 
         app,
         access_log=False,
         log_config=None,
-        # The gate reads the peer's own address; headers about it are the mode proxy's business.
+        # Keep the peer's own address; forwarding headers are read by the access mode only.
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=settings.drain_s,
         timeout_keep_alive=20,
         limit_concurrency=256,
         http=_Connection,
-        # Nothing here speaks it, whichever library is installed.
+        # No WebSockets, whichever library is installed.
         ws="none",
         h11_max_incomplete_event_size=32 * 1024,
     )
@@ -143,7 +143,7 @@ async def _run(app: Any, listener: socket.socket, settings: ConsoleSettings) -> 
 
     def stop(number: int) -> None:
         if server.should_exit:
-            # Threads that wait for the database cannot be interrupted; an open transaction ends with its connection.
+            # Threads waiting for the database cannot be interrupted; closing the connection rolls back the transaction.
             sys.stdout.flush()
             os._exit(128 + number)
         server.should_exit = True

@@ -23,7 +23,7 @@ _ACTOR = "telecine console token"
 
 
 def issue(settings: IssueSettings) -> str:
-    """Store a new token and return it in the only text that ever shows it."""
+    """Store a new token and return the only message that shows it."""
     ready(settings)
     with transaction(settings) as database:
         text = tokens.issue(database, settings.name, settings.role, settings.days)
@@ -33,7 +33,7 @@ def issue(settings: IssueSettings) -> str:
 
 
 def list_tokens(settings: TokensSettings) -> str:
-    """Return a table of all tokens, without their texts."""
+    """Return a table of all tokens, without the tokens themselves."""
     ready(settings)
     with transaction(settings) as database:
         found = tokens.listed(database)

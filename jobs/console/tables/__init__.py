@@ -1,1 +1,1 @@
-"""SQL that reads what the pages show, and the console's own tables."""
+"""Queries behind the pages, and the console's own tables."""

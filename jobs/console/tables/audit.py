@@ -1,4 +1,4 @@
-"""The audit log: one row for each thing that a user of the console did."""
+"""The audit log: one row per user action."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def record(
     subject: str = "",
     details: dict[str, Any] | None = None,
 ) -> None:
-    """Write one row in the caller's transaction: it exists exactly if the action happened.
+    """Write one row in the caller's transaction, so that it is stored if and only if the action is.
 
     Args:
         database: the transaction of the action.
-        principal: who acts; a name where nobody is logged in, such as a command.
+        principal: the user; a plain name if there is no login, as for commands.
         action: a word, such as ``login``.
-        subject: what it is about, such as a token's name.
-        details: further facts, without secrets.
+        subject: the object of the action, such as a token's name.
+        details: additional data, without secrets.
     """
     name = principal if isinstance(principal, str) else principal.name
     role = None if isinstance(principal, str) else principal.role.word

@@ -1,4 +1,4 @@
-"""Transactions of the console: short, and those of pages may only read."""
+"""Transactions of the console: short, and read-only for pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Database:
     """The console's connections to PostgreSQL.
 
     Args:
-        settings: where the database is, and after which time a statement is cancelled.
+        settings: the database's address and the statement timeout.
     """
 
     def __init__(self, settings: ConsoleSettings) -> None:
@@ -29,7 +29,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[DatabaseSession]:
-        """Open a transaction that can write nothing.
+        """Open a read-only transaction.
 
         Raises:
             DatabaseUnreachable: no connection.
@@ -37,8 +37,8 @@ class Database:
             TransientError: a statement took longer than the timeout.
         """
         with transaction(self.settings) as session:
-            # One round trip; by set_config, since the values are data. REPEATABLE READ would change nothing: a page's
-            # statements may see a run that ended between them.
+            # set_config takes parameters and needs one round trip. READ COMMITTED is enough: a run may end between two
+            # statements of a page.
             session.rows(
                 "SELECT set_config('statement_timeout', :timeout, true),"
                 " set_config('transaction_read_only', 'on', true)",
@@ -48,10 +48,10 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[DatabaseSession]:
-        """Open a transaction for the console's own tables, and for functions of pipelines.
+        """Open a transaction that writes to the console's own tables or calls functions of pipelines.
 
         Raises:
-            DatabaseUnreachable: no connection; it is unknown whether a commit happened.
+            DatabaseUnreachable: no connection; the commit may or may not have happened.
             TransientError: a statement took longer than the timeout.
         """
         with transaction(self.settings) as session:

@@ -24,7 +24,7 @@ def days(database: DatabaseSession, where: str, values: Mapping[str, Any]) -> li
 
     Args:
         database: an open transaction.
-        where: further conditions on ``pipeline.runs r``: SQL of ours.
+        where: additional conditions on ``pipeline.runs r``: trusted SQL.
         values: their values.
     """
     today = datetime.now(UTC).date()

@@ -1,4 +1,4 @@
-"""Item errors: conditions that indexes answer, and counts of a bounded number of rows."""
+"""Item errors: conditions that use indexes, and counts over a bounded number of rows."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ __all__ = [
     "sample",
 ]
 
-# A run of media has stages of several pipelines: the stage's pipeline counts.
+# A media run has stages of several pipelines, so use the stage's pipeline.
 PIPELINE: Final = "(SELECT s.pipeline FROM pipeline.run_stages s WHERE s.run_id = e.run_id AND s.stage = e.stage)"
 """SQL for the pipeline of ``pipeline.item_errors e``."""
 
 OF_PIPELINE: Final = (
     "(e.run_id, e.stage) IN (SELECT s.run_id, s.stage FROM pipeline.run_stages s WHERE s.pipeline = :pipeline)"
 )
-"""The condition that an error is of a pipeline: PostgreSQL starts from the rarer of the two."""
+"""The condition that an error belongs to a pipeline; PostgreSQL starts from the smaller side."""
 
 ERRORS_READ: Final = 10_000
-"""Errors that a filter of runs reads, newest first; of a frequent code, 20,000 took 0.2 s."""
+"""Maximum errors read by a filter of runs, newest first; of a frequent code, 20,000 took 0.2 s."""
 
-# The longest text that a filter takes.
+# The longest text that a filter accepts.
 _FILTER_CHARS: Final = 200
-# Stages that ended with an error; the partial index of runs finds them.
+# Runs that ended with an error in a stage, found by the partial index of runs.
 _STAGES: Final = """
     SELECT r.run_id FROM pipeline.runs r WHERE r.status <> 'success' AND r.error_stage IS NOT NULL AND EXISTS (
         SELECT FROM pipeline.run_stages s WHERE s.run_id = r.run_id AND s.stage = r.error_stage
@@ -50,11 +50,11 @@ _STAGES: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Numbers of errors by stage, pipeline, code and retryable.
+    """Error counts by code, retryable, stage and pipeline.
 
     Attributes:
-        groups: (code, retryable, stage, pipeline) -> number.
-        cut: True if there are more errors than were read.
+        groups: (code, retryable, stage, pipeline) -> count.
+        cut: True if not all errors were read.
     """
 
     groups: Counter[tuple[str, bool, str, str]]
@@ -62,15 +62,15 @@ class Sample:
 
 
 def sample(database: DatabaseSession, where: str, values: Mapping[str, Any], most: int) -> Sample:
-    """Count the newest errors that match.
+    """Count the newest matching errors.
 
     Args:
         database: an open transaction.
-        where: condition on ``pipeline.item_errors e``, SQL of ours.
+        where: condition on ``pipeline.item_errors e``: trusted SQL.
         values: its values.
-        most: errors to read.
+        most: maximum number of errors to read.
     """
-    # The pipeline of each group by a subquery: a join would read all stages, as its groups are estimated too high.
+    # A subquery per group: with a join, the planner overestimates the groups and reads all stages.
     rows = database.rows(
         f"""
         SELECT code, retryable, stage, pipeline, sum(number) AS number FROM (
@@ -92,12 +92,12 @@ def sample(database: DatabaseSession, where: str, values: Mapping[str, Any], mos
 def runs_with_error(database: DatabaseSession, code: str | None, item: str | None) -> tuple[list[str], bool]:
     """Return the runs in which an item failed, and whether there may be older ones.
 
-    The newest :data:`ERRORS_READ` errors are read: those of a frequent code are millions.
+    Only the newest :data:`ERRORS_READ` errors are read, because a frequent code has millions.
 
     Args:
         database: an open transaction.
-        code: code of an item's error, or of the error that ended the run; None: any of an item.
-        item: beginning of the item; None: any.
+        code: code of an item's error or of the error that ended the run; None: any item error.
+        item: prefix of the item; None: any.
     """
     values: dict[str, Any] = {"most": ERRORS_READ}
     conditions = []
@@ -123,17 +123,17 @@ def runs_with_error(database: DatabaseSession, code: str | None, item: str | Non
 
 
 def errors_url(item: str) -> str:
-    """Return the list of an item's errors, by as much of its name as a filter takes."""
+    """Return the URL of an item's errors; its name is cut to the longest text that a filter accepts."""
     return "/errors?" + urlencode({"item": item[:_FILTER_CHARS]})
 
 
 def items_with_prefix(database: DatabaseSession, prefix: str, most: int) -> list[Any]:
-    """Return different items that failed and start with a prefix.
+    """Return distinct failed items that start with a prefix.
 
     Args:
         database: an open transaction.
-        prefix: the beginning.
-        most: the most items; they are taken from the first 10,000 errors that match.
+        prefix: prefix of the item.
+        most: maximum number of items, taken from the first 10,000 matching errors.
     """
     return database.rows(
         "SELECT item, count(*) AS number, max(at) AS at FROM (SELECT item, at FROM pipeline.item_errors"

@@ -36,11 +36,11 @@ __all__ = [
 ]
 
 SESSIONS: Final = "gold.gamedata_sessions"
-# In byte order, which the index has whatever the database's collation is.
+# Byte order, as in the index, regardless of the database's collation.
 KEY: Final = 's.s3_key COLLATE "C"'
-# Values of a facet.
+# Maximum number of values of a facet.
 _MOST_CODES: Final = 40
-# Longer metadata is not parsed: ffprobe writes a few kB, and `metadata.json` is a user's file.
+# Longer metadata is not parsed. ffprobe writes a few kB, but `metadata.json` comes from users.
 _JSON_BYTES: Final = 256 * 1024
 _JSON_SHOWN: Final = 2_000
 
@@ -52,7 +52,7 @@ class Flag:
     Attributes:
         name: its value in URLs.
         column: the column of the table.
-        label: what the flag says.
+        label: its text on pages.
     """
 
     name: str
@@ -72,17 +72,17 @@ ANY_FLAG: Final = " OR ".join(f"s.{flag.column}" for flag in FLAGS)
 """SQL: the session has a flag."""
 
 
-# The search reads the whole index: 35 ms for 200,000 keys with LIKE, 70 to 90 ms with strpos. It ends at this many.
+# A search scans the index: 35 ms for 200,000 keys with LIKE, 70 to 90 ms with strpos. It stops at this many hits.
 _MOST_FOUND: Final = 1_000
 CONTAINING: Final = f"""
     SELECT s.s3_key FROM {SESSIONS} s WHERE {KEY} LIKE :q ORDER BY {KEY} LIMIT {_MOST_FOUND}
 """  # noqa: S608
-"""SQL: the first 1,000 keys like the pattern ``:q`` of :func:`pattern`."""
+"""SQL: the first 1,000 keys that match ``:q``, a pattern returned by :func:`pattern`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """JSON that is not shown as a tree.
+    """JSON too large to show as a tree.
 
     Attributes:
         bytes: its size.
@@ -95,15 +95,15 @@ class TooLarge:
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """The sampled frames of a session, in time; a value that is not finite is None.
+    """The sampled frames of a session in order of time; non-finite values are None.
 
     Attributes:
         time_s: seconds from the first displayed frame.
         luma_mean: mean luma, 0 to 255; ``luma_p01`` and ``luma_p99`` are its percentiles.
-        border_top: height of the black bar at the top as a share of the picture; the others accordingly.
+        border_top: height of the black bar at the top as a share of the picture; the other borders likewise.
         static_share: share of the picture that is unchanged in the most similar other frame.
         is_corrupt: the decoder concealed errors.
-        is_menu: the frame is a menu; None if no result per frame is stored.
+        is_menu: the frame is a menu; None if results per frame are not stored.
     """
 
     time_s: list[float]
@@ -120,7 +120,7 @@ class Frames:
 
 
 def session(database: DatabaseSession, s3_key: str) -> Any | None:
-    """Return a session, or None; metadata are JSON text up to 256 kB, and their size."""
+    """Return a session, or None; metadata columns are JSON text, cut above 256 kB, with their sizes."""
     metadata = ", ".join(
         f"CASE WHEN octet_length({name}::text) <= {_JSON_BYTES} THEN {name}::text"
         f" ELSE left({name}::text, {_JSON_SHOWN}) END AS {name}, octet_length({name}::text) AS {name}_bytes"
@@ -163,7 +163,7 @@ def frames(database: DatabaseSession, s3_key: str) -> Frames | None:
 
 
 def finite(value: Any) -> Any:
-    """Return a value, or None instead of a number that is not finite."""
+    """Return a value; None for a non-finite number."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -174,7 +174,7 @@ def sprite_key(database: DatabaseSession, s3_key: str) -> str | None:
 
 
 def pattern(text: str) -> str:
-    r"""Return the pattern of LIKE for texts that contain a text.
+    r"""Return a LIKE pattern that matches texts containing this text.
 
     >>> pattern("50%_a")
     '%50\\%\\_a%'
@@ -190,14 +190,14 @@ def containing(database: DatabaseSession, text: str) -> list[str]:
 
 
 def exists(database: DatabaseSession) -> bool:
-    """Return whether any session is published."""
+    """Return whether any sessions are published."""
     (row,) = database.rows(f"SELECT EXISTS (SELECT FROM {SESSIONS}) AS found")  # noqa: S608
     return bool(row.found)
 
 
 def attention(database: DatabaseSession, cap: int) -> tuple[int, int]:
-    """Return how many sessions have an error, and how many a flag, each counted up to a cap; above it means more."""
-    # An index per flag has the keys; a condition on all flags would read rows.
+    """Count the sessions with an error and those with a flag, up to a cap; a count above it means more."""
+    # Each flag has an index with the keys; a condition on all flags would read rows.
     flagged = " UNION ".join(
         f'(SELECT s3_key COLLATE "C" FROM {SESSIONS} WHERE {flag.column} LIMIT :most)'  # noqa: S608
         for flag in FLAGS
@@ -211,11 +211,11 @@ def attention(database: DatabaseSession, cap: int) -> tuple[int, int]:
 
 
 def flag_counts(database: DatabaseSession, cap: int) -> list[tuple[str, str, int]]:
-    """Return each flag's name and label, and how many sessions have it; those that none has are left out.
+    """Return each flag's name, label and number of sessions; flags without sessions are left out.
 
     Args:
         database: an open transaction.
-        cap: where counting stops; a count above it means more.
+        cap: limit of the count; a result above it means more.
     """
     counted = ", ".join(
         f"(SELECT count(*) FROM (SELECT FROM {SESSIONS} s WHERE s.{flag.column} LIMIT :most) AS found) AS {flag.name}"  # noqa: S608
@@ -227,9 +227,9 @@ def flag_counts(database: DatabaseSession, cap: int) -> list[tuple[str, str, int
 
 
 def error_counts(database: DatabaseSession, cap: int) -> list[tuple[str, int]]:
-    """Return error codes, and how many sessions have each, counted up to a cap."""
+    """Return error codes with their number of sessions, counted up to a cap."""
     rows = database.rows(
-        # One look-up in the index per code instead of a scan over all failed sessions.
+        # One index lookup per code, instead of a scan of all failed sessions.
         f"""
         WITH RECURSIVE codes(code, number) AS (
             (SELECT error_code, 1 FROM {SESSIONS} WHERE error_code IS NOT NULL ORDER BY error_code LIMIT 1)
@@ -253,7 +253,7 @@ def error_counts(database: DatabaseSession, cap: int) -> list[tuple[str, int]]:
 def counts(
     database: DatabaseSession, where: str, values: Mapping[str, Any], cap: int
 ) -> tuple[list[tuple[str, str, int]], list[tuple[str, int]], bool]:
-    """Return the counts of flags and of error codes among the first rows that match, in one pass.
+    """Count flags and error codes over the first matching rows, in one pass.
 
     Returns:
         Flags and codes as :func:`flag_counts` and :func:`error_counts` return them, and whether more rows match.
@@ -276,7 +276,7 @@ def counts(
 
 
 def json_value(text: str | None, size: int | None) -> Any:
-    """Return the value of JSON text; :class:`TooLarge` if it is too long or too deeply nested."""
+    """Parse JSON text; return :class:`TooLarge` if it is too long or too deeply nested."""
     if text is None:
         return None
     if (size or 0) <= _JSON_BYTES:

@@ -1,4 +1,4 @@
-"""Runs, their stages and failed items: SQL of the ledger that uses its indexes."""
+"""Queries of the ledger: runs, their stages and failed items."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ __all__ = ["RUN_STATUS", "STATUSES", "like", "run", "runs_with_prefix", "stages"
 
 STATUSES: Final = ("pending", "running", "success", "partial", "failed", "skipped", "cancelled", "interrupted")
 
-# A run whose process is gone is interrupted, although nobody has stored that yet. now() instead of clock_timestamp():
-# only a stable function can be compared with an index.
+# A run whose process is gone counts as interrupted before that is stored. now() instead of clock_timestamp(): only a
+# stable function can use an index.
 _STALE: Final = f"< now() - make_interval(secs => {STALE_S})"
 
 
@@ -26,11 +26,11 @@ def _status(alias: str) -> str:
 
 
 RUN_STATUS: Final = _status("r")
-"""SQL for the status of ``pipeline.runs r`` as users see it."""
+"""SQL for the displayed status of ``pipeline.runs r``."""
 
 
 def status_is(status: str) -> str:
-    """Return the condition that ``pipeline.runs r`` has a status, without the CASE, which no index can answer.
+    """Return the condition that ``pipeline.runs r`` has a status, without the CASE, which cannot use an index.
 
     Args:
         status: one of :data:`STATUSES`.
@@ -43,11 +43,11 @@ def status_is(status: str) -> str:
 
 
 def like(prefix: str) -> str:
-    """Return the pattern of LIKE that texts with a prefix match; an index of text_pattern_ops answers it."""
+    """Return a LIKE pattern for a prefix, which can use an index with text_pattern_ops."""
     return prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
-# The end of what runs is its last heartbeat: it changes every 10 s, not with every request.
+# While running, the end is the last heartbeat, which changes every 10 s and not with every request.
 _TIMES: Final = "started_at, coalesce(finished_at, heartbeat_at) AS ended_at, finished_at, heartbeat_at"
 
 
@@ -62,7 +62,7 @@ def run(database: DatabaseSession, run_id: str) -> Any | None:
 
 
 def stages(database: DatabaseSession, run_id: str) -> list[Any]:
-    """Return the stages of a run, in order, each with the number of its failed items, counted up to 10,001."""
+    """Return the stages of a run in order, with their numbers of failed items, counted up to 10,001."""
     return database.rows(
         f"SELECT stage, stage_order, pipeline, {_status('s')} AS status, attempt, parameters, version, host, {_TIMES},"  # noqa: S608
         " counts, exit_code, input_hash, output_hash, manifest_key, error_message, error_details, rayjob_uid,"
@@ -74,7 +74,7 @@ def stages(database: DatabaseSession, run_id: str) -> list[Any]:
 
 
 def runs_with_prefix(database: DatabaseSession, prefix: str, most: int) -> list[Any]:
-    """Return runs whose id is this or starts with it, newest first."""
+    """Return runs whose id starts with a prefix, newest first."""
     return database.rows(
         f"SELECT run_id, pipeline, {RUN_STATUS} AS status, created_at FROM pipeline.runs r"  # noqa: S608
         " WHERE run_id LIKE :prefix ORDER BY created_at DESC, run_id DESC LIMIT :most",

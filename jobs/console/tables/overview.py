@@ -19,14 +19,14 @@ CAP: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One figure: what it counts, and the list of what it counts.
+    """A count on the home page, with a link to the list.
 
     Attributes:
         title: what is counted.
-        number: how many; above :data:`CAP`, there are more.
-        href: the list.
-        note: one sentence about it.
-        bad: True if a number above 0 needs attention.
+        number: the count; above :data:`CAP`, there are more.
+        href: URL of the list.
+        note: a short explanation.
+        bad: True if a count above 0 needs attention.
     """
 
     title: str

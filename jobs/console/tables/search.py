@@ -1,4 +1,4 @@
-"""Search by the beginning of a name: runs, failed items and sessions whose names start with its text."""
+"""Search for runs, failed items and sessions by prefix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One result: ``run``, ``item`` or ``session``, its name, a note about it, and its page."""
+    """A hit: its kind (``run``, ``item`` or ``session``), name, note and URL."""
 
     kind: str
     name: str
@@ -32,7 +32,7 @@ def search(database: DatabaseSession, text: str) -> list[Hit]:
 
     Args:
         database: an open transaction.
-        text: the beginning of a run's id, of a failed item or of a session's key.
+        text: prefix of a run id, failed item or session key.
     """
     hits = [
         Hit("run", row.run_id, f"{row.pipeline}, {row.status}", f"/runs/{quote(row.run_id, safe='')}")

@@ -1,4 +1,4 @@
-"""A run's stages in the form of its page: how they were started, and what they counted."""
+"""A run's stages as shown on its page: how they were started, and their counts."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ EXIT_CODES: Final = {
     0: "success",
     2: "wrong usage",
     65: "bad data",
-    70: "a bug of telecine",
-    75: "a passing failure; running it again may succeed",
+    70: "a bug in telecine",
+    75: "a transient failure; retry",
     78: "the installation needs an operator",
     130: "stopped by Ctrl-C",
     137: "killed",
     143: "stopped by a signal",
 }
-"""The exit codes of telecine's commands in words."""
+"""Descriptions of telecine's exit codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Started:
 
     Attributes:
         stages: their names.
-        command: the command that runs them again; None if it is not known.
-        known: True if the ledger knows which parameters differ from their defaults.
-        changed: name and value of the parameters that do.
+        command: the command that reruns them; None if unknown.
+        known: True if the ledger records which parameters differ from their defaults.
+        changed: names and values of these parameters.
         others: all other parameters.
     """
 
@@ -49,7 +49,7 @@ class Started:
 
 
 def origin(row: Any) -> dict[str, Any]:
-    """Return how a stage was started; empty for a stage of an older version."""
+    """Return how a stage was started; empty if an older version recorded it."""
     found = row.parameters.get(KEY) if isinstance(row.parameters, dict) else None
     return found if isinstance(found, dict) else {}
 
@@ -109,17 +109,17 @@ def argo_link(template: str | None, run: Any, stages: Sequence[Any]) -> str | No
     link = template
     for name, value in values.items():
         link = link.replace(f"{{{name}}}", quote(value, safe=""))
-    # Without a Workflow's name the link leads nowhere; a scheme such as javascript: would run in this page.
+    # Without a Workflow's name the link is broken; a scheme such as javascript: would run in this page.
     left = any(f"{{{name}}}" in link for name in ("namespace", "workflow"))
     return None if left or not how or urlsplit(template).scheme not in ("http", "https") else link
 
 
 def report_uri(row: Any, places: Sequence[str]) -> str | None:
-    """Return where a stage's report is, if it is inside one of the places; nothing else is ever opened.
+    """Return the location of a stage's report if it is inside one of the places, else None.
 
     Args:
         row: row of ``pipeline.run_stages``.
-        places: buckets and folders; without any, there are no reports.
+        places: allowed buckets and folders; if empty, None is returned.
     """
     how = origin(row)
     found = [how["report"]] if isinstance(how.get("report"), str) else []
@@ -136,5 +136,5 @@ def report_uri(row: Any, places: Sequence[str]) -> str | None:
 
 
 def counts(stages: Sequence[Any]) -> list[tuple[str, list[tuple[str, Any]]]]:
-    """Return stage -> names and values of its counts, without stages that counted nothing."""
+    """Return the names and values of counts by stage, without stages that have none."""
     return [(row.stage, list(row.counts.items())) for row in stages if row.counts]

@@ -1,1 +1,1 @@
-"""HTTP for all pages: security headers, errors, URL state, lists with their twins, and templates."""
+"""HTTP for all pages: security headers, errors, URL state, lists and their exports, and templates."""

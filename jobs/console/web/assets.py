@@ -1,4 +1,4 @@
-"""Static files: read once, served under a URL that contains their hash, and kept by browsers for a year."""
+"""Static files: read once, served at URLs that contain their hash, and cached by browsers for a year."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _YEAR_S: Final = 31_536_000
 
 
 class Assets:
-    """The static files, by their paths below a folder.
+    """The static files in a folder, by relative path.
 
     Args:
-        folder: the folder; ``vendor/`` below it is written by requirements/web.py. It may be missing, because every
-            page works without script.
+        folder: the folder; requirements/web.py writes its subfolder ``vendor/``, which may be missing: pages work
+            without JavaScript.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
@@ -36,7 +36,7 @@ class Assets:
             for path in sorted(folder.rglob("*"))
             if path.is_file() and path.suffix in _TYPES
         }
-        # One file, and so one request, with the look of reports: colours, tables, charts.
+        # One file, hence one request; it includes the reports' styles for colours, tables and charts.
         from shared.report.style import STYLE
 
         self._files["console.css"] = STYLE.encode() + self._files["console.css"]
@@ -55,12 +55,12 @@ class Assets:
         return f"/static/{self._digests[name]}/{name}"
 
     def response(self, digest: str, name: str) -> Response:
-        """Return a file; one of another version may not be kept.
+        """Return a file; if the URL has another version, the response is not cacheable.
 
         Raises:
-            Refused: there is no such file (404).
+            Refused: this file does not exist (404).
         """
         if name not in self._files:
-            raise Refused(404, "there is no such file")
+            raise Refused(404, "this file does not exist")
         kept = f"public, max-age={_YEAR_S}, immutable" if digest == self._digests[name] else "no-cache"
         return Response(self._files[name], media_type=_TYPES[Path(name).suffix], headers={"Cache-Control": kept})

@@ -1,4 +1,4 @@
-"""Filters by day: conditions on a column of times, in UTC."""
+"""Filters by day: conditions on a timestamp column, in UTC."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def between(column: str, first: date | None, last: date | None) -> list[Conditio
     """Return the conditions of the filters ``from`` and ``to``; both days are included.
 
     Args:
-        column: SQL of ours for a time with time zone.
+        column: trusted SQL of type timestamptz.
         first: the first day; None: no limit.
         last: the last day; None: no limit.
     """
     found = []
     if first is not None:
-        # A date would become a time in the session's time zone.
+        # A plain date would be interpreted in the session's time zone.
         found.append(
             Condition("from", f"{column} >= CAST(:from_day AS timestamp) AT TIME ZONE 'UTC'", {"from_day": first})
         )

@@ -1,4 +1,4 @@
-"""The gate around all requests: checks of host, path and body, security headers, a log line and metrics."""
+"""The gate around all requests: checks host, path and body, and adds security headers, logs and metrics."""
 
 from __future__ import annotations
 
@@ -42,31 +42,31 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    # Pages show data of one user; only static files say otherwise.
+    # Pages depend on the user; only static files override this.
     "Cache-Control": "no-store",
 }
-# Probes and Prometheus call a pod by its address.
+# Probes and Prometheus request a pod by IP address.
 _ANY_HOST: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-# A host and its port, and nothing that a parser of URLs reads as a user, path or query.
+# A host with an optional port; nothing that a URL parser would read as a user, path or query.
 _HOST: Final = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _LOOPBACK: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
-# Forms of this app are a few hundred bytes; routes that take more declare it.
+# Forms are a few hundred bytes; routes that accept more declare it.
 MOST_BODY_BYTES: Final = 64 * 1024
 # A cursor of the longest key is 10,000.
 _MOST_URL_BYTES: Final = 16 * 1024
 _MOST_HEADER_BYTES: Final = 32 * 1024
 _DRAIN_BYTES: Final = 1024 * 1024
 _DRAIN_S: Final = 0.5
-# A body that pauses for longer holds a connection for nothing.
+# A body that pauses for longer is rejected, which frees its connection.
 BODY_PAUSE_S: Final = 20.0
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 async def _drain(receive: Receive, *, ended: bool = False) -> None:
-    """Read a little more of a body that is refused.
+    """Drain part of a rejected body.
 
-    A connection that is closed with unread bytes is reset, and the client may never see why. After this much, it is.
+    Closing a connection with unread bytes resets it, and the client may not see the response. The amount is limited.
     """
     left = _DRAIN_BYTES
     with suppress(TimeoutError):
@@ -78,10 +78,10 @@ async def _drain(receive: Receive, *, ended: bool = False) -> None:
 
 
 class _Answer:
-    """A ``send`` that adds our headers, and notes how far the answer is.
+    """A ``send`` that adds our headers and tracks the progress of the response.
 
     Attributes:
-        status: the HTTP status; None before the answer begins.
+        status: the HTTP status; None before the response starts.
         ended: True after the last byte.
     """
 
@@ -108,12 +108,12 @@ class _Answer:
 
 
 class Gate:
-    """An ASGI application around the app.
+    """ASGI middleware around the app.
 
     Args:
         app: the app.
         state: the application's parts.
-        bodies: path -> the most bytes that its body may have, if not 64 KiB.
+        bodies: path -> maximum size of its body in bytes; default 64 KiB.
         body_pause_s: seconds to wait for the next part of a body.
     """
 
@@ -134,16 +134,16 @@ class Gate:
         self._public: frozenset[str] = frozenset()
         if settings.public_url is not None:
             parts = urlsplit(settings.public_url)
-            # Browsers leave the default port out; some proxies write it.
+            # Browsers omit the default port; some proxies add it.
             also = () if parts.port else (parts.netloc + _DEFAULT_PORTS[parts.scheme],)
             self._public = frozenset((parts.netloc, *also))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on if it may pass, and complete its answer."""
+        """Check a request, pass it to the app, and complete the response."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        # The server keeps its own scope: for HEAD, it knows that no body follows.
+        # The server keeps its own scope; for HEAD, it omits the body.
         scope = dict(scope)
         is_head = scope["method"] == "HEAD"
         if is_head:
@@ -155,7 +155,7 @@ class Gate:
         scope.setdefault("state", {})["request_id"] = request_id
         began = time.monotonic()
 
-        # An answer of the gate itself needs the app's templates.
+        # The gate's own responses need the app's templates.
         scope["app"] = self.app
         request = Request(scope)
         try:
@@ -168,12 +168,12 @@ class Gate:
                 return
             await self.app(scope, self._bounded(request, receive), complete)
         except Exception as error:
-            # Answered and logged with this request's id, unless the answer had begun: that one is cut off.
+            # Respond and log with this request's id; if the response had started, cut it off.
             if complete.status is None:
                 raise
             if not complete.ended:
                 _LOG.error(
-                    "the answer was cut off: %s",
+                    "the response was cut off: %s",
                     error,
                     exc_info=error,
                     extra={"request": request_id, "code": getattr(error, "code", "internal")},
@@ -183,12 +183,12 @@ class Gate:
 
     def _check(self, request: Request) -> None:
         path = request.scope["path"]
-        # PostgreSQL's text has no NUL; a path without a slash is another server's URL.
+        # PostgreSQL cannot store NUL; a target without a leading slash is for another server.
         sent = (request.scope.get("raw_path") or b"") + request.scope["query_string"]
         if not path.startswith("/") or "\0" in path or not sent.isascii():
             raise Refused(400, "the URL is not valid; expected a path of the console", code="bad_url")
         self._check_host(request)
-        # The server's own limit holds only for what does not arrive at once.
+        # The server's own limit does not apply to headers that arrive in one read.
         if len(sent) > _MOST_URL_BYTES:
             raise Refused(414, f"the URL is longer than {_MOST_URL_BYTES:,} bytes", code="url_too_long")
         if sum(len(name) + len(value) for name, value in request.scope["headers"]) > _MOST_HEADER_BYTES:
@@ -197,11 +197,11 @@ class Gate:
         if len(lengths) > 1 or (lengths and not re.fullmatch(r"[0-9]+", lengths[0])):
             raise Refused(400, "Content-Length is not valid; expected one number of bytes", code="bad_length")
         most = self._most(request)
-        # More digits than any size of a body has.
+        # More digits than any valid size.
         if lengths and (len(lengths[0]) > 18 or int(lengths[0]) > most):  # noqa: PLR2004
             raise Refused(
                 413,
-                f"the body says that it is {lengths[0][:20]} bytes long; expected at most {most:,}",
+                f"Content-Length is {lengths[0][:20]}; expected at most {most:,} bytes",
                 code="body_too_large",
             )
 
@@ -209,7 +209,7 @@ class Gate:
         return self.bodies.get(request.scope["path"], MOST_BODY_BYTES)
 
     def _check_host(self, request: Request) -> None:
-        """Refuse other hosts: a page of another site could make its name resolve to this address (DNS rebinding)."""
+        """Reject other hosts: another site could resolve its name to this address (DNS rebinding)."""
         hosts = request.headers.getlist("host")
         host = hosts[0].lower() if len(hosts) == 1 else ""
         if request.scope["path"] in _ANY_HOST and (not hosts or _HOST.fullmatch(host)):
@@ -225,7 +225,7 @@ class Gate:
         raise Refused(400, f"the request is for another host; expected {expected} (--public-url)", code="host_unknown")
 
     def _bounded(self, request: Request, receive: Receive) -> Callable[[], Awaitable[MutableMapping[str, Any]]]:
-        """Return ``receive`` with a limit: a body may be longer than its header says, or have none."""
+        """Return ``receive`` with a limit, because Content-Length may be wrong or missing."""
         most = self._most(request)
         taken = 0
         ended = False
@@ -233,7 +233,7 @@ class Gate:
         async def bounded() -> MutableMapping[str, Any]:
             nonlocal taken, ended
             if ended:
-                # The rest is news about the connection, which may take as long as the answer does.
+                # After the body, only a disconnect is received; it has no time limit.
                 return await receive()
             try:
                 message = await asyncio.wait_for(receive(), self._body_pause_s)
@@ -251,7 +251,7 @@ class Gate:
         return bounded
 
     def _note(self, scope: Scope, method: str, status: int, seconds: float) -> None:
-        # The route's template: a path may contain a key, and would make a series of its own.
+        # The route's template, because each path with a key would create its own series.
         route = getattr(scope.get("route"), "path", "unknown")
         method = method if method in _METHODS else "other"
         self.metrics.observe(method, route, status, seconds)

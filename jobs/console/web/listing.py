@@ -1,7 +1,7 @@
 """Lists: columns, orders, keyset pages, and facets whose counts stop at a cap.
 
-A page of a list continues after the last row of the one before, by the values that it is ordered by. The thousandth
-page costs as much as the first, and rows that arrive meanwhile repeat or hide none.
+Each page continues after the last row of the previous page, by the values of its order. The thousandth page is as fast
+as the first, and new rows do not cause repeated or missing ones.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ __all__ = [
     "where_of",
 ]
 
-# Counting stops here: an exact count of a million rows takes longer than the page.
+# Counting stops here: an exact count of a million rows would take longer than the page itself.
 COUNT_CAP: Final = 10_000
-# Values shown of one facet.
+# Maximum number of values shown per facet.
 _FACET_VALUES: Final = 12
 
 Kind = Literal["text", "code", "time", "number", "duration", "bytes", "status", "share", "flag", "list", "details"]
@@ -66,17 +66,17 @@ _TYPES: Final[dict[str, Callable[[str], Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a list and of its twins.
+    """A column of a list and its exports.
 
     Attributes:
-        name: name in the twins, and of the row's attribute unless ``value`` is given.
+        name: name in exports, and the row's attribute unless ``value`` is set.
         label: heading.
         kind: how the value is shown.
         value: returns the value of a row.
         href: returns the link of a row's cell, or None.
-        key: True for the column that names the row: a heading of its card below 640 px.
-        sorts: names of the orders that the heading switches between, the first one first.
-        twin: False if only the page shows it.
+        key: True for the column that identifies the row; it is the card's heading below 640 px.
+        sorts: names of the orders that the heading toggles, starting with the first.
+        twin: False to omit it from exports.
     """
 
     name: str
@@ -95,10 +95,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One value that rows are ordered by.
+    """A sort key.
 
     Attributes:
-        expression: SQL of ours that is never NULL.
+        expression: trusted SQL that is never NULL.
         type: its PostgreSQL type: text, bigint, double precision, timestamptz or date.
         descending: the highest value first.
     """
@@ -119,7 +119,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A part of WHERE: SQL of ours with ``:name`` for the values, and the filter that it stems from."""
+    """A part of WHERE: trusted SQL with ``:name`` parameters, and the filter that it belongs to."""
 
     name: str
     sql: str
@@ -131,9 +131,9 @@ class Facet:
     """A filter whose values are listed with their counts.
 
     Attributes:
-        name: parameter of the query.
-        expression: SQL of ours for its value.
-        source: FROM clause if not the list's.
+        name: query parameter.
+        expression: trusted SQL for its value.
+        source: FROM clause, if different from the list's.
     """
 
     name: str
@@ -142,7 +142,7 @@ class Facet:
 
 @dataclass(frozen=True, slots=True)
 class FacetValue:
-    """A value of a facet: how many rows have it, its link, and whether it is chosen."""
+    """A value of a facet with its count, link and selection."""
 
     value: str
     count: Count
@@ -186,13 +186,13 @@ class Listing:
     facets: tuple[Facet, ...] = ()
 
     def order(self, name: str) -> Order:
-        """Return an order by its name; the default for an empty one."""
+        """Return an order by name; the default if the name is empty."""
         return next((each for each in self.orders if each.name == name), self.orders[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows, and the cursor of the next page; None on the last one."""
+    """Rows and the cursor of the next page; None on the last page."""
 
     rows: list[Any]
     after: str | None
@@ -208,7 +208,7 @@ def fetch(database: DatabaseSession, listing: Listing, query: ListQuery, *, limi
         limit: number of rows instead of the query's.
 
     Raises:
-        BadQuery: the cursor is of another order, or no cursor.
+        BadQuery: the cursor is invalid or belongs to another order.
     """
     order = listing.order(query.sort)
     keys, where, by, values = _parts(listing, query, order)
@@ -223,7 +223,7 @@ def fetch(database: DatabaseSession, listing: Listing, query: ListQuery, *, limi
 
 
 def cursor_after(database: DatabaseSession, listing: Listing, query: ListQuery, number: int) -> str | None:
-    """Return the cursor behind the first ``number`` rows; None if there are no more rows than that.
+    """Return the cursor after the first ``number`` rows; None if there are no more rows.
 
     Args:
         database: an open transaction.
@@ -232,7 +232,7 @@ def cursor_after(database: DatabaseSession, listing: Listing, query: ListQuery, 
         number: rows before the cursor; the database reads them all.
 
     Raises:
-        BadQuery: the cursor is of another order, or no cursor.
+        BadQuery: the cursor is invalid or belongs to another order.
     """
     order = listing.order(query.sort)
     keys, where, by, values = _parts(listing, query, order)
@@ -256,9 +256,9 @@ def count(database: DatabaseSession, listing: Listing, query: ListQuery) -> Coun
 
 
 def facet(database: DatabaseSession, listing: Listing, chosen: Facet, query: ListQuery) -> list[FacetValue]:
-    """Return the most frequent values of a facet among the rows that match all other filters.
+    """Return the most frequent values of a facet over rows that match all other filters.
 
-    Counts are those of the first :data:`COUNT_CAP` rows that the database finds.
+    Only the first :data:`COUNT_CAP` rows found are counted.
     """
     others = [each for each in listing.conditions(query) if each.name != chosen.name]
     where, values = where_of(others)
@@ -284,7 +284,7 @@ def facet(database: DatabaseSession, listing: Listing, chosen: Facet, query: Lis
 
 
 def _parts(listing: Listing, query: ListQuery, order: Order) -> tuple[str, str, str, dict[str, Any]]:
-    """Return the key columns, WHERE, ORDER BY and the values of a query that begins behind its cursor."""
+    """Return the key columns, WHERE, ORDER BY and the values of a query that starts after its cursor."""
     conditions = list(listing.conditions(query))
     if query.after is not None:
         conditions.append(_behind(order, _decode(query.after, order)))
@@ -304,11 +304,11 @@ def where_of(conditions: Sequence[Condition]) -> tuple[str, dict[str, Any]]:
 
 
 def _behind(order: Order, keys: list[Any]) -> Condition:
-    """Return the condition that a row comes after the one with these keys."""
+    """Return the condition for rows after the one with these keys."""
     values = {f"after_{index}": key for index, key in enumerate(keys)}
     named = [f"CAST(:after_{index} AS {term.type})" for index, term in enumerate(order.terms)]
     if len({term.descending for term in order.terms}) == 1:
-        # A comparison of rows is what an index on all terms can answer by itself.
+        # An index on all terms can evaluate a row comparison directly.
         sign = "<" if order.terms[0].descending else ">"
         left = ", ".join(term.expression for term in order.terms)
         return Condition("after", f"({left}) {sign} ({', '.join(named)})", values)
@@ -317,7 +317,7 @@ def _behind(order: Order, keys: list[Any]) -> Condition:
         equal = [f"{before.expression} = {named[place]}" for place, before in enumerate(order.terms[:index])]
         sign = "<" if term.descending else ">"
         parts.append(" AND ".join([*equal, f"{term.expression} {sign} {named[index]}"]))
-    # An index answers the first comparison; of the alternatives alone it answers none.
+    # An index can evaluate the first comparison; it cannot use the alternatives alone.
     first = order.terms[0]
     bound = f"{first.expression} {'<=' if first.descending else '>='} {named[0]}"
     return Condition("after", f"{bound} AND ({' OR '.join(f'({part})' for part in parts)})", values)
@@ -330,7 +330,7 @@ def cursor_of(order: Order, row: Any) -> str:
 
 
 def _is_text(key: Any) -> bool:
-    """Return whether PostgreSQL can store a value as text: without NUL and lone surrogates."""
+    """Return whether PostgreSQL can store a value as text: no NUL, no lone surrogates."""
     return isinstance(key, str) and "\0" not in key and not any("\ud800" <= char <= "\udfff" for char in key)
 
 

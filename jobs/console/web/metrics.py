@@ -8,12 +8,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-# Around the budgets: 150 ms for lists, 300 ms for quadrants, 5 s for the statement timeout.
+# Around the budgets: 150 ms for lists, 300 ms for the slowest pages, 5 s for the statement timeout.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.3, 0.6, 1.0, 2.5, 5.0, 10.0)
 
 
 class Metrics:
-    """The metrics of one process, in a registry of its own."""
+    """The metrics of one process, in a separate registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -25,14 +25,14 @@ class Metrics:
         )
         self._seconds = Histogram(
             "telecine_console_request_seconds",
-            "Time from the first byte of a request to the last byte of its answer.",
+            "Time from the first byte of a request to the last byte of its response.",
             ("route",),
             buckets=_BUCKETS,
             registry=self.registry,
         )
         self._logins = Counter("telecine_console_logins", "Logins by result.", ("result",), registry=self.registry)
         self._up = Gauge(
-            "telecine_console_database_up", "1 if the database answered when last asked.", registry=self.registry
+            "telecine_console_database_up", "1 if the database answered the last query.", registry=self.registry
         )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -46,7 +46,7 @@ class Metrics:
         self._logins.labels(result).inc()
 
     def database(self, *, up: bool) -> None:
-        """Note whether the database answered."""
+        """Record whether the database answered."""
         self._up.set(1 if up else 0)
 
     def text(self) -> bytes:

@@ -18,13 +18,13 @@ __all__ = ["neighbours"]
 def neighbours(
     database: DatabaseSession, listing: Listing, query: ListQuery, identity: Condition
 ) -> tuple[Any | None, Any | None]:
-    """Return the rows before and after a row; None at the ends of the list, or if the order does not contain the row.
+    """Return the rows before and after a row; None at the ends of the list or if the order omits the row.
 
     Args:
         database: an open transaction.
         listing: the list.
         query: its filters and order; the row itself need not match the filters.
-        identity: the condition that only the row meets.
+        identity: a condition that matches only this row.
     """
     order = listing.order(query.sort)
     alone = replace(listing, orders=(order,), conditions=lambda _: [identity])

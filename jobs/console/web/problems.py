@@ -1,4 +1,4 @@
-"""Errors as pages, or as JSON for programs: what happened, and an id that is in the log; no traceback."""
+"""Error responses, as pages or as JSON for programs: the message and an id to find in the log; no traceback."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _SHOWN: Final = ("title", "status_code", "message", "problems", "code", "request
 
 
 def install(app: FastAPI) -> None:
-    """Answer all errors of an app."""
+    """Register handlers for all errors of an app."""
     app.add_exception_handler(TelecineError, _handle)
     app.add_exception_handler(HTTPException, _handle)
-    # FastAPI's own answer repeats the values, of which one may be a token.
+    # FastAPI's own response repeats the values, which may include a token.
     app.add_exception_handler(RequestValidationError, _handle)
-    # Starlette raises these again once they are answered; the gate drops them.
+    # Starlette re-raises these after responding; the gate drops them.
     app.add_exception_handler(Exception, _handle)
 
 
@@ -40,7 +40,7 @@ async def _handle(request: Request, error: Exception) -> Response:
 
 
 def answer(request: Request, error: Exception) -> Response:
-    """Return the answer to an error, and log those that are ours or the installation's."""
+    """Return the response to an error; log it if the cause is telecine or the installation."""
     error = _own(error)
     status, title, headers = _status(error)
     request_id = getattr(request.state, "request_id", "")
@@ -74,9 +74,9 @@ def answer(request: Request, error: Exception) -> Response:
 
 
 def _own(error: Exception) -> Exception:
-    """Return our error for one of FastAPI's."""
+    """Convert a FastAPI error to ours."""
     if isinstance(error, HTTPException) and isinstance(error.__cause__, Refused):
-        # FastAPI makes a 400 of every error while it reads a body.
+        # FastAPI turns every error while reading a body into a 400.
         return error.__cause__
     if isinstance(error, RequestValidationError):
         names = sorted({str(each["loc"][-1]) for each in error.errors() if len(each["loc"]) > 1})
@@ -100,19 +100,19 @@ def _status(error: Exception) -> tuple[int, str, dict[str, str]]:
         return HTTPStatus.SERVICE_UNAVAILABLE, "Not available right now", {"Retry-After": str(_RETRY_S)}
     if isinstance(error, TelecineError):
         return HTTPStatus.SERVICE_UNAVAILABLE, "The installation needs an operator", {}
-    return HTTPStatus.INTERNAL_SERVER_ERROR, "A bug of telecine", {}
+    return HTTPStatus.INTERNAL_SERVER_ERROR, "A bug in telecine", {}
 
 
 def _message(error: Exception) -> str:
     if isinstance(error, Refused):
         return error.message
     if isinstance(error, HTTPException):
-        known = {404: "there is no such page", 405: "this page does not accept that method"}
+        known = {404: "this page does not exist", 405: "this page does not accept that method"}
         return known.get(error.status_code, str(error.detail))
     if isinstance(error, DatabaseNotMigrated):
-        return "the tables of this page are not installed; an operator runs: telecine db upgrade"
+        return "the tables of this page do not exist; an operator must run: telecine db upgrade"
     if isinstance(error, TransientError):
-        return "the database does not answer right now, or took too long; try again, or choose a narrower filter"
+        return "the database is unavailable or took too long; try again or narrow the filters"
     if isinstance(error, TelecineError):
-        return "the console cannot read what this page shows; its log says why"
-    return "this should not happen; an operator finds the cause in the log under this request's id"
+        return "the console cannot read the data of this page; its log has the reason"
+    return "the request failed unexpectedly; an operator can find the cause in the log by the request id"

@@ -1,8 +1,8 @@
-"""The state of a list in its URL: a pydantic model per page, parsed strictly, and chips of its active filters.
+"""The state of a list in its URL: one strict pydantic model per page, and chips for active filters.
 
-The model of a list inherits :class:`ListQuery`. Each field is a parameter of the query string; an unknown name, a name
-given twice, or an invalid value is an error that names what is valid. An empty value counts as absent, because a form
-sends all its fields.
+The model of a list inherits :class:`ListQuery`. Each field is a parameter of the query string; an unknown name, a
+duplicate or an invalid value is an error that lists the valid ones. Empty values count as absent, because forms send
+all their fields.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Chip", "ListQuery", "Part", "Text", "label_of", "parse", "query_of",
 
 _Q = TypeVar("_Q", bound="ListQuery")
 _MOST_CHARS = 200
-# Pages have a dozen parameters; each unknown one costs a search for a similar name.
+# Pages have a dozen parameters, and each unknown one triggers a search for similar names.
 _MOST_PAIRS = 64
 _MOST_PROBLEMS = 8
 # An S3 key of 1,024 bytes as JSON in base64 with each byte escaped is 8,192 characters.
@@ -44,15 +44,15 @@ def _without_controls(value: str) -> str:
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=_MOST_CHARS), AfterValidator(_without_controls)]
-"""Free text of a filter: up to 200 characters, without controls."""
+"""Free text of a filter: up to 200 characters, without control characters."""
 
 Part = Annotated[str, StringConstraints(min_length=3, max_length=_MOST_CHARS), AfterValidator(_without_controls)]
-"""Text that others contain: 3 to 200 characters, without controls."""
+"""A substring filter: 3 to 200 characters, without control characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """An active filter: what it is, and the link without it."""
+    """An active filter, and the URL without it."""
 
     label: str
     value: str
@@ -62,8 +62,7 @@ class Chip:
 class ListQuery(BaseModel):
     """Base class of the parameters of a list.
 
-    A trailing underscore, which tells a field from a word of Python, is not part of its parameter: ``from_`` is
-    ``from``.
+    A trailing underscore, which avoids Python keywords, is not part of the parameter: ``from_`` is ``from``.
 
     Attributes:
         sort: name of an order of the list; subclasses declare the valid ones.
@@ -73,7 +72,7 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    # These are not filters, and get no chip.
+    # Not filters, so they have no chip.
     controls: ClassVar[frozenset[str]] = frozenset({"sort", "after", "limit", "view"})
 
     sort: str = ""
@@ -83,7 +82,7 @@ class ListQuery(BaseModel):
     def url(self, path: str, **changes: Any) -> str:
         """Return the URL of the list with some parameters changed; None removes one.
 
-        A changed filter or order starts at the first page again.
+        Changing a filter or the order returns to the first page.
 
         Args:
             path: path of the page.
@@ -123,7 +122,7 @@ def _shown(value: Any) -> str:
 
 
 def label_of(model: type[ListQuery], name: str) -> str:
-    """Return the label of a parameter: its title, or its name in words."""
+    """Return the label of a parameter: its title, or its name as words."""
     return model.model_fields[_fields(model)[name]].title or name.replace("_", " ")
 
 
@@ -133,7 +132,7 @@ def _fields(model: type[ListQuery]) -> dict[str, str]:
 
 
 def valid_values(field: FieldInfo) -> tuple[str, ...]:
-    """Return the values that a field accepts, if there are few; for free text, none."""
+    """Return the values of a field if it is an enumeration, else none."""
     for annotation in (field.annotation, *get_args(field.annotation)):
         if get_origin(annotation) is Literal:
             return tuple(str(value) for value in get_args(annotation) if value != "")
@@ -152,7 +151,7 @@ def query_of(model: type[_Q]) -> Callable[[Request], _Q]:
     def dependency(request: Request) -> _Q:
         return parse(model, request.query_params.multi_items())
 
-    # FastAPI reads annotations of dependencies at run time, and this one names a type of a later import.
+    # FastAPI evaluates annotations of dependencies at run time, and this type is imported only for checking.
     from fastapi import Request as Given
 
     dependency.__annotations__ = {"request": Given, "return": model}
@@ -164,7 +163,7 @@ def parse(model: type[_Q], pairs: Sequence[tuple[str, str]]) -> _Q:
 
     Args:
         model: the parameters of the page.
-        pairs: as they were given; empty values count as absent.
+        pairs: the raw pairs; empty values count as absent.
 
     Raises:
         BadQuery: a name is unknown or given twice, or a value is invalid.
@@ -187,7 +186,7 @@ def parse(model: type[_Q], pairs: Sequence[tuple[str, str]]) -> _Q:
         parsed = model.model_validate(values)
     except ValidationError as error:
         problems += [
-            # An error of several fields together has no name.
+            # An error across several fields has no name.
             _invalid(model, str(each["loc"][0]), each["msg"], values) if each["loc"] else _words(each["msg"])
             for each in error.errors()
         ]
@@ -217,7 +216,7 @@ def _invalid(model: type[ListQuery], name: str, said: str, values: dict[str, str
 
 
 def _words(said: str) -> str:
-    """Return what pydantic expected, without its first words."""
+    """Return pydantic's expectation without its opening words."""
     for opening in ("Input should be ", "String should ", "Value error, "):
         said = said.removeprefix(opening)
     return said[:1].lower() + said[1:]

@@ -1,4 +1,4 @@
-"""Templates: autoescaped, strict about names, and with the formats that reports use too."""
+"""Templates: autoescaped, strict about undefined names, and with the formats of reports."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Pages:
 
     Args:
         settings: the console's settings.
-        assets: static files, whose URLs pages contain.
+        assets: static files, for their URLs.
     """
 
     def __init__(self, settings: ConsoleSettings, assets: Assets) -> None:
         self.environment = Environment(
-            # Charts look as those of reports, whose macros are `report/charts.html.j2` here.
+            # Charts use the macros of reports, `report/charts.html.j2`.
             loader=ChoiceLoader([PackageLoader("jobs.console", "templates"), PrefixLoader({"report": loader()})]),
             autoescape=True,
             undefined=StrictUndefined,
@@ -69,7 +69,7 @@ class Pages:
         """Return a page.
 
         Args:
-            request: whose user, if it has one, the page shows.
+            request: the request; its user is shown if there is one.
             template: file name below templates/.
             status: HTTP status.
             context: values of the template.
@@ -77,10 +77,10 @@ class Pages:
         return HTMLResponse(self.fragment(request, template, **context), status)
 
     def fragment(self, request: Request, template: str, **context: Any) -> str:
-        """Return a part of a page, or a whole one, as text.
+        """Render a template to text.
 
         Args:
-            request: whose user, if it has one, the page shows.
+            request: the request; its user is shown if there is one.
             template: file name below templates/.
             context: values of the template.
         """
@@ -94,17 +94,17 @@ class Pages:
 
 
 def _finalize(value: Any) -> Any:
-    """Hide secrets and show control and bidirectional characters in every value that is not HTML of ours."""
+    """Mask secrets and make control and bidirectional characters visible, except in our own markup."""
     return printable(scrub(value)) if type(value) is str else value
 
 
 def moment(value: datetime | None) -> str:
-    """Return a time in UTC to the second."""
+    """Format a time in UTC to the second."""
     return "" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def ago(value: datetime | None, now: datetime) -> str:
-    """Return how long ago a time was, in its largest unit."""
+    """Format the age of a time in its largest unit."""
     if value is None:
         return ""
     seconds = max(0.0, (now - value).total_seconds())

@@ -1,4 +1,4 @@
-"""The parts of the application that pages use."""
+"""Components of the application that pages use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Console", "console"]
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """The parts that the application is made of."""
+    """The components of the application."""
 
     settings: ConsoleSettings
     database: Database
@@ -31,5 +31,5 @@ class Console:
 
 
 def console(request: Request) -> Console:
-    """Return the application's parts."""
+    """Return the application's components."""
     return cast("Console", request.app.state.console)

@@ -1,4 +1,4 @@
-"""Values of JSON as a tree for a page: without secrets, and capped in depth, length and number."""
+"""JSON values as a tree for a page: secrets masked; depth, length and size limited."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Node:
         name: its key, or its position in a list from 1; empty for the root.
         text: the value in one line, or its size if it has members.
         kind: ``text``, ``number``, ``word`` (true, false, null) or ``members``.
-        children: the members that are shown.
-        hidden: how many members are not.
+        children: the members shown.
+        hidden: number of members not shown.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Node:
 
 
 def tree(value: Any) -> Node:
-    """Return a value of JSON as a tree of at most 400 nodes in 8 levels, 100 per level; long texts are cut.
+    """Return a JSON value as a tree: at most 400 nodes, 8 levels and 100 members each; long texts are cut.
 
     Args:
         value: what ``json.loads`` returns.
@@ -48,7 +48,7 @@ def tree(value: Any) -> Node:
 
 
 def _above(value: Any, levels: int) -> Any:
-    """Return the upper levels alone, since hiding secrets walks through all of them."""
+    """Drop the lower levels, because masking secrets visits all of them."""
     if isinstance(value, dict):
         return {} if levels == 0 else {key: _above(member, levels - 1) for key, member in value.items()}
     if isinstance(value, list):
@@ -78,7 +78,7 @@ def _plain(value: Any) -> tuple[str, str]:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value], "word"
     if isinstance(value, int | float):
-        # An integer may have a million digits, which Python does not print.
+        # Python refuses to print integers with very many digits.
         if isinstance(value, int) and value.bit_length() > 1_024:  # noqa: PLR2004 - far above any measured value
             return "a number of more than 300 digits", "number"
         return (f"{value}" if math.isfinite(value) else "not a number"), "number"

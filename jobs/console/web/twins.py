@@ -1,4 +1,4 @@
-"""The twins of a list: the same rows as JSON and as CSV."""
+"""Exports of a list: the same rows as JSON and CSV."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["as_csv", "as_json", "cell"]
 
-# Rows of one query of a CSV file, and of the whole file; a spreadsheet holds about a million.
+# Rows per query and per CSV file; a spreadsheet holds about a million.
 _AT_ONCE: Final = 1_000
 CSV_ROWS: Final = 100_000
-# A spreadsheet evaluates cells that begin with one of these, and takes the full-width ones for the same.
+# Spreadsheets evaluate cells that start with one of these, including the full-width forms.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -45,17 +45,17 @@ def as_json(database: Database, listing: Listing, query: ListQuery) -> Response:
 
 
 def as_csv(database: Database, listing: Listing, query: ListQuery, *, bom: bool = True) -> Response:
-    """Return all rows that match, up to :data:`CSV_ROWS`, as a file for spreadsheets.
+    """Return all matching rows, up to :data:`CSV_ROWS`, as a CSV file for spreadsheets.
 
-    A file that is cut off there says so in its name, and the header ``Link`` has the URL of the rest.
+    The name of a truncated file says so, and the header ``Link`` has the URL of the rest.
 
     Args:
         database: the console's database.
         listing: the list.
-        query: filters and order; a cursor is where the file begins.
-        bom: begin with a byte order mark, without which Excel reads UTF-8 as the local code page.
+        query: filters and order; the file starts after its cursor.
+        bom: start with a byte order mark; without it, Excel assumes the local code page.
     """
-    # The first query runs before the answer begins, so that its errors become an answer of their own.
+    # The first query runs before the response starts, so its errors become an error response.
     with database.read() as session:
         page = fetch(session, listing, query, limit=_AT_ONCE)
         rest = None if page.after is None else cursor_after(session, listing, query, CSV_ROWS)
@@ -97,7 +97,7 @@ def _csv(rows: list[list[Any]]) -> bytes:
 
 
 def cell(value: Any) -> Any:
-    """Return a value for a spreadsheet: text that it would evaluate gets an apostrophe, numbers stay numbers."""
+    """Return a spreadsheet cell: text that would be evaluated is prefixed with an apostrophe; numbers stay numbers."""
     plain = _plain(value)
     if isinstance(plain, bool):
         return "true" if plain else "false"
@@ -106,14 +106,14 @@ def cell(value: Any) -> Any:
     if isinstance(plain, dict):
         plain = json.dumps(plain, ensure_ascii=False)
     if isinstance(plain, str):
-        # Some spreadsheets skip spaces before a formula. The test comes first: printable() hides a CR.
+        # Some spreadsheets skip spaces before a formula. Test before printable(), which replaces a CR.
         is_formula = plain.startswith(_FORMULA) or plain.lstrip().startswith(_FORMULA)
         return ("'" if is_formula else "") + printable(plain)
     return plain
 
 
 def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line a type
-    """Return a value that JSON has, without secrets and at any depth."""
+    """Convert a value to JSON types and mask secrets, recursively."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):
@@ -134,7 +134,7 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line a type
 
 
 def _finite(value: Decimal | float) -> int | float | None:
-    """Return a number that JSON has, of a numeric without fraction all digits; None for infinity and NaN."""
+    """Return a JSON number, exact for integral decimals; None for infinity and NaN."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if not value.is_finite():

@@ -1,1 +1,1 @@
-"""The tables of sessions and frames in schema gold, and the sprites that they name."""
+"""Tables of sessions and frames in schema gold, and their sprites."""

@@ -1,4 +1,4 @@
-"""Publish what the pages of sessions show: frames, inputs and sprites, from the manifest bucket."""
+"""Publish the data of session pages: frames, inputs and sprites from the manifest bucket."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _log = logging.getLogger(__name__)
 class Pages:
     """The frames, inputs and sprites of the sessions of a manifest.
 
-    Without a manifest bucket there are none, and those of sessions that have not changed stay in the tables.
+    Without a manifest bucket, none are published; those of unchanged sessions stay in the tables.
 
     Args:
         settings: settings of the step.
         file: the manifest.
 
     Raises:
-        BucketMissing: the bucket that was named does not exist.
-        AccessDenied: it cannot be listed or read. If no bucket was named, both mean that there are no pages.
+        BucketMissing: the bucket was set explicitly and does not exist.
+        AccessDenied: the bucket was set explicitly and cannot be listed or read.
     """
 
     def __init__(self, settings: PublishSettings, file: pq.ParquetFile) -> None:
@@ -63,7 +63,7 @@ class Pages:
             _log.warning("published without frames, inputs and sprites: %s", error.message)
 
     def make_sprites(self, progress: Progress) -> None:
-        """Make the missing sprites, as many as the settings allow."""
+        """Make missing sprites, up to the limit of the settings."""
         if self._results is None:
             return
         prefix, limit = self._settings.prefix, self._settings.sprites
@@ -72,7 +72,7 @@ class Pages:
         self._sprites = make_sprites(self._store, self._results, listed, failed=failed, limit=limit, progress=progress)
 
     def merge(self, merger: Merger, rows: Iterable[dict[str, Any]]) -> Merged:
-        """Merge sessions and frames; return the numbers of sessions."""
+        """Merge sessions and frames; return the counts of sessions."""
         found = lineage.Lineage(self._results, self._sprites)
         merged = merger.merge(
             sessions.TABLE,
@@ -92,7 +92,7 @@ class Pages:
         return merged
 
     def sweep(self) -> None:
-        """Delete the sprites that no session names, after the transaction was committed."""
+        """Delete unreferenced sprites; call it after the commit."""
         if self._results is None or not self._sprites.listed.difference(
             sprite.text for sprite in self._sprites.keys.values()
         ):
@@ -120,7 +120,7 @@ class Pages:
         return {"sprites": self._sprites.bytes} if self._sprites.made else {}
 
     def section(self) -> Table:
-        """Return the report's table of what the pages of sessions lack."""
+        """Return the report's table of published and missing data."""
         if self._results is None:
             note = f"None: {self._absent}. Pass --manifest-bucket."
             return Table("Frames, inputs and sprites", ["sessions with", "count"], [], note=note)
@@ -128,12 +128,12 @@ class Pages:
         rows: list[list[Any]] = [
             ["frames and inputs", len(self._results)],
             ["a sprite", len(self._sprites.keys)],
-            ["a sprite that a later run makes", self._sprites.left],
+            ["a sprite left for a later run", self._sprites.left],
             *([f"no sprite: {SPRITE_CODES.get(code, code)}", count] for code, count in sorted(reasons.items())),
-            ["results that do not match the manifest, or are missing", self._results.stale],
+            ["missing results, or results that do not match the manifest", self._results.stale],
             ["unusable results", self._results.invalid],
         ]
-        note = f"No more sprites were made: {self._sprites.stopped}" if self._sprites.stopped else ""
+        note = f"Sprites stopped early: {self._sprites.stopped}" if self._sprites.stopped else ""
         return Table("Frames, inputs and sprites", ["sessions with", "count"], rows, note=note)
 
     def _failed(self) -> dict[str, Failed]:

@@ -1,4 +1,4 @@
-"""The results of extraction behind a manifest: the part rows of the sessions whose content it describes."""
+"""Extraction results for a manifest: the part rows that match its sessions' content."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FRAME_VALUES", "INPUTS", "Results", "read_results"]
 
-# Columns of gold.gamedata_frames with the same values in parts, whose names begin with frame_.
+# Columns of gold.gamedata_frames; in parts, their names start with frame_.
 FRAME_VALUES: Final = (
     *("luma_mean", "luma_p01", "luma_p50", "luma_p99"),
     *("border_top", "border_bottom", "border_left", "border_right", "static_share"),
@@ -49,7 +49,7 @@ class Results:
         table: their part rows; the lists of frames of a row have equal lengths.
         menu_method: ``menu_method`` of the manifest, shape (S,).
         listing: the ``.pt`` files by key.
-        stale: sessions of which the manifest describes another content or sampling, or that parts do not record.
+        stale: sessions missing from the parts, or with other content or sampling than in the manifest.
         invalid: sessions whose part has no usable frames.
     """
 
@@ -105,7 +105,7 @@ def read_results(store: ObjectStore, manifest: pa.Table, *, prefix: str) -> Resu
 
 
 def _has_equal_lists(table: pa.Table) -> npt.NDArray[np.bool_]:
-    """Return which rows have one value per frame in each list and finite, ascending times; anything else is hostile."""
+    """Return which rows have one value per frame in each list and finite, ascending times; reject all others."""
     if not len(table):
         return np.zeros(0, np.bool_)
     times = table["frame_time_s"].combine_chunks()

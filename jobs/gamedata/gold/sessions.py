@@ -27,7 +27,7 @@ _PLAIN: Final = (
     *("is_session_empty", "empty_reason", "has_unusable_timestamps", "timestamps_reason", "error_stage", "error_code"),
     *("error", "check_errors", "warnings", "source_etag", "spec_digest"),
 )
-# Later columns of the manifest, NULL if it was built before.
+# Newer columns of the manifest; NULL in older manifests.
 _ADDED: Final = ("frames_state", "inputs_state")
 _JSON: Final = ("video_metadata", "session_metadata")
 _FURTHER: Final = "further_checks"
@@ -36,7 +36,7 @@ COLUMNS: Final = (*_PLAIN, *_ADDED, *_JSON, _FURTHER)
 # In the manifest but not published: build time and version, thresholds, tracebacks.
 _LEFT_OUT: Final = frozenset({"dark_luma_threshold", "dark_share_threshold"})
 _AT_ONCE: Final = 4096
-# Another program may write text, or columns without values, in other types; all other columns are text.
+# Other programs may write text or empty columns with other types; all other columns are text.
 _TYPES: Final[dict[str, pa.DataType]] = {
     **dict.fromkeys(("duration_s", "dark_frame_share", "black_bar_share", "video_menu_percent"), pa.float64()),
     **dict.fromkeys(("is_video_mostly_dark", "is_dpi_scale_issue", "is_video_mostly_menu"), pa.bool_()),
@@ -138,7 +138,7 @@ def _dump(value: Any) -> str:
 
 
 def clean(value: Any) -> Any:
-    """Return the value without what PostgreSQL rejects: NUL and lone surrogates in text, NaN and infinity in JSON."""
+    """Remove what PostgreSQL rejects from a value: NUL and lone surrogates in text, NaN and infinity in JSON."""
     if isinstance(value, str):
         return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
     if isinstance(value, float):

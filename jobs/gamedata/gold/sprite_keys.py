@@ -1,4 +1,4 @@
-"""Keys of sprites: they name the session, the content that was sampled, and the geometry."""
+"""Keys of sprites, which contain the session, a digest of the sampled content, and the geometry."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobs.gamedata.gold.sprite_sheet import Geometry
 __all__ = ["SPRITES", "SpriteKey", "digest_of"]
 
 SPRITES: Final = "_sprites/"
-# Increase it when sprites are drawn in another way: all are then made again.
+# Increment when sprites are drawn differently; all are then remade.
 _VERSION: Final = 1
 _KEY_MAX: Final = 1024
 _NUMBER: Final = "([1-9][0-9]{0,3})"
@@ -22,10 +22,10 @@ _PATTERN: Final = re.compile(
 
 
 def digest_of(s3_key: str, source_etag: str, spec_digest: str) -> str:
-    """Return the identity of a sprite's pictures, 16 hex digits.
+    """Return the digest of a sprite's content, 16 hex digits.
 
-    A ``.pt`` file that is extracted again from the same TAR with the same sampling has the same frames, though not the
-    same bytes: it contains the time of extraction.
+    It does not use the bytes of the ``.pt`` file, which contain the time of extraction: extracting the same TAR again
+    with the same sampling yields the same frames.
     """
     text = json.dumps([_VERSION, s3_key, source_etag, spec_digest])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -55,7 +55,7 @@ class SpriteKey(NamedTuple):
 
     @property
     def is_valid(self) -> bool:
-        """True if a store can hold it: S3 limits keys to 1,024 bytes."""
+        """True if a store accepts the key: S3 limits keys to 1,024 bytes."""
         return len(self.text.encode("utf-8", "replace")) <= _KEY_MAX
 
     @classmethod

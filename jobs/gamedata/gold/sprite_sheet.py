@@ -1,4 +1,4 @@
-"""Choose the frames of a sprite, and draw them as the tiles of one WebP picture of at most 20 kB."""
+"""Choose the frames of a sprite and draw them as tiles of one WebP picture of at most 20 kB."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["MAX_BYTES", "TILES", "Geometry", "choose", "encode", "geometry"]
 TILES: Final = 12
 MAX_BYTES: Final = 20_000
 _COLUMNS: Final = 4
-# Width and height that a tile fits in.
+# Maximum width and height of a tile.
 _BOX: Final = (160, 90)
 # Twelve tiles of game scenes take 13 to 42 kB at quality 50 and 6 to 19 kB at 10; noise takes up to 12 kB at 0.
 _QUALITIES: Final = (70, 50, 30, 20, 10, 5, 0)
-# The size falls by about a third from one quality to the next, so a far larger picture skips one.
+# Each step reduces the size by about a third, so a far larger picture skips a step.
 _SKIP: Final = 1.8
 
 
@@ -37,7 +37,7 @@ class Geometry(NamedTuple):
 
 
 def choose(times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Choose up to 12 frames that are spread over the time, since sampling is denser at the start of a session.
+    """Choose up to 12 frames, evenly spread over time although sampling is denser at the start.
 
     Args:
         times_s: times of the D frames of S sessions in seconds, ascending, shape (S, D).
@@ -57,7 +57,7 @@ def choose(times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     for tile in range(TILES):
         target = first + (last - first) * tile / (TILES - 1)
         nearest = np.abs(times_s - target[:, None]).argmin(axis=1)
-        # After the one before it, and with enough frames left for those after it.
+        # After the previous choice, with enough frames left for the next ones.
         earliest = chosen[:, tile - 1] + 1 if tile else 0
         chosen[:, tile] = np.minimum(np.maximum(nearest, earliest), count - TILES + tile)
     return chosen
@@ -80,7 +80,7 @@ def encode(frames: Iterable[npt.NDArray[np.uint8]], place: Geometry) -> bytes:
         A WebP file of at most :data:`MAX_BYTES`.
 
     Raises:
-        ItemError: ``sprite_failed``: the picture is larger at every quality.
+        ItemError: ``sprite_failed``: the picture is too large at every quality.
     """
     from PIL import Image
 
@@ -100,4 +100,4 @@ def encode(frames: Iterable[npt.NDArray[np.uint8]], place: Geometry) -> bytes:
         if stream.tell() <= MAX_BYTES:
             return stream.getvalue()
         skip = stream.tell() > _SKIP * MAX_BYTES
-    raise ItemError(f"the sprite takes more than {MAX_BYTES} bytes at every quality", code="sprite_failed")
+    raise ItemError(f"the sprite is larger than {MAX_BYTES} bytes at every quality", code="sprite_failed")

@@ -1,4 +1,4 @@
-"""Make the sprites that are missing, find those that exist, and delete those that no session names."""
+"""Find existing sprites, make missing ones, and delete unreferenced ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Failed", "Sprites", "find_sprites", "make_sprites", "sweep"]
 
-# Each waits for the store, then scales and encodes for 40 ms without holding Python's lock; 12 frames take 8 MB.
+# Each thread waits for the store, then scales and encodes for 40 ms without the GIL; 12 frames take 8 MB.
 _WORKERS: Final = 8
 _LONGEST: Final = Geometry(160, 90, 4, TILES)
 _UNREADABLE: Final = frozenset({"pt_invalid", "pt_legacy"})
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 class Failed(NamedTuple):
-    """A session without a sprite, as a former publish recorded it: its content, and the code of the reason."""
+    """A failed sprite recorded by an earlier publish: the session's content and the error code."""
 
     source_etag: str | None
     spec_digest: str | None
@@ -62,12 +62,12 @@ class Sprites:
 
     Attributes:
         keys: session -> its sprite.
-        errors: session -> code of the reason that it has none, one of :data:`jobs.gamedata.errors.SPRITE_CODES`.
+        errors: session -> error code, one of :data:`jobs.gamedata.errors.SPRITE_CODES`.
         listed: sprites in the bucket when the publish began, by key.
         made: number of sprites made.
-        bytes: their size together.
-        left: number of sprites that are to be made by a later publish.
-        stopped: why no more are made in this publish; empty if nothing stopped it.
+        bytes: their total size.
+        left: number of sprites left for a later publish.
+        stopped: the reason that sprites stopped early; empty if they did not.
     """
 
     keys: dict[str, SpriteKey] = field(default_factory=dict)
@@ -93,13 +93,13 @@ def make_sprites(
     limit: int,
     progress: Progress,
 ) -> Sprites:
-    """Make the missing sprites. A sprite that cannot be made is a code in ``errors``; no error of one is raised.
+    """Make missing sprites. A failed sprite does not raise; its code is recorded in ``errors``.
 
     Args:
         store: the manifest bucket.
         results: the results of the sessions.
         listed: see :func:`find_sprites`.
-        failed: the sessions without a sprite, as a former publish recorded them; these are tried last.
+        failed: failures recorded by an earlier publish; these sessions are tried last.
         limit: maximum number of sessions to try.
         progress: counts the sprites.
     """
@@ -125,7 +125,7 @@ def _find_work(
     *,
     can_decode: bool,
 ) -> list[_Work]:
-    """Return the sessions without a sprite that have a ``.pt`` file with frames; note the others in ``sprites``."""
+    """Return the sessions without a sprite that have a ``.pt`` file with frames; record the others in ``sprites``."""
     table = results.table
     columns = [table[name].to_pylist() for name in ("s3_key", "source_etag", "spec_digest", "stored", "pt_key")]
     tiles = results.tiles()
@@ -156,7 +156,7 @@ def _can_decode() -> bool:
 
 
 class _Maker:
-    """Makes sprites in several threads; the decoder of packets is shared."""
+    """Makes sprites in several threads that share the packet decoder."""
 
     def __init__(self, store: ObjectStore, sprites: Sprites, progress: Progress) -> None:
         self._store = store
@@ -167,7 +167,7 @@ class _Maker:
         self._can_decode = _can_decode()
 
     def make(self, work: _Work) -> None:
-        """Make one sprite, or note why not."""
+        """Make one sprite, or record its error."""
         if self._sprites.stopped:
             return
         code = ""
@@ -179,18 +179,18 @@ class _Maker:
             with self._lock:
                 if not self._sprites.stopped:
                     self._sprites.stopped = error.message
-                    _log.warning("no more sprites are made in this run: %s", error.message)
+                    _log.warning("sprites stopped early: %s", error.message)
             return
         except (TransientError, ObjectChanged) as error:
-            _log.info("no sprite of %s yet: %s", work.s3_key, error)
+            _log.info("sprite of %s postponed: %s", work.s3_key, error)
             return
         except ItemError as error:
             code = "sprite_pt_invalid" if error.code in _UNREADABLE else error.code
             code = code if code.startswith("sprite_") else "sprite_failed"
-            _log.info("no sprite of %s: %s", work.s3_key, error)
+            _log.info("sprite of %s failed: %s", work.s3_key, error)
         except (TelecineError, MemoryError, ValueError, OSError) as error:
             code = "sprite_failed"
-            _log.info("no sprite of %s: %s", work.s3_key, error)
+            _log.info("sprite of %s failed: %s", work.s3_key, error)
         with self._lock:
             if code:
                 self._sprites.errors[work.s3_key] = code
@@ -207,7 +207,7 @@ class _Maker:
             frames = decoded = self._decoded(work)
             height, width = decoded[0].shape[1:]
         else:
-            frames = stored.read(work.times_s)  # one at a time, if they are large
+            frames = stored.read(work.times_s)  # large ones one at a time
             height, width = stored.height, stored.width
         place = geometry(height, width, len(work.times_s))
         return SpriteKey(work.s3_key, work.digest, place), encode(frames, place)
@@ -219,7 +219,7 @@ class _Maker:
         from jobs.gamedata.pt.measure import distinct_frames
         from jobs.gamedata.session.child import decode_packets
 
-        with self._decoding:  # a process each, with a GB of memory
+        with self._decoding:  # each takes a process and 1 GB of memory
             body = self._store.read(work.info.key, etag=work.info.etag)
             data = loads(body, name=work.info.key, decode=decode_packets)
             times, frames = distinct_frames(data)
@@ -230,10 +230,10 @@ class _Maker:
 
 
 def sweep(store: ObjectStore, sprites: Sprites, named: Collection[str]) -> int:
-    """Delete the sprites that existed when the publish began and that no session names now; return their number.
+    """Delete sprites that existed when the publish began and are now unreferenced; return their number.
 
-    Sprites of a concurrent publish are not in the listing. One that both found may be deleted here by the publish of
-    the older manifest; the next publish makes it again.
+    New sprites of a concurrent publish are not in the listing, so they are kept. The publish of an older manifest may
+    delete a sprite that a newer one uses; the next publish remakes it.
 
     Args:
         store: the manifest bucket.
@@ -246,7 +246,7 @@ def sweep(store: ObjectStore, sprites: Sprites, named: Collection[str]) -> int:
         try:
             store.delete(key)
         except TelecineError as error:
-            _log.warning("%d sprites of former sessions are left: %s", len(unnamed) - deleted, error)
+            _log.warning("%d sprites of removed sessions were not deleted: %s", len(unnamed) - deleted, error)
             break
         deleted += 1
     return deleted

@@ -1,7 +1,7 @@
-"""Read some frames of a ``.pt`` file by byte ranges: without torch, and without reading the whole file.
+"""Read selected frames of a ``.pt`` file by byte ranges, without torch and without reading the whole file.
 
 The file is an uncompressed ZIP archive: ``data.pkl`` comes first, then the frames as one member, then small members,
-and last the central directory. Two ranges, sent together, tell where each frame is; each frame is a range of its own.
+and last the central directory. Two concurrent range requests locate the frames; each frame is then one range.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _TYPES: Final[dict[Any, np.dtype[Any]]] = {
 
 
 class _Storage(NamedTuple):
-    """A member of the archive and the type of its elements; None if it is one that is not read here."""
+    """A member of the archive and the type of its elements; None for types that are not read here."""
 
     name: str
     dtype: np.dtype[Any] | None

@@ -1,4 +1,4 @@
-"""The publish step: write the manifest, frames and sprites for BI and the console."""
+"""The publish step: load the manifest, frames and sprites for BI and the console."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
 
     Raises:
         UsageError: the manifest does not exist.
-        BucketMissing: the manifest bucket that was named does not exist.
+        BucketMissing: the manifest bucket was set explicitly and does not exist.
         DataError: the file is not a manifest.
         TransientError: the store or the database does not answer.
         ConfigurationError: access is denied, or the database is not migrated.

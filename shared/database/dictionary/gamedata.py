@@ -44,28 +44,27 @@ SESSIONS: Final = Relation(
         "content_hash": "hash of the row's content; a row with an equal hash is not rewritten",
         "run_id": "the run that last changed the row",
         "published_at": "when the row last changed",
-        "pt_key": "key of the `.pt` file in the manifest bucket; NULL if none was stored, and NULL, like all columns"
-        " below, if `publish` did not find the session's results in the manifest bucket",
+        "pt_key": "key of the `.pt` file in the manifest bucket; NULL if none was stored. This and all columns"
+        " below are NULL if `publish` did not find the session's results there",
         "sprite_key": "key of the sprite in the manifest bucket: one WebP picture of at most 20 kB with a tile for each"
-        " of up to 12 sampled frames; NULL without one",
+        " of up to 12 sampled frames; NULL if there is none",
         "sprite_tile_width": "width of a tile in pixels",
         "sprite_tile_height": "height of a tile in pixels",
         "sprite_columns": "tiles in a row of the sprite",
-        "sprite_tiles": "number of tiles; the first is at the top left, and rows come one after the other",
+        "sprite_tiles": "number of tiles; left to right, then top to bottom",
         "sprite_times_s": "time of each tile's frame in seconds, as in `gold.gamedata_frames`",
-        "sprite_error": "[code](gamedata.md#sprites) of the reason that there is no sprite; NULL with a sprite, or if"
-        " it was not made yet",
-        "input_events": "readable rows of `inputs.csv`; NULL, like all columns of inputs, without the file",
-        "input_keyboard": "rows of the keyboard",
-        "input_mouse": "rows of the mouse, its wheel included",
-        "input_gamepad": "rows of gamepads, except sticks near their centre",
+        "sprite_error": "[code](gamedata.md#sprites) of why there is no sprite; NULL if there is one, or if it was"
+        " not made yet",
+        "input_events": "readable rows of `inputs.csv`; all input columns are NULL without the file",
+        "input_keyboard": "keyboard rows",
+        "input_mouse": "mouse rows, including the wheel",
+        "input_gamepad": "gamepad rows, except sticks near their centre",
         "input_first_s": "earliest time, in Unix seconds",
         "input_last_s": "latest time, in Unix seconds",
         "input_unordered": "rows more than 0.1 s older than an earlier row",
         "input_invalid": "unreadable rows",
-        "input_desk_s": "whole seconds with an event of the keyboard or mouse; NULL if extracted before it was"
-        " recorded",
-        "input_gamepad_s": "whole seconds with an event of a gamepad; NULL if extracted before it was recorded",
+        "input_desk_s": "whole seconds with a keyboard or mouse event; NULL if extracted before it was recorded",
+        "input_gamepad_s": "whole seconds with a gamepad event; NULL if extracted before it was recorded",
     },
 )
 
@@ -80,11 +79,11 @@ _FRAME: Final = {
     "border_bottom": "height of the black bar at the bottom, as a share of the frame's height",
     "border_left": "width of the black bar on the left, as a share of the frame's width",
     "border_right": "width of the black bar on the right, as a share of the frame's width",
-    "static_share": "share of the textured blocks that is unchanged in the most similar other frame, 0 to 1; NULL for a"
-    " single frame, and for one without texture",
+    "static_share": "share of the textured blocks unchanged in the most similar other frame, 0 to 1; NULL for a"
+    " single frame or one without texture",
     "is_corrupt": "the decoder concealed errors in the frame, or in one that it refers to",
-    "is_menu": "the frame is a menu by the rule of the method `static`; NULL if it is damaged, or if `menu_method` is"
-    " another one, which keeps no results per frame",
+    "is_menu": "the frame is a menu by the rule of the method `static`; NULL if it is damaged, or for other values of"
+    " `menu_method`, which have no results per frame",
 }
 
 FRAMES: Final = Relation(

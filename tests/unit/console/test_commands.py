@@ -62,7 +62,7 @@ def test_a_port_in_use_is_2(capsys):
         port = str(taken.getsockname()[1])
         assert run(["console", "--port", port, "--database-url", NO_DATABASE]) == 2
     said = capsys.readouterr().err
-    assert f"--host 127.0.0.1 --port {port} cannot be listened on: Address already in use" in said
+    assert f"--host 127.0.0.1 --port {port} cannot be used: Address already in use" in said
     assert "--port 0" in said
 
 
@@ -70,4 +70,4 @@ def test_a_port_in_use_is_2(capsys):
 def test_a_host_that_is_not_of_this_machine_is_2(capsys, host):
     flags = ["--access", "token", "--public-url", "https://console.example", "--database-url", NO_DATABASE]
     assert run(["console", "--host", host, "--port", "0", *flags]) == 2
-    assert "cannot be listened on" in capsys.readouterr().err
+    assert "cannot be used" in capsys.readouterr().err

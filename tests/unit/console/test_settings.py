@@ -42,7 +42,7 @@ def test_proxy_needs_trusted_proxies_and_two_headers():
     assert error.code == "access_proxy"
     assert "--trusted-proxies 10.0.0.0/8" in str(error)
     same = refusal(access="proxy", trusted_proxies=("10.0.0.1",), user_header="X-A", groups_header="x-a")
-    assert "two headers" in str(same)
+    assert "two different headers" in str(same)
 
 
 @pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0", "10.0.0.1/8", "proxy.example", ""])
