@@ -94,6 +94,8 @@ wait_for() { # SECONDS COMMAND...
 
 as_postgres() { setpriv --reuid postgres --regid postgres --clear-groups "$@"; }
 
+containerd_has_recovered() { tail -n "+$((before + 1))" "$LOGS/containerd.log" | grep -q "Start streaming server"; }
+
 node_is_ready() {
     "$KBIN/kubectl" --kubeconfig "$KC/admin.conf" get node "$NODE" \
         -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}' | grep -q True
@@ -185,9 +187,12 @@ network
 cgroups
 mkdir -p "$LOGS" "$KB/pids" "$KB/cmd"
 rm -f "$KB/pids"/* "$KB/cmd"/*
+before=$(cat "$LOGS/containerd.log" 2>/dev/null | wc -l)
 start containerd containerd --config "$KB/etc/containerd.toml"
 control_plane
 wait_for 30 ctr --address /run/containerd/containerd.sock version || exit 5
+# It answers before it has recovered its pods, and kubelet ends at once if it has not.
+wait_for 60 containerd_has_recovered || exit 5
 for archive in "$KB"/images/*.tar; do
     [ ! -e "$archive" ] || ctr -a /run/containerd/containerd.sock -n k8s.io images import "$archive" >>"$LOGS/import.log" 2>&1
 done
