@@ -67,6 +67,12 @@ def _name(value: str) -> str:
     return value
 
 
+def _link(value: str | None) -> str | None:
+    if value is not None and not value.lower().startswith(("https://", "http://")):
+        raise ValueError(f"{value!r} is not a web address; expected https://host/path")
+    return value
+
+
 def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         try:
@@ -92,7 +98,7 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         detail="Requests for another host and forms from another origin are rejected.",
         group=WHERE,
     )
-    argo_link: str | None = setting(
+    argo_link: Annotated[str | None, AfterValidator(_link)] = setting(
         None,
         description="Link to Workflows with this URL template.",
         detail="For example https://argo.example/workflows/{namespace}/{workflow}. Without it, there are no links.",

@@ -257,8 +257,13 @@ def test_the_consoles_variables_are_its_settings(monkeypatch):
     assert (found.session_hours, found.drain_s, found.log_level) == (3, 7, "DEBUG")
     assert found.argo_link == "https://argo.example.com/{namespace}/{workflow}"
     assert (found.host, found.port) == ("0.0.0.0", container["ports"][0]["containerPort"])
-    assert found.manifest_bucket == "s3://frames"
+    assert (found.manifest_bucket, found.reports) == ("s3://frames", ("s3://telecine-artifacts",))
     assert (found.s3_endpoint_url, found.s3_addressing) == ("http://s3:9000", "path")
+
+
+def test_the_console_reads_reports_only_from_its_own_s3_server():
+    _, spec = console_of({"artifacts": {"endpointUrl": "http://other:9000"}, "s3": {"endpointUrl": "http://s3:9000"}})
+    assert "TELECINE_CONSOLE_REPORTS" not in {each["name"] for each in spec["template"]["spec"]["containers"][0]["env"]}
 
 
 def test_the_charts_defaults_are_those_of_the_console(monkeypatch):
@@ -270,7 +275,7 @@ def test_the_charts_defaults_are_those_of_the_console(monkeypatch):
     found = ConsoleSettings()
     changed = {name for name in ConsoleSettings.model_fields if getattr(found, name) != getattr(own, name)}
     # On a laptop, buckets are folders unless S3 is configured.
-    assert changed - {"manifest_bucket"} == {"host", "access", "public_url", "state_dir"}
+    assert changed - {"manifest_bucket"} == {"host", "access", "public_url", "state_dir", "reports"}
     assert found.manifest_bucket.endswith("/game-data-manifest")
 
 

@@ -57,6 +57,14 @@ def test_a_header_with_two_spellings_is_not_taken(header):
         settings(user_header=header)
 
 
+@pytest.mark.parametrize(
+    "link", ["javascript:alert(1)", "//argo.example", "argo.example/{workflow}", "data:text/html,x"]
+)
+def test_a_link_that_is_not_a_web_address_is_refused(link):
+    with pytest.raises(ValidationError, match="web address"):
+        settings(argo_link=link)
+
+
 @pytest.mark.parametrize("name", ["a b", "-a", "", "é", "a\n", "a" * 64])
 def test_a_token_has_a_name_that_can_be_typed_again(name, capsys):
     for command in ("issue", "revoke"):
