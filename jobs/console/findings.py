@@ -11,6 +11,7 @@ from shared.database.connection import is_embedded
 from shared.database.migrate import CONSOLE
 from shared.errors import TelecineError
 from shared.finding import Finding, of_error
+from shared.logs import in_pod
 from shared.settings.command import parse
 
 if TYPE_CHECKING:
@@ -26,10 +27,17 @@ _VARIABLES: Final = "TELECINE_CONSOLE_"
 
 def examine(settings: DoctorSettings) -> Iterator[Finding]:
     """Yield findings about the console if this machine configures one or the database has its role."""
-    is_configured = any(name.startswith(_VARIABLES) for name in os.environ)
+    is_configured = _is_configured()
     if is_configured:
         yield _access()
     yield from _role(settings, is_configured=is_configured)
+
+
+def _is_configured() -> bool:
+    if in_pod():
+        # The kubelet sets variables of Services in every pod: TELECINE_CONSOLE_PORT=tcp://10.96.0.7:80 is one.
+        return f"{_VARIABLES}ACCESS" in os.environ
+    return any(name.startswith(_VARIABLES) for name in os.environ)
 
 
 def _access() -> Finding:

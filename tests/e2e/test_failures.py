@@ -71,7 +71,7 @@ def test_the_doctor_finds_nothing_wrong_in_a_pod(installation: Installation, clo
         "-n", installation.namespace, "exec", pod, "-c", "main", "--", "telecine", "doctor", "--format", "json"
     )
     lines = json.loads(said)["lines"]
-    assert {line["area"] for line in lines} == {"python", "database", "store", "cluster"}
+    assert {line["area"] for line in lines} == {"python", "database", "store", "cluster", "console"}
     assert [line for line in lines if line["status"] == "fail"] == []
 
 

@@ -27,3 +27,10 @@ def test_variables_that_are_valid_name_the_mode(monkeypatch):
     monkeypatch.setenv("TELECINE_CONSOLE_ACCESS", "token")
     (found,) = examine(DoctorSettings(database_url=NO_DATABASE))
     assert (found.status, found.message) == ("ok", "token, at https://console.example")
+
+
+def test_variables_that_the_kubelet_sets_for_a_service_are_not_the_consoles(monkeypatch):
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    monkeypatch.setenv("TELECINE_CONSOLE_SERVICE_HOST", "10.96.0.7")
+    monkeypatch.setenv("TELECINE_CONSOLE_PORT", "tcp://10.96.0.7:80")
+    assert list(examine(DoctorSettings(database_url=NO_DATABASE))) == []
