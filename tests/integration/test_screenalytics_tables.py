@@ -153,7 +153,10 @@ def test_a_database_in_use_keeps_every_row(empty_database: Database):
     assert upgrade(empty_database.settings()).found == "0002"
     after = everything(empty_database)
     ((session,),) = after["gold.gamedata_sessions"]
-    assert (session.pop("frames_state"), session.pop("inputs_state")) == (None, None)
+    ((old,),) = before["gold.gamedata_sessions"]
+    added = {column: session.pop(column) for column in session.keys() - old.keys()}
+    assert {"frames_state", "inputs_state", "pt_key", "sprite_key"} <= added.keys()
+    assert set(added.values()) == {None}
     assert after == before
     assert check(empty_database.settings()) == []
 
@@ -207,8 +210,8 @@ def test_the_run_time_role_writes_every_table_and_no_other_may(empty_database: D
     writer = Database("", empty_database.as_role(role))
     insert_rows(writer)
     for view in declared().views:
-        # There is no upload and no day of Trakt, but the views can be read.
-        expected = 0 if view.startswith(("viewership", "gold.trakt")) else 1
+        # There is no upload, no day of Trakt and no frame, but the views can be read.
+        expected = 0 if view.startswith(("viewership", "gold.trakt", "gold.gamedata")) else 1
         assert writer.rows(f"SELECT count(*) FROM {view}") == [(expected,)], view
     for table, row in reversed(ROWS.items()):
         column = next(iter(row))
