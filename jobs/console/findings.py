@@ -11,7 +11,6 @@ from shared.database.connection import is_embedded
 from shared.database.migrate import CONSOLE
 from shared.errors import TelecineError
 from shared.finding import Finding, of_error
-from shared.logs import in_pod
 from shared.settings.command import parse
 
 if TYPE_CHECKING:
@@ -34,10 +33,10 @@ def examine(settings: DoctorSettings) -> Iterator[Finding]:
 
 
 def _is_configured() -> bool:
-    if in_pod():
-        # The kubelet sets variables of Services in every pod: TELECINE_CONSOLE_PORT=tcp://10.96.0.7:80 is one.
-        return f"{_VARIABLES}ACCESS" in os.environ
-    return any(name.startswith(_VARIABLES) for name in os.environ)
+    # The kubelet sets variables of Services in every pod; TELECINE_CONSOLE_PORT=tcp://10.96.0.7:80 has a setting's name.
+    given = {name for name, value in os.environ.items() if name != f"{_VARIABLES}PORT" or "://" not in value}
+    names = {variable for field in ConsoleSettings.model_fields for variable in ConsoleSettings.variables(field)}
+    return any(name.startswith(_VARIABLES) for name in given & (names | {f"{name}_BASE64" for name in names}))
 
 
 def _access() -> Finding:
