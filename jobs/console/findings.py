@@ -33,7 +33,7 @@ def examine(settings: DoctorSettings) -> Iterator[Finding]:
 
 
 def _is_configured() -> bool:
-    # The kubelet sets variables of Services in every pod; TELECINE_CONSOLE_PORT=tcp://10.96.0.7:80 has a setting's name.
+    # The kubelet sets variables of Services in every pod, such as TELECINE_CONSOLE_PORT=tcp://10.96.0.7:80.
     given = {name for name, value in os.environ.items() if name != f"{_VARIABLES}PORT" or "://" not in value}
     names = {variable for field in ConsoleSettings.model_fields for variable in ConsoleSettings.variables(field)}
     return any(name.startswith(_VARIABLES) for name in given & (names | {f"{name}_BASE64" for name in names}))
