@@ -107,7 +107,7 @@ def test_every_reader_names_the_process_that_decodes():
             or (isinstance(node.func, ast.Attribute) and ast.unparse(node.func) in ("file.load", "file.loads"))
         )
     ]
-    assert {name for name, _ in calls} == {"contact_sheets.py", "frames.py", "gather.py", "load.py"}
+    assert {name for name, _ in calls} == {"contact_sheets.py", "frames.py", "gather.py", "load.py", "sprites.py"}
     assert all("decode" in words for _, words in calls)
 
 

@@ -92,6 +92,7 @@ def test_every_list_is_the_same_from_a_flag_a_repeated_flag_and_a_variable(
         "artifact_roots": ["{prefix}/a/{run_id}/", "{run_id}/"],
         "map": ["hours=Watch Time", "views=Column D"],
         "upload": ["1", "2"],
+        "trusted_proxies": ["10.0.0.0/8", "fd00::1"],
     }
     parts = forms.get(flag.name, ["/one", "/two"])
     repeated = read(model, flag, flag.flag, parts[0], flag.flag, parts[1])
