@@ -103,7 +103,7 @@ class Installation:
         self.node.rows("postgres", f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
         self.node.rows("postgres", f"CREATE DATABASE {DATABASE}")
         # Before the first migration, which grants its rights.
-        if not self.node.rows("postgres", "SELECT FROM pg_roles WHERE rolname = 'telecine_console'"):
+        if not self.node.rows("postgres", "SELECT rolname FROM pg_roles WHERE rolname = 'telecine_console'"):
             self.node.rows("postgres", "CREATE ROLE telecine_console")
         self.node.rows("postgres", f"ALTER ROLE telecine_console LOGIN PASSWORD '{_CONSOLE_PASSWORD}'")
 
