@@ -41,7 +41,7 @@ def _is_configured() -> bool:
 
 def _access() -> Finding:
     try:
-        # As `telecine console` reads them: a value that is not valid is a finding that names its variable.
+        # Parsed like the flags of `telecine console`, so that an error names the variable.
         settings = parse(ConsoleSettings, "telecine console", "", [])
         settings.check_access()
     except TelecineError as error:

@@ -59,7 +59,7 @@ def strip(days: Sequence[tuple[date, Mapping[str, int]]], order: Sequence[str]) 
         ranked = [*(name for name in order if name in counts), *sorted(set(counts) - set(order))]
         present = [(name, counts[name]) for name in ranked if counts[name] > 0]
         heights = [max(_LEAST, HEIGHT * count / peak) for _, count in present]
-        # What the small ones take, the others lose.
+        # Segments below the least height are enlarged, so that all of them together may need to shrink.
         scale = min(1.0, HEIGHT / sum(heights)) if heights else 1.0
         segments, top = [], float(HEIGHT)
         for (name, count), height in zip(present, heights, strict=True):

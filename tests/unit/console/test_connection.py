@@ -68,3 +68,25 @@ def test_a_head_that_does_not_arrive_closes_the_connection(monkeypatch: pytest.M
     assert whole[0] > 1.3
     assert second[1].count(b"HTTP/1.1 200") == 1
     assert second[0] < 5
+
+
+def test_answers_do_not_wait_for_acknowledgements():
+    """asyncio turns off Nagle's algorithm only for sockets that name their protocol."""
+
+    async def delayed() -> int:
+        accepted: asyncio.Queue[int] = asyncio.Queue()
+
+        async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            accepted.put_nowait(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+            await writer.wait_closed()
+
+        with closing(serve._listen("127.0.0.1", 0)) as listener:
+            async with await asyncio.start_server(note, sock=listener):
+                _, writer = await asyncio.open_connection(*listener.getsockname())
+                found = await accepted.get()
+                writer.close()
+                await writer.wait_closed()
+        return found
+
+    assert asyncio.run(delayed()) != 0
