@@ -33,12 +33,20 @@ def list_runs(settings: ListSettings) -> str:
     """Return a table of the latest runs, newest first."""
     runs = history.list_runs(settings, limit=settings.limit, pipeline=settings.of)
     if not runs:
-        return "There are no runs yet."
+        return _none(settings)
     rows = [
         (run.run_id, run.pipeline, run.status, _time(run.started_at), _duration(run.seconds), run.error_message or "")
         for run in runs
     ]
     return text_table(("run", "pipeline", "status", "started (UTC)", "took", ""), rows)
+
+
+def _none(settings: ListSettings) -> str:
+    """Return that there are no runs, and of which pipelines there are."""
+    known = history.pipelines(settings) if settings.of is not None else []
+    if not known:
+        return "There are no runs yet."
+    return f"There are no runs of {one_line(repr(settings.of))}; there are runs of: {', '.join(map(one_line, known))}."
 
 
 def show_run(settings: ShowSettings) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["RunRow", "StageRow", "failed_items", "list_runs", "show_run"]
+__all__ = ["RunRow", "StageRow", "failed_items", "list_runs", "pipelines", "show_run"]
 
 # A reader without write access sees the status that a sweep would have stored.
 _SHOWN: Final = """CASE WHEN status = 'running' AND heartbeat_at < clock_timestamp() - make_interval(secs => :stale)
@@ -96,6 +96,17 @@ def list_runs(settings: DatabaseSettings, *, limit: int = 20, pipeline: str | No
     """
     with translated(settings), _swept(settings).connect() as connection:
         return _runs(connection, limit=limit, pipeline=pipeline)
+
+
+def pipelines(settings: DatabaseSettings) -> list[str]:
+    """Return the pipelines that have runs, by name.
+
+    Args:
+        settings: where the database is.
+    """
+    with translated(settings), _swept(settings).connect() as connection:
+        found = connection.execute(text("SELECT DISTINCT pipeline FROM pipeline.runs ORDER BY pipeline"))
+        return [row.pipeline for row in found]
 
 
 def show_run(settings: DatabaseSettings, run_id: str) -> tuple[RunRow, list[StageRow]]:

@@ -317,11 +317,14 @@ def test_run_ids(database: Database, bad: str):
 def test_runs_list_and_show(database: Database):
     listing = ListSettings(database_url=database.url)
     assert list_runs(listing) == "There are no runs yet."
+    unknown = ListSettings(database_url=database.url, of="gamdata")
+    assert list_runs(unknown) == "There are no runs yet."
     with extract(database, run_id="aaa-1", parameters={"workers": 2}) as stage_run:
         stage_run.record_errors([BAD])
         stage_run.finish(Report(status="partial", counts={"items": 2}, failures=[BAD]))
     with extract(database, run_id="aaa-2") as stage_run:
         stage_run.finish(Report(outputs={"manifest": "file:///m.parquet"}))
+    assert list_runs(unknown) == "There are no runs of 'gamdata'; there are runs of: gamedata."
     lines = list_runs(listing).splitlines()
     assert [line.split()[:3] for line in lines[1:]] == [
         ["aaa-2", "gamedata", "success"],
