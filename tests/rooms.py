@@ -40,6 +40,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "shared": (
         *("step", "notify", "lineage", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database"),
+        "slo",
         *("samples", "storage", "settings", "finding", "failure", "verdict", "strict_json", "progress", "logs"),
         *("post", "disk", "streams", "text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector"),
         "errors",

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jobs.trakt.model import TitleRef
-from jobs.trakt.slo.days import SWEEP_DAYS, Day
 from jobs.trakt.slo.freshness import Feed, History, Naming, Sweep
+from shared.slo.days import SWEEP_DAYS, Day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

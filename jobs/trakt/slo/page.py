@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from jobs.trakt.slo.days import ZONE
-from jobs.trakt.slo.freshness import REASONS
-from jobs.trakt.slo.levels import is_met
-from jobs.trakt.slo.store import burn
-from shared.report import Table, Text, Trend
+from shared.report import Square, Squares, Table, Text, Trend
+from shared.slo.days import WINDOW_DAYS, ZONE
+from shared.slo.meanings import REASONS
+from shared.slo.states import state
+from shared.slo.window import burn, is_met, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,34 +16,22 @@ if TYPE_CHECKING:
 
     from jobs.trakt.slo.alerts import Alert
     from jobs.trakt.slo.ledger import MissingPage
-    from jobs.trakt.slo.levels import DayLevels, Window
+    from jobs.trakt.slo.levels import DayLevels
     from jobs.trakt.slo.store import StoredDay
     from shared.report.sections import Section
+    from shared.slo.window import Window
 
-__all__ = ["ALERTS", "LEVELS", "NOT_FRESH", "View", "percent", "sections"]
+__all__ = ["ALERTS", "DAYS", "LEVELS", "NOT_FRESH", "View", "sections"]
 
 LEVELS: Final = "Service levels"
 ALERTS: Final = "Open alerts"
 NOT_FRESH: Final = "Titles that are not fresh"
+DAYS: Final = "The last 28 days"
 _MISSING: Final = "Missing pages, and why"
 _DEFINITION: Final = (
     "A title-day is fresh if, by 09:00 America/Chicago, the feed was read without a gap, the title and its ratings were"
     " read if the feed named it, and the last complete sweep of the title is at most 7 days old."
 )
-
-
-def percent(part: float, whole: float) -> str:
-    """Return a share as text; only an exact 100 % is shown as 100.
-
-    Example:
-        >>> percent(1999, 2000), percent(99_999, 100_000)
-        ('99.95 %', '> 99.99 %')
-    """
-    if not whole:
-        return "\N{EN DASH}"
-    share = 100 * part / whole
-    text = f"{share:.2f}"
-    return "> 99.99 %" if text == "100.00" and part < whole else f"{text} %"
 
 
 class View(NamedTuple):
@@ -72,7 +60,7 @@ def sections(view: View) -> list[Section]:
     if view.alerts:
         rows = [[each.alert, str(each.opened_on), each.message] for each in view.alerts]
         found.append(Table(ALERTS, ["alert", "since", "message"], rows))
-    found += [_levels(view.measured, view.window), *_trends(view.days)]
+    found += [_levels(view.measured, view.window), _squares(view.measured, view.days), *_trends(view.days)]
     found += [_not_fresh(view.measured, view.shown), _missing(view.missing)]
     if view.measured.missing:
         reasons = [[reason, count] for reason, count in view.measured.missing.items()]
@@ -131,6 +119,22 @@ def _levels(measured: DayLevels, window: Window) -> Table:
 def _met(met: bool | None) -> Any:
     """Return the cell of an objective; a missed one is a label, so that it is noticed."""
     return None if met is None else "met" if met else ("missed",)
+
+
+def _squares(measured: DayLevels, days: Sequence[StoredDay]) -> Squares:
+    stored = {each.day: each for each in days}
+    squares = []
+    for back in range(WINDOW_DAYS - 1, -1, -1):
+        day = measured.day - back
+        row = stored.get(day.date)
+        found = state(
+            is_due=back > 0 or measured.is_final,
+            is_final=row is not None and row.is_final,
+            is_good=is_met(row.fresh_titles, row.titles) if row is not None and row.titles else None,
+        )
+        fresh = f"; {row.fresh_titles:,} of {row.titles:,} titles fresh" if row is not None and row.titles else ""
+        squares.append(Square(str(day.date.day), found, f"{day}: {found}{fresh}"))
+    return Squares(DAYS, squares, note="Each day by the share of titles that were fresh at 09:00. No data is not good.")
 
 
 def _trends(days: Sequence[StoredDay]) -> list[Section]:
