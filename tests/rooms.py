@@ -39,8 +39,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("steps", "findings", "app", "pages", "web", "access", "tables", "commands", "settings", "errors", "model"),
     ),
     "shared": (
-        *("step", "notify", "lineage", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database"),
-        "slo",
+        *("step", "notify", "lineage", "doctor", "retention", "rayjob", "ledger", "slo", "report", "outbox", "database"),
         *("samples", "storage", "settings", "finding", "failure", "verdict", "strict_json", "progress", "logs"),
         *("post", "disk", "streams", "text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector"),
         "errors",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from shared.report import Square, Squares, Table, Text, Trend
+from shared.report import Squares, Table, Text, Trend
 from shared.slo.days import WINDOW_DAYS, ZONE
+from shared.slo.figures import budget, labels, squares
 from shared.slo.meanings import REASONS
 from shared.slo.states import state
-from shared.slo.window import burn, is_met, percent
+from shared.slo.window import is_met, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from jobs.trakt.slo.levels import DayLevels
     from jobs.trakt.slo.store import StoredDay
     from shared.report.sections import Section
+    from shared.slo.days import Day
+    from shared.slo.states import State
     from shared.slo.window import Window
 
 __all__ = ["ALERTS", "DAYS", "LEVELS", "NOT_FRESH", "View", "sections"]
@@ -123,44 +126,36 @@ def _met(met: bool | None) -> Any:
 
 def _squares(measured: DayLevels, days: Sequence[StoredDay]) -> Squares:
     stored = {each.day: each for each in days}
-    squares = []
+    shown: list[tuple[Day, State, str]] = []
     for back in range(WINDOW_DAYS - 1, -1, -1):
         day = measured.day - back
         row = stored.get(day.date)
+        counted = row is not None and row.titles > 0
         found = state(
             is_due=back > 0 or measured.is_final,
             is_final=row is not None and row.is_final,
-            is_good=is_met(row.fresh_titles, row.titles) if row is not None and row.titles else None,
+            is_good=is_met(row.fresh_titles, row.titles) if row is not None and counted else None,
         )
-        fresh = f"; {row.fresh_titles:,} of {row.titles:,} titles fresh" if row is not None and row.titles else ""
-        squares.append(Square(str(day.date.day), found, f"{day}: {found}{fresh}"))
-    return Squares(DAYS, squares, note="Each day by the share of titles that were fresh at 09:00. No data is not good.")
+        words = f"{row.fresh_titles:,} of {row.titles:,} titles fresh" if row is not None and counted else ""
+        shown.append((day, found, words))
+    return squares(DAYS, shown, note="Each day by the share of titles that were fresh at 09:00. No data is not good.")
 
 
 def _trends(days: Sequence[StoredDay]) -> list[Section]:
-    spent = {each.day: 100 * share for each, share in burn(days)}
-    labels = [f"{each.day:%m-%d}" for each in days]
+    on_axis = labels(days)
     return [
-        Trend(
-            "Error budget",
-            "% spent",
-            labels,
-            [spent.get(each.day) for each in days],
-            limit=100.0,
-            note="Missed title-days so far, as a share of 1 % of the window's title-days. Above 100 %, the objective is"
-            " missed.",
-        ),
+        budget(days),
         Trend(
             "Titles late",
             "titles not fresh at 09:00",
-            labels,
+            on_axis,
             [each.titles - each.fresh_titles if each.is_final else None for each in days],
         ),
-        Trend("429 answers", "answers in the worst hour", labels, [each.throttled_hour for each in days]),
+        Trend("429 answers", "answers in the worst hour", on_axis, [each.throttled_hour for each in days]),
         Trend(
             "Late arrivals",
             "comments seen more than 7 days late",
-            labels,
+            on_axis,
             [each.late_arrivals for each in days],
             note="Comments first stored more than 7 days after they were written, except by backfills.",
         ),
