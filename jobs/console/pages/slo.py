@@ -22,6 +22,7 @@ from jobs.console.web.state import console
 from jobs.console.web.twins import as_csv, as_json
 from shared.slo.figures import budget
 from shared.slo.meanings import REASONS
+from shared.slo.window import percent
 
 if TYPE_CHECKING:
     from jobs.console.tables.objectives import Objective
@@ -74,13 +75,13 @@ _LISTINGS: Final = {
         columns=(
             *_TITLE,
             Column("reason", "reason", "code"),
-            Column("why", "why", value=lambda row: REASONS.get(row.reason)),
             Column("minutes_late", "min late", "number"),
             Column("fresh_at", "fresh at", "time"),
             Column("sweep_at", "last sweep", "time"),
             Column("feed_at", "feed read", "time"),
             Column("read_at", "title read", "time"),
             Column("was_named", "named", "flag"),
+            Column("why", "why", value=lambda row: REASONS.get(row.reason)),
         ),
         orders=_ORDERS,
         conditions=lambda _: (),
@@ -99,9 +100,10 @@ _LISTINGS: Final = {
         columns=(
             *_TITLE,
             Column("missing", "missing", "number"),
-            Column("pages_landed", "landed", "number"),
+            Column("pages_landed", "read", "number"),
             Column("pages_planned", "planned", "number"),
-            Column("share", "landed share", "share"),
+            Column("landed", "landed", value=lambda row: percent(row.pages_landed, row.pages_planned), twin=False),
+            Column("share", "share", "share"),
             Column("is_complete", "at least 99 %", "flag"),
             Column("reasons", "reasons", "list"),
         ),
@@ -199,7 +201,7 @@ def page(request: Request, name: str, query: _Query) -> HTMLResponse:
         guide=guide(state.settings, objective.guide),
         runbook=guide(state.settings, "trakt-runbook.md"),
         guides={alert: guide(state.settings, f"trakt-slo.md#{alert}") for alert in ("breach", "burn", "missed")},
-        listing=listing,
+        listing=replace(listing, columns=tuple(each for each in listing.columns if each.name != "share")),
         query=query,
         rows=rows.rows,
         after=rows.after,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -18,6 +19,7 @@ from jobs.console.web.query import ListQuery, query_of
 from jobs.console.web.state import console
 from jobs.console.web.twins import as_csv, as_json
 from shared.slo.days import WINDOW_DAYS, Day, day_of
+from shared.slo.window import percent
 
 if TYPE_CHECKING:
     from jobs.console.tables.objectives import Objective
@@ -81,6 +83,13 @@ def listing_of(objective: Objective, now: datetime) -> Listing:
             Column("day", "day", key=True, sorts=("newest", "oldest"), href=lambda row: _misses(objective, row.day)),
             Column("state", "state", value=lambda row: state_of(objective, row.day, stored(row), now)),
             Column("figures", "figures", value=lambda row: words(objective, stored(row)), twin=False),
+            # Rounded to whole percents, 99.5 % would be 100 %: pages show two digits, exports the number.
+            Column(
+                "percent",
+                "share",
+                value=lambda row: percent(getattr(row, part) or 0, getattr(row, whole) or 0),
+                twin=False,
+            ),
             Column("share", "share", "share"),
             Column("missed", "missed", "number"),
             Column("of", "of", "number", value=lambda row: getattr(row, whole)),
@@ -119,7 +128,7 @@ def page(request: Request, name: str, query: _Query) -> HTMLResponse:
         request,
         "slo_days.html.j2",
         objective=objective,
-        listing=listing,
+        listing=replace(listing, columns=tuple(each for each in listing.columns if each.name != "share")),
         query=query,
         rows=found.rows,
         after=found.after,
