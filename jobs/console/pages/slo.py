@@ -15,8 +15,20 @@ from jobs.console.errors import BadQuery
 from jobs.console.model import Role
 from jobs.console.pages.slos import PATH, days_of, guide, objective_of
 from jobs.console.tables.levels import Levels, alerts, clock, levels
-from jobs.console.tables.misses import MISSED, REASONS_OF_PAGES, SOURCE
-from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
+from jobs.console.tables.misses import MISSED, REASONS_OF_PAGES, SOURCE, groups
+from jobs.console.web.listing import (
+    COUNT_CAP,
+    Column,
+    Condition,
+    Count,
+    Facet,
+    FacetValue,
+    Listing,
+    Order,
+    Term,
+    fetch,
+    where_of,
+)
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
 from jobs.console.web.twins import as_csv, as_json
@@ -26,6 +38,7 @@ from shared.slo.window import percent
 
 if TYPE_CHECKING:
     from jobs.console.tables.objectives import Objective
+    from shared.database.session import DatabaseSession
 
 __all__ = ["MissesQuery", "router"]
 
@@ -40,6 +53,8 @@ class MissesQuery(ListQuery):
     reason: Text | None = None
     sort: Literal["", "newest", "oldest"] = ""
 
+
+_FACET_VALUES: Final = 12
 
 _KEY: Final = (("t.day", "date"), ("t.title_kind", "text"), ("t.title_id_trakt", "bigint"))
 _ORDERS: Final = (
@@ -142,6 +157,39 @@ def _listing(objective: Objective, found: Levels, query: MissesQuery) -> Listing
     return replace(listing, conditions=conditions)
 
 
+def _counted(
+    database: DatabaseSession, listing: Listing, query: MissesQuery
+) -> tuple[Count, list[tuple[Facet, list[FacetValue]]]]:
+    """Return the number of missed title-days, and the facets, each over rows that match all other filters."""
+    passes: dict[str, list[Any]] = {}
+
+    def rows(without: str = "") -> list[Any]:
+        where, values = where_of([each for each in listing.conditions(query) if each.name != without])
+        if where not in passes:
+            passes[where] = groups(database, where, values, COUNT_CAP + 1)
+        return passes[where]
+
+    def facet(name: str) -> list[FacetValue]:
+        numbers: Counter[str] = Counter()
+        for row in rows(without=name):
+            numbers[str(getattr(row, name))] += row.number
+        is_cut = numbers.total() > COUNT_CAP
+        given = getattr(query, name)
+        current = None if given is None else str(given)
+        return [
+            FacetValue(
+                value,
+                Count(number, is_cut),
+                query.url(listing.path, **{name: None if value == current else value}),
+                value == current,
+            )
+            for value, number in sorted(numbers.items(), key=lambda each: (-each[1], each[0]))[:_FACET_VALUES]
+        ]
+
+    number = sum(row.number for row in rows())
+    return Count(min(number, COUNT_CAP), number > COUNT_CAP), [(each, facet(each.name)) for each in listing.facets]
+
+
 def _reasons(found: Levels, query: MissesQuery) -> list[tuple[str, int]]:
     """Return the reasons of missing pages with their numbers, most frequent first: of the day, or of the window."""
     numbers: Counter[str] = Counter()
@@ -186,8 +234,7 @@ def page(request: Request, name: str, query: _Query) -> HTMLResponse:
         (found,) = levels(database, [objective], clock())
         listing = _listing(objective, found, query)
         rows = fetch(database, listing, query)
-        total = count(database, listing, query)
-        facets = [(each, facet(database, listing, each, query)) for each in listing.facets]
+        total, facets = _counted(database, listing, query)
         sent = alerts(database, found.first)
     return state.pages.render(
         request,

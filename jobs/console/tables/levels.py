@@ -162,7 +162,7 @@ class Levels:
 
     @property
     def state(self) -> State:
-        """Whether the objective is met now.
+        """The state of the objective now.
 
         A missed objective stays missed without new data. A met one is not known to be met without data of the last day.
         """
@@ -223,7 +223,7 @@ class Levels:
 
     @property
     def advice(self) -> str:
-        """What the budget asks for; empty without a budget or data."""
+        """The change policy that the budget calls for; empty without a budget or data."""
         if not self.objective.has_budget or not self.window.days:
             return ""
         if not self.window.is_met:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from jobs.console.tables.objectives import Objective
     from shared.database.session import DatabaseSession
 
-__all__ = ["MISSED", "REASONS_OF_PAGES", "SOURCE", "first_misses", "fresh_again"]
+__all__ = ["MISSED", "REASONS_OF_PAGES", "SOURCE", "first_misses", "fresh_again", "groups"]
 
 MISSED: Final = {"trakt-freshness": "NOT t.is_fresh", "trakt-pages": "t.pages_landed < t.pages_planned"}
 """Objective -> condition of a missed row of ``gold.trakt_slo_titles t``; each has a partial index."""
@@ -26,6 +26,26 @@ REASONS_OF_PAGES: Final = (
     " AND p.trakt_id = t.title_id_trakt AND NOT p.landed ORDER BY 1)"
 )
 """SQL for the reasons of the missing pages of a title-day; for the rows of a page only, not for a whole list."""
+
+
+def groups(database: DatabaseSession, where: str, values: dict[str, Any], most: int) -> list[Any]:
+    """Return the numbers of missed title-days by day, kind and reason, over the first ones found.
+
+    One pass for all facets: three with 10,000 rows each took longer than the rest of the page.
+
+    Args:
+        database: an open transaction.
+        where: WHERE clause on ``gold.trakt_slo_titles t``: trusted SQL.
+        values: its values.
+        most: rows to count.
+    """
+    return database.rows(
+        "SELECT day, title_kind AS kind, reason, count(*) AS number"  # noqa: S608
+        f" FROM (SELECT t.day, t.title_kind, t.reason FROM gold.trakt_slo_titles t {where} LIMIT :rows_wanted) AS found"
+        " GROUP BY day, title_kind, reason",
+        **values,
+        rows_wanted=most,
+    )
 
 
 def first_misses(database: DatabaseSession, objective: Objective, day: date, most: int) -> list[Any]:
