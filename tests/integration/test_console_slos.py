@@ -235,6 +235,31 @@ def test_misses_are_listed_with_the_reason_and_filtered(app: ASGIApp):
     assert "img src=x" not in text.replace("&lt;img src=x", "")
 
 
+def facets(text: str) -> dict[str, dict[str, str]]:
+    """Return name -> value -> count of the facets of a page."""
+    aside = text[text.index('<aside class="facets"') : text.index("</aside>")]
+    found = re.findall(r'<a id="(\w+)-\d+"[^>]*>(\S+) <span class="dim">([^<]*)</span>', aside)
+    return {name: {value: count for key, value, count in found if key == name} for name, _, _ in found}
+
+
+def test_facets_count_rows_that_match_all_other_filters(app: ASGIApp):
+    reasons = {"FEED_MISSING": "100", "NOT_READ": "2", "READ_LATE": "1"}
+    kinds, days = {"movie": "53", "show": "50"}, {back(4): "100", back(2): "3"}
+    assert facets(page(app, FRESHNESS).text) == {"reason": reasons, "kind": kinds, "day": days}
+    assert facets(page(app, FRESHNESS, kind="show").text) == {
+        "reason": {"FEED_MISSING": "50"},
+        "kind": kinds,
+        "day": {back(4): "50"},
+    }
+    text = page(app, FRESHNESS, reason="NOT_READ", day=back(2)).text
+    assert facets(text) == {
+        "reason": {"NOT_READ": "2", "READ_LATE": "1"},
+        "kind": {"movie": "2"},
+        "day": {back(2): "2"},
+    }
+    assert 'Titles that were not fresh <span class="dim">2</span>' in text
+
+
 def test_missing_pages_have_the_reasons_of_the_ledger(app: ASGIApp):
     (row,) = every(app, PAGES)
     assert (row["title_id_trakt"], row["missing"], row["pages_planned"], row["reasons"]) == (3, 1, 4, ["TIMEOUT"])
