@@ -11,7 +11,23 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from jobs.console.access.guard import check_routes
 from jobs.console.access.modes import Access
-from jobs.console.pages import errors, home, login, operations, run, runs, search, session, sessions, sprites
+from jobs.console.pages import (
+    episode,
+    episodes,
+    errors,
+    home,
+    login,
+    not_ingested,
+    operations,
+    person,
+    persons,
+    run,
+    runs,
+    search,
+    session,
+    sessions,
+    sprites,
+)
 from jobs.console.tables.database import Database
 from jobs.console.web import problems
 from jobs.console.web.assets import Assets
@@ -29,9 +45,19 @@ if TYPE_CHECKING:
 
 __all__ = ["NAVIGATION", "create"]
 
-_PAGES: Final = (home, runs, errors, run, sessions, session, sprites, search, login, operations)
+_PAGES: Final = (
+    *(home, runs, errors, run, sessions, session, sprites),
+    *(episodes, episode, not_ingested, persons, person),
+    *(search, login, operations),
+)
 
-NAVIGATION: Final = (("/", "Home"), ("/runs", "Runs"), ("/errors", "Failed items"), ("/sessions", "Sessions"))
+NAVIGATION: Final = (
+    ("/", "Home"),
+    ("/runs", "Runs"),
+    ("/errors", "Failed items"),
+    ("/sessions", "Sessions"),
+    ("/episodes", "Episodes"),
+)
 """Navigation entries: path and label."""
 
 
