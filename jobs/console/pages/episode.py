@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
-from jobs.console.pages.episodes import LISTING, PATH, EpisodesQuery
+from jobs.console.pages.episodes import PATH, EpisodesQuery, listing_of
 from jobs.console.tables import screen, screen_copy
 from jobs.console.web.identity import identity
 from jobs.console.web.listing import Condition
@@ -44,8 +44,9 @@ def episode(request: Request) -> HTMLResponse:
         casts = screen.casts(database, found.run_id)
         others = screen.versions(database, ep_id, found.run_id)
         changes = screen.changes(database, found.run_id, others) if others else {}
+        listing, _ = listing_of(database, query)
         before, after = neighbours(
-            database, LISTING, query, Condition("id", "e.ep_id = :this_episode", {"this_episode": ep_id})
+            database, listing, query, Condition("id", "e.ep_id = :this_episode", {"this_episode": ep_id})
         )
         context: dict[str, Any] = {
             "artifacts": screen.artifacts(database, found.run_id),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
@@ -14,12 +14,17 @@ from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
 from jobs.console.tables import screen, screen_copy
 from jobs.console.web.dates import between
-from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
+from jobs.console.web.listing import COUNT_CAP, Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
 from jobs.console.web.twins import as_csv, as_json
 
-__all__ = ["LISTING", "PATH", "EpisodesQuery", "router", "seconds"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.database.session import DatabaseSession
+
+__all__ = ["LISTING", "PATH", "EpisodesQuery", "listing_of", "router", "seconds"]
 
 router = APIRouter(route_class=GuardedRoute)
 
@@ -41,7 +46,7 @@ class EpisodesQuery(ListQuery):
     sort: Literal["", "newest", "oldest", "episode", "onscreen", "speaking", "persons", "warnings"] = ""
 
 
-def _conditions(query: EpisodesQuery) -> list[Condition]:
+def _conditions(query: EpisodesQuery, runs: Sequence[str] = ()) -> list[Condition]:
     found = between("e.completed_at", query.from_, query.to)
     if query.show is not None:
         found.append(Condition("show", "e.show = :show", {"show": query.show}))
@@ -56,16 +61,7 @@ def _conditions(query: EpisodesQuery) -> list[Condition]:
     if query.not_ingested is not None:
         found.append(Condition("not_ingested", "e.not_ingested > 0" if query.not_ingested else "e.not_ingested = 0"))
     if query.person is not None:
-        # By id first, because names have no index. Ids are unique in a show only, hence the name again.
-        sql = """
-            e.run_id IN (SELECT metric.run_id FROM screenalytics.person_metrics metric WHERE metric.person_id = :person)
-            OR e.run_id IN (
-                SELECT run.run_id FROM console.persons person
-                JOIN console.episodes run ON run.show = ANY (person.shows)
-                JOIN screenalytics.person_metrics metric USING (run_id)
-                WHERE lower(person.name) = lower(:person) AND lower(metric.name) = lower(:person))
-        """
-        found.append(Condition("person", sql, {"person": query.person}))
+        found.append(Condition("person", "e.run_id = ANY (CAST(:person_runs AS text[]))", {"person_runs": runs}))
     if query.q is not None:
         found.append(Condition("q", "strpos(lower(e.ep_id), lower(:q)) > 0", {"q": query.q}))
     return found
@@ -128,15 +124,25 @@ LISTING = Listing(
 _Query = Annotated[EpisodesQuery, Depends(query_of(EpisodesQuery))]
 
 
+def listing_of(database: DatabaseSession, query: EpisodesQuery) -> tuple[Listing, bool]:
+    """Return the list whose filter by person is resolved, and whether older episodes of that person are left out."""
+    if query.person is None:
+        return LISTING, False
+    # Once, not for each count.
+    runs = screen.runs_with_person(database, query.person, query.show, COUNT_CAP + 1)
+    return replace(LISTING, conditions=lambda asked: _conditions(asked, runs)), len(runs) > COUNT_CAP
+
+
 @router.get(PATH)
 @allow(Role.VIEWER)
 def page(request: Request, query: _Query) -> HTMLResponse:
     """Show a page of episodes."""
     copy = screen_copy.current(console(request).database)
     with console(request).database.read() as database:
-        found = fetch(database, LISTING, query)
-        total = count(database, LISTING, query)
-        facets = [(each, facet(database, LISTING, each, query)) for each in LISTING.facets]
+        listing, cut = listing_of(database, query)
+        found = fetch(database, listing, query)
+        total = count(database, listing, query)
+        facets = [(each, facet(database, listing, each, query)) for each in LISTING.facets]
         waiting = screen.not_ingested(database)
         empty = not found.rows and not screen.exists(database)
     first, *rest = LISTING.columns
@@ -151,6 +157,7 @@ def page(request: Request, query: _Query) -> HTMLResponse:
         total=total,
         facets=facets,
         waiting=waiting,
+        cut=COUNT_CAP if cut else None,
         copy=copy,
         empty=empty,
     )
@@ -160,13 +167,17 @@ def page(request: Request, query: _Query) -> HTMLResponse:
 @allow(Role.VIEWER)
 def page_json(request: Request, query: _Query) -> Response:
     """Return a page of episodes as JSON."""
-    screen_copy.current(console(request).database)
-    return as_json(console(request).database, LISTING, query)
+    return as_json(console(request).database, _export(request, query), query)
 
 
 @router.get(f"{PATH}.csv")
 @allow(Role.VIEWER)
 def page_csv(request: Request, query: _Query) -> Response:
     """Return episodes as CSV."""
+    return as_csv(console(request).database, _export(request, query), query)
+
+
+def _export(request: Request, query: EpisodesQuery) -> Listing:
     screen_copy.current(console(request).database)
-    return as_csv(console(request).database, LISTING, query)
+    with console(request).database.read() as database:
+        return listing_of(database, query)[0]

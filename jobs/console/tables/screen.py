@@ -37,6 +37,7 @@ __all__ = [
     "persons",
     "persons_with_prefix",
     "replay_command",
+    "runs_with_person",
     "versions",
 ]
 
@@ -322,6 +323,48 @@ def episodes_of_person(database: DatabaseSession, show: str, person_id: str) -> 
         most=_ROWS_SHOWN,
         **({"show": show} if show else {"ref": person_id if _UUID.fullmatch(person_id) else None}),
     )
+
+
+def runs_with_person(database: DatabaseSession, person: str, show: str | None, most: int) -> list[str]:
+    """Return the latest runs of episodes in which a person appears, newest first.
+
+    Args:
+        database: an open transaction.
+        person: the producer's or the catalogue's id of the person, or the whole name in any case.
+        show: only this show; None for all.
+        most: maximum number of runs.
+    """
+    # Names have an index in the copy only. Ids are unique within a show, so the name is compared again.
+    rows = database.rows(
+        """
+        WITH named AS MATERIALIZED (
+            SELECT show, person_id, shows FROM console.persons
+            WHERE lower(name) = lower(:person) OR (show = '' AND person_id = lower(:person))
+        ), member AS MATERIALIZED (
+            SELECT show, person_id FROM named WHERE show <> ''
+            UNION
+            SELECT in_show, person_id FROM named CROSS JOIN unnest(shows) AS in_show WHERE show = ''
+            UNION
+            SELECT link.show, link.person_id FROM named JOIN screenalytics.person_links link
+                ON link.person_ref::text = named.person_id WHERE named.show = ''
+        ), found AS (
+            SELECT run.run_id, run.completed_at FROM screenalytics.person_metrics metric
+            JOIN console.episodes run USING (run_id)
+            WHERE metric.person_id = :person AND (CAST(:show AS text) IS NULL OR run.show = :show)
+            UNION
+            SELECT run.run_id, run.completed_at FROM member
+            JOIN console.episodes run ON run.show = member.show
+            JOIN screenalytics.person_metrics metric
+                ON metric.run_id = run.run_id AND metric.person_id = member.person_id
+            WHERE CAST(:show AS text) IS NULL OR run.show = :show
+        )
+        SELECT run_id FROM found ORDER BY completed_at DESC, run_id LIMIT :most
+        """,
+        person=person,
+        show=show,
+        most=most,
+    )
+    return [row.run_id for row in rows]
 
 
 def episodes_with_prefix(database: DatabaseSession, prefix: str, most: int) -> list[Any]:
