@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
@@ -14,7 +14,7 @@ from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
 from jobs.console.tables import screen, screen_copy
 from jobs.console.web.dates import between
-from jobs.console.web.listing import COUNT_CAP, Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
+from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
 from jobs.console.web.twins import as_csv, as_json
@@ -29,6 +29,8 @@ __all__ = ["LISTING", "PATH", "EpisodesQuery", "listing_of", "router", "seconds"
 router = APIRouter(route_class=GuardedRoute)
 
 PATH = "/episodes"
+# Each count compares the runs of the filter by person: 20,000 of them took 20 ms a time.
+_PERSON_EPISODES: Final = 2_000
 
 
 class EpisodesQuery(ListQuery):
@@ -129,8 +131,9 @@ def listing_of(database: DatabaseSession, query: EpisodesQuery) -> tuple[Listing
     if query.person is None:
         return LISTING, False
     # Once, not for each count.
-    runs = screen.runs_with_person(database, query.person, query.show, COUNT_CAP + 1)
-    return replace(LISTING, conditions=lambda asked: _conditions(asked, runs)), len(runs) > COUNT_CAP
+    runs = screen.runs_with_person(database, query.person, query.show, _PERSON_EPISODES + 1)
+    kept = runs[:_PERSON_EPISODES]
+    return replace(LISTING, conditions=lambda asked: _conditions(asked, kept)), len(runs) > _PERSON_EPISODES
 
 
 @router.get(PATH)
@@ -157,7 +160,7 @@ def page(request: Request, query: _Query) -> HTMLResponse:
         total=total,
         facets=facets,
         waiting=waiting,
-        cut=COUNT_CAP if cut else None,
+        cut=_PERSON_EPISODES if cut else None,
         copy=copy,
         empty=empty,
     )
