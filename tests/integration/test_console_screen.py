@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from jobs.console.app import create
+from jobs.console.pages import episodes
 from jobs.console.tables import screen_copy
 from jobs.console.tables.database import Database as ConsoleDatabase
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings, SampleSettings
@@ -203,6 +204,17 @@ def test_filters_find_their_episodes(app, database):
         "SELECT ep_id FROM screenalytics.latest_person_metrics WHERE person_id = 'p_0001'"
     )}  # fmt: skip
     assert {row["ep_id"] for row in listed(app, person="p_0001")} == with_id
+    assert {row["ep_id"] for row in listed(app, person="p_0001", show="oddcases")} == {
+        ep_id for ep_id in with_id if ep_id.startswith("oddcases-")
+    }
+
+
+def test_a_filter_by_a_frequent_id_says_that_it_was_cut(app, monkeypatch):
+    monkeypatch.setattr(episodes, "_PERSON_EPISODES", 3)
+    newest = [row["ep_id"] for row in listed(app, person="p_0001")]
+    assert len(newest) == 3
+    assert "Only the newest 3 episodes with this person" in words(page(app, person="p_0001"))
+    assert "Only the newest" not in words(page(app, person="p_0001", show="no-show"))
 
 
 @pytest.mark.parametrize(
@@ -390,6 +402,9 @@ def test_persons_are_summed_by_show_or_by_the_catalogue(app, database):
     assert (linked["person_id"], linked["shows"], linked["episodes"]) == (str(REF), ["other show", "sum"], 3)
     assert (linked["onscreen_s"], linked["speaking_s"]) == (7.01, 0.5)
     assert [row["name"] for row in listed(app, "/persons", show="other show", linked="false")] == ["Somebody else"]
+    everywhere = {"sum-s01e01", "sum-s01e02", "other show"}
+    assert {row["ep_id"] for row in listed(app, person=str(REF))} == everywhere
+    assert {row["ep_id"] for row in listed(app, person="ida b.")} == everywhere
     answer = page(app, "/persons/by-id", id=str(REF))
     shown = words(answer)
     assert "computed for 1 of 3 episodes" in shown

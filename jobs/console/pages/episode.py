@@ -11,7 +11,7 @@ from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
 from jobs.console.pages.episodes import PATH, EpisodesQuery, listing_of
-from jobs.console.tables import screen, screen_copy
+from jobs.console.tables import screen, screen_copy, screen_persons
 from jobs.console.web.identity import identity
 from jobs.console.web.listing import Condition
 from jobs.console.web.neighbours import neighbours
@@ -64,7 +64,7 @@ def episode(request: Request) -> HTMLResponse:
         runs_shown=screen.RUNS_SHOWN,
         warnings=_warnings(found.warnings),
         command=screen.replay_command,
-        person_href=screen.person_href,
+        person_href=screen_persons.person_href,
         query=query,
         list_path=PATH,
         before=before and query.url(screen.EPISODE_PATH, id=before.ep_id),

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
-from jobs.console.tables import screen, screen_copy
+from jobs.console.tables import screen, screen_copy, screen_persons
 from jobs.console.web.dates import between
 from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
@@ -131,7 +131,7 @@ def listing_of(database: DatabaseSession, query: EpisodesQuery) -> tuple[Listing
     if query.person is None:
         return LISTING, False
     # Once, not for each count.
-    runs = screen.runs_with_person(database, query.person, query.show, _PERSON_EPISODES + 1)
+    runs = screen_persons.runs_with_person(database, query.person, query.show, _PERSON_EPISODES + 1)
     kept = runs[:_PERSON_EPISODES]
     return replace(LISTING, conditions=lambda asked: _conditions(asked, kept)), len(runs) > _PERSON_EPISODES
 

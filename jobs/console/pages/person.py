@@ -11,7 +11,7 @@ from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
 from jobs.console.pages.persons import LISTING, PATH, PersonsQuery
-from jobs.console.tables import screen, screen_copy
+from jobs.console.tables import screen, screen_copy, screen_persons
 from jobs.console.web.identity import identity
 from jobs.console.web.listing import Condition
 from jobs.console.web.neighbours import neighbours
@@ -27,7 +27,7 @@ __all__ = ["router"]
 router = APIRouter(route_class=GuardedRoute)
 
 
-@router.get(screen.PERSON_PATH, response_model=None)
+@router.get(screen_persons.PERSON_PATH, response_model=None)
 @allow(Role.VIEWER)
 def person(request: Request) -> Response:
     """Show a person; redirect from a producer's id to the catalogue's."""
@@ -35,11 +35,11 @@ def person(request: Request) -> Response:
     state = console(request)
     copy = screen_copy.current(state.database)
     with state.database.read() as database:
-        found = screen.person(database, show, person_id)
+        found = screen_persons.person(database, show, person_id)
         if found is None:
-            linked = screen.linked_person(database, show, person_id) if show else None
-            if linked is not None and screen.person(database, "", linked) is not None:
-                return RedirectResponse(screen.person_href("", linked), 303)
+            linked = screen_persons.linked_person(database, show, person_id) if show else None
+            if linked is not None and screen_persons.person(database, "", linked) is not None:
+                return RedirectResponse(screen_persons.person_href("", linked), 303)
             raise Refused(
                 404,
                 f"there is no person '{clean_text(one_line(person_id), 200)}'"
@@ -47,13 +47,13 @@ def person(request: Request) -> Response:
                 + "; the list of persons is at /persons",
                 code="person_missing",
             )
-        episodes = screen.episodes_of_person(database, show, person_id)
+        episodes = screen_persons.episodes_of_person(database, show, person_id)
         values = {"this_show": show, "this_person": person_id}
         identity_of = Condition("id", "p.show = :this_show AND p.person_id = :this_person", values)
         before, after = neighbours(database, LISTING, query, identity_of)
 
     def href(row: Any) -> str | None:
-        return row and query.url(screen.PERSON_PATH, id=row.person_id, of=row.show)
+        return row and query.url(screen_persons.PERSON_PATH, id=row.person_id, of=row.show)
 
     return state.pages.render(
         request,

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
 from jobs.console.pages.episodes import seconds
-from jobs.console.tables import screen, screen_copy
+from jobs.console.tables import screen, screen_copy, screen_persons
 from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
@@ -66,7 +66,7 @@ LISTING = Listing(
             "person",
             value=lambda row: row.name or row.person_id,
             key=True,
-            href=lambda row: screen.person_href(row.show, row.person_id),
+            href=lambda row: screen_persons.person_href(row.show, row.person_id),
             sorts=("name",),
         ),
         Column("person_id", "id", "code"),
@@ -102,7 +102,7 @@ def page(request: Request, query: _Query) -> HTMLResponse:
         facets = [(each, facet(database, LISTING, each, query)) for each in LISTING.facets]
         empty = not found.rows and not screen.exists(database)
     first, *rest = LISTING.columns
-    named = replace(first, href=lambda row: query.url(screen.PERSON_PATH, id=row.person_id, of=row.show))
+    named = replace(first, href=lambda row: query.url(screen_persons.PERSON_PATH, id=row.person_id, of=row.show))
     return console(request).pages.render(
         request,
         "persons.html.j2",

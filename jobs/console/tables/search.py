@@ -8,7 +8,8 @@ from urllib.parse import quote, urlencode
 
 from jobs.console.tables.errors import errors_url, items_with_prefix
 from jobs.console.tables.ledger import like, runs_with_prefix
-from jobs.console.tables.screen import episode_href, episodes_with_prefix, person_href, persons_with_prefix
+from jobs.console.tables.screen import episode_href, episodes_with_prefix
+from jobs.console.tables.screen_persons import person_href, persons_with_prefix
 
 if TYPE_CHECKING:
     from shared.database.session import DatabaseSession

@@ -11,7 +11,8 @@ from starlette.datastructures import QueryParams
 
 from jobs.console.errors import BadQuery
 from jobs.console.pages.persons import PersonsQuery
-from jobs.console.tables.screen import episode_href, person_href, replay_command
+from jobs.console.tables.screen import episode_href, replay_command
+from jobs.console.tables.screen_persons import person_href
 from jobs.console.web.identity import identity
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def test_ids_survive_their_urls(text):
     )
     assert (person_id, show) == (text, text)
     assert dict(parse_qsl(urlsplit(episode_href(text)).query)) == {"id": text}
-    assert "of" not in person_href("", text)
+    assert "&of=" not in person_href("", text)
 
 
 def test_an_id_leaves_the_rest_to_the_query_of_the_list():
