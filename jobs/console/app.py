@@ -12,10 +12,15 @@ from starlette.middleware.gzip import GZipMiddleware
 from jobs.console.access.guard import check_routes
 from jobs.console.access.modes import Access
 from jobs.console.pages import (
+    episode,
+    episodes,
     errors,
     home,
     login,
+    not_ingested,
     operations,
+    person,
+    persons,
     postmortem,
     run,
     runs,
@@ -49,6 +54,7 @@ __all__ = ["NAVIGATION", "create"]
 _PAGES: Final = (
     *(home, runs, errors, run, sessions, session, sprites),
     *(slos, slo, slo_days, postmortem),
+    *(episodes, episode, not_ingested, persons, person),
     *(search, login, operations),
 )
 
@@ -57,6 +63,7 @@ NAVIGATION: Final = (
     ("/runs", "Runs"),
     ("/errors", "Failed items"),
     ("/sessions", "Sessions"),
+    ("/episodes", "Episodes"),
     ("/slos", "SLOs"),
 )
 """Navigation entries: path and label."""
