@@ -11,7 +11,6 @@ import json
 import re
 import shlex
 import uuid
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -19,8 +18,7 @@ import pytest
 
 from jobs.console.app import create
 from jobs.console.pages import episodes
-from jobs.console.tables import screen_copy
-from jobs.console.tables.database import Database as ConsoleDatabase
+from jobs.console.tables import snapshots
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings, SampleSettings
 from jobs.screenalytics.steps import ingest, replay, sample
 from shared.ledger import open_stage
@@ -134,7 +132,7 @@ def database(postgres: str, bucket: Path) -> Iterator[Database]:
 def app(database: Database) -> Iterator[ASGIApp]:
     with pytest.MonkeyPatch.context() as patch:
         # On a busy machine a copy of these few rows takes longer than lists may wait for it.
-        patch.setattr(screen_copy, "_AT_ONCE_MS", 60_000)
+        patch.setattr(snapshots, "_AT_ONCE_MS", 60_000)
         yield create(settings(database_url=database.url))
 
 
@@ -343,40 +341,19 @@ def test_lists_follow_the_tables_at_once_while_they_are_small(app, database):
 
 
 def test_a_slow_copy_is_made_in_the_background_and_the_page_says_how_old_it_is(app, database, monkeypatch):
-    monkeypatch.setattr(screen_copy, "_AT_ONCE_MS", -1)
-    monkeypatch.setattr(screen_copy, "_EVERY_S", 0)
-    started: list[Any] = []
-
-    class Thread:
-        def __init__(self, target: Any, args: Any, **_: Any) -> None:
-            self.run = lambda: target(*args)
-
-        def start(self) -> None:
-            started.append(self)
-
-    monkeypatch.setattr(screen_copy, "threading", SimpleNamespace(Thread=Thread))
-    add(database, "late-s01e00", "late-0", {})
-    screen_copy._make(ConsoleDatabase(settings(database_url=database.url)), wait=True)
+    monkeypatch.setattr(snapshots, "_AT_ONCE_MS", -1)
+    monkeypatch.setattr(snapshots, "_LEAST_S", 0)
+    monkeypatch.setattr(snapshots, "_TIMES", 0)
+    copies = app.app.state.console.snapshots
+    copies.refresh("screenalytics")
     add(database, "late-s01e01", "late-1", {})
     text = words(page(app))
     assert "As of 20" in text
     assert "late-s01e01" not in text
-    page(app)
-    assert len(started) == 1, "one thread at a time"
-    started[0].run()
+    copies.wait()
     assert "As of 20" not in words(page(app))
-    assert [row["ep_id"] for row in listed(app, q="late-")] == ["late-s01e01", "late-s01e00"]
+    assert [row["ep_id"] for row in listed(app, q="late-")] == ["late-s01e01"]
     database.rows("DELETE FROM screenalytics.runs WHERE run_id LIKE 'late-_'")
-
-
-def test_a_replica_that_finds_another_at_work_shows_the_old_copy(app, database):
-    listed(app)
-    add(database, "other-s01e01", "other-1", {})
-    with database.connect() as other, other.transaction():
-        other.execute("SELECT pg_advisory_xact_lock(hashtextextended('console.snapshots:screenalytics', 0))")
-        found = screen_copy.current(ConsoleDatabase(settings(database_url=database.url)))
-        assert not found.is_current
-    database.rows("DELETE FROM screenalytics.runs WHERE run_id = 'other-1'")
 
 
 def test_persons_are_summed_by_show_or_by_the_catalogue(app, database):

@@ -11,7 +11,7 @@ from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
 from jobs.console.pages.episodes import PATH, EpisodesQuery, listing_of
-from jobs.console.tables import screen, screen_copy, screen_persons
+from jobs.console.tables import screen, screen_persons
 from jobs.console.web.identity import identity
 from jobs.console.web.listing import Condition
 from jobs.console.web.neighbours import neighbours
@@ -30,7 +30,7 @@ def episode(request: Request) -> HTMLResponse:
     """Show an episode. Its rows are those of now; only its neighbours come from the list."""
     ep_id, _, query = identity(request, EpisodesQuery, required="id")
     state = console(request)
-    screen_copy.current(state.database)
+    state.snapshots.current("screenalytics")
     with state.database.read() as database:
         found = screen.latest(database, ep_id)
         if found is None:

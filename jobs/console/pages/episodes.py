@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
-from jobs.console.tables import screen, screen_copy, screen_persons
+from jobs.console.tables import screen, screen_persons
 from jobs.console.web.dates import between
 from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
@@ -140,7 +140,7 @@ def listing_of(database: DatabaseSession, query: EpisodesQuery) -> tuple[Listing
 @allow(Role.VIEWER)
 def page(request: Request, query: _Query) -> HTMLResponse:
     """Show a page of episodes."""
-    copy = screen_copy.current(console(request).database)
+    copy = console(request).snapshots.current("screenalytics")
     with console(request).database.read() as database:
         listing, cut = listing_of(database, query)
         found = fetch(database, listing, query)
@@ -181,6 +181,6 @@ def page_csv(request: Request, query: _Query) -> Response:
 
 
 def _export(request: Request, query: EpisodesQuery) -> Listing:
-    screen_copy.current(console(request).database)
+    console(request).snapshots.current("screenalytics")
     with console(request).database.read() as database:
         return listing_of(database, query)[0]

@@ -11,7 +11,7 @@ from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
 from jobs.console.pages.persons import LISTING, PATH, PersonsQuery
-from jobs.console.tables import screen, screen_copy, screen_persons
+from jobs.console.tables import screen, screen_persons
 from jobs.console.web.identity import identity
 from jobs.console.web.listing import Condition
 from jobs.console.web.neighbours import neighbours
@@ -33,7 +33,7 @@ def person(request: Request) -> Response:
     """Show a person; redirect from a producer's id to the catalogue's."""
     person_id, show, query = identity(request, PersonsQuery, required="id", optional="of")
     state = console(request)
-    copy = screen_copy.current(state.database)
+    copy = state.snapshots.current("screenalytics")
     with state.database.read() as database:
         found = screen_persons.person(database, show, person_id)
         if found is None:

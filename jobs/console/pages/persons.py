@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
 from jobs.console.pages.episodes import seconds
-from jobs.console.tables import screen, screen_copy, screen_persons
+from jobs.console.tables import screen, screen_persons
 from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
@@ -95,7 +95,7 @@ _Query = Annotated[PersonsQuery, Depends(query_of(PersonsQuery))]
 @allow(Role.VIEWER)
 def page(request: Request, query: _Query) -> HTMLResponse:
     """Show a page of persons."""
-    copy = screen_copy.current(console(request).database)
+    copy = console(request).snapshots.current("screenalytics")
     with console(request).database.read() as database:
         found = fetch(database, LISTING, query)
         total = count(database, LISTING, query)
@@ -121,7 +121,7 @@ def page(request: Request, query: _Query) -> HTMLResponse:
 @allow(Role.VIEWER)
 def page_json(request: Request, query: _Query) -> Response:
     """Return a page of persons as JSON."""
-    screen_copy.current(console(request).database)
+    console(request).snapshots.current("screenalytics")
     return as_json(console(request).database, LISTING, query)
 
 
@@ -129,5 +129,5 @@ def page_json(request: Request, query: _Query) -> Response:
 @allow(Role.VIEWER)
 def page_csv(request: Request, query: _Query) -> Response:
     """Return persons as CSV."""
-    screen_copy.current(console(request).database)
+    console(request).snapshots.current("screenalytics")
     return as_csv(console(request).database, LISTING, query)

@@ -9,7 +9,6 @@ from starlette.responses import RedirectResponse, Response
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
-from jobs.console.tables import screen_copy
 from jobs.console.tables.search import MOST, search
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
@@ -36,7 +35,7 @@ def page(request: Request, query: _Query) -> Response:
     hits = []
     if query.q is not None:
         # Episodes and persons are found in the copies.
-        screen_copy.current(console(request).database)
+        console(request).snapshots.current("screenalytics")
         with console(request).database.read() as database:
             hits = search(database, query.q)
     if len(hits) == 1:

@@ -6,39 +6,24 @@ second for a million metrics. Pages read these copies instead and say how old th
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
-
-from shared.errors import TelecineError
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from jobs.console.tables.database import Database
     from shared.database.session import DatabaseSession
 
-__all__ = ["SHOW", "Copy", "current"]
-
-_LOG: Final = logging.getLogger("telecine.console")
-_NAME: Final = "screenalytics"
-# A copy that takes longer than this is made in the background: lists must answer within 150 ms.
-_AT_ONCE_MS: Final = 100
-# While runs are ingested, each request would find the copy out of date.
-_EVERY_S: Final = 15
-_TIMEOUT: Final = "120s"
+__all__ = ["MARK", "SHOW", "make"]
 
 SHOW: Final = "coalesce(substring(run.ep_id FROM '^(.+)-s[0-9]+e[0-9]+$'), run.ep_id)"
 """SQL for the show of ``run.ep_id``, as in the view screenalytics.latest_person_metrics."""
 
-_MARK: Final = """
+MARK: Final = """
     SELECT concat_ws(' ', (SELECT count(*) FROM screenalytics.runs), (SELECT max(updated_at) FROM screenalytics.runs),
         (SELECT max(last_at) FROM screenalytics.ingest_items),
         (SELECT count(*) || '/' || max(linked_at) FROM screenalytics.episode_links),
-        (SELECT count(*) || '/' || max(linked_at) FROM screenalytics.person_links)) AS mark,
-        now() AS now
+        (SELECT count(*) || '/' || max(linked_at) FROM screenalytics.person_links))
 """
+"""State of the tables below the copies, for :class:`jobs.console.tables.snapshots.Snapshots`."""
+
 _EPISODES: Final = f"""
     INSERT INTO console.episodes AS old (ep_id, show, season, episode, episode_id, run_id, status, completed_at,
         persons, casts, onscreen_ms, speaking_ms, warnings, warning_codes, older_runs, replaced_runs, not_ingested,
@@ -119,93 +104,12 @@ _PERSONS: Final = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """The state of the copies.
-
-    Attributes:
-        taken_at: when they were made.
-        is_current: False if the tables have changed since; a thread then makes them again.
-    """
-
-    taken_at: datetime
-    is_current: bool
-
-
-_running = threading.Lock()
-
-
-def current(database: Database) -> Copy:
-    """Return the state of the copies; make them first if there are none, or if that takes a moment only.
+def make(session: DatabaseSession) -> None:
+    """Bring both copies to the latest runs, writing only rows that differ.
 
     Args:
-        database: the console's database, without an open transaction in this thread.
-
-    Raises:
-        DatabaseNotMigrated: a table is missing.
-        TransientError: making the first copies took longer than two minutes.
+        session: the transaction.
     """
-    with database.read() as session:
-        mark, now, row = _state(session)
-    if row is None:
-        return _make(database, wait=True) or Copy(now, is_current=False)
-    if row.mark == mark:
-        return Copy(row.taken_at, is_current=True)
-    if row.took_ms <= _AT_ONCE_MS:
-        return _make(database, wait=False) or Copy(row.taken_at, is_current=False)
-    if (now - row.taken_at).total_seconds() >= _EVERY_S and _running.acquire(blocking=False):
-        threading.Thread(target=_in_background, args=(database,), name="screenalytics-copy", daemon=True).start()
-    return Copy(row.taken_at, is_current=False)
-
-
-def _state(session: DatabaseSession) -> tuple[str, datetime, Any | None]:
-    (found,) = session.rows(_MARK)
-    rows = session.rows("SELECT mark, taken_at, took_ms FROM console.snapshots WHERE name = :name", name=_NAME)
-    return found.mark, found.now, rows[0] if rows else None
-
-
-def _in_background(database: Database) -> None:
-    try:
-        _make(database, wait=False)
-    except TelecineError as error:
-        # The next request tries again.
-        _LOG.warning("the copies of Screenalytics' runs were not made: %s", error)
-    finally:
-        _running.release()
-
-
-def _make(database: Database, *, wait: bool) -> Copy | None:
-    """Make the copies unless they are current; return None if another replica is making them.
-
-    Args:
-        database: the console's database.
-        wait: wait for the other replica.
-    """
-    began = time.monotonic()
-    with database.write() as session:
-        session.rows("SELECT set_config('statement_timeout', :timeout, true)", timeout=_TIMEOUT)
-        lock = "console.snapshots:screenalytics"
-        if wait:
-            session.lock(lock)
-        elif not session.rows("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0)) AS mine", name=lock)[
-            0
-        ].mine:
-            return None
-        # The mark is read before the rows: what changes in between makes the next mark differ.
-        mark, _, row = _state(session)
-        if row is not None and row.mark == mark:
-            return Copy(row.taken_at, is_current=True)
-        session.run(_EPISODES)
-        session.run(_EPISODES_GONE)
-        session.run(_PERSONS)
-        taken_at = datetime.now(UTC)
-        session.run(
-            "INSERT INTO console.snapshots (name, mark, taken_at, took_ms) VALUES (:name, :mark, :at, :took)"
-            " ON CONFLICT (name) DO UPDATE SET mark = excluded.mark, taken_at = excluded.taken_at,"
-            " took_ms = excluded.took_ms",
-            name=_NAME,
-            mark=mark,
-            at=taken_at,
-            took=round(1000 * (time.monotonic() - began)),
-        )
-    return Copy(taken_at, is_current=True)
+    session.run(_EPISODES)
+    session.run(_EPISODES_GONE)
+    session.run(_PERSONS)
