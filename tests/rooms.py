@@ -36,10 +36,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "jobs/media": ("steps", "commands", "settings"),
     "jobs/console": (
-        *("steps", "findings", "app", "pages", "web", "access", "tables", "commands", "settings", "errors", "model"),
+        *("steps", "findings", "app", "pages", "launch", "web", "access", "tables", "commands", "settings", "errors", "model"),
     ),
     "shared": (
-        *("step", "notify", "lineage", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database"),
+        *("step", "notify", "lineage", "doctor", "retention", "rayjob", "cluster", "ledger", "report", "outbox", "database"),
         *("samples", "storage", "settings", "finding", "failure", "verdict", "strict_json", "progress", "logs"),
         *("post", "disk", "streams", "text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector"),
         "errors",
