@@ -38,7 +38,7 @@ SLOTS: Final = 2
 _MAIN: Final = "from jobs.cli import main; main()"
 # Parameters that are passed by position.
 _POSITIONAL: Final = ("files", "number")
-_SWITCHES: Final = ("round-money",)
+_SWITCHES: Final = ("round-money", "all")
 # The last line of a log.
 _TAIL_BYTES: Final = 8_192
 

@@ -28,7 +28,7 @@ PARAMETERS: Final[Mapping[StepName, frozenset[str]]] = {
         )
     ),
     "retract": frozenset(("number", "reason", "by")),
-    "reprocess": frozenset(("upload", "by")),
+    "reprocess": frozenset(("upload", "all", "by")),
 }
 """The parameters of each step: names of flags of ``telecine viewership``, and of the forms of its WorkflowTemplates."""
 
