@@ -108,7 +108,7 @@ def fields(
 
 
 def _parameter_name(flag: Flag) -> str:
-    """Return the name of a field in forms: as in its flag, without the underscore that keeps it from pydantic's names."""
+    """Return the name of a field in forms, which is that of its flag: `all` for `all_`."""
     return flag.name.rstrip("_").replace("_", "-")
 
 
