@@ -185,9 +185,9 @@ def _environment(settings: ConsoleSettings) -> dict[str, str]:
     # A command that is not part of the console's own run.
     for name in ("TELECINE_RUN_ID", "TELECINE_REPORT_DIR", "TELECINE_LOG_FILE"):
         found.pop(name, None)
-    bucket = getattr(settings, "viewership_bucket", None)
-    if bucket is not None:
-        found["TELECINE_VIEWERSHIP_BUCKET"] = str(bucket)
+    found["TELECINE_VIEWERSHIP_BUCKET"] = settings.viewership_bucket
+    if settings.formats_dir is not None:
+        found["TELECINE_VIEWERSHIP_FORMATS_DIR"] = settings.formats_dir
     return found
 
 
