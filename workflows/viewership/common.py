@@ -1,4 +1,4 @@
-"""What the WorkflowTemplates of viewership have in common: names, error codes and the size of large pods."""
+"""Names, error codes and sizes that the WorkflowTemplates of viewership have in common."""
 
 from __future__ import annotations
 

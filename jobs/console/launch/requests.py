@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jobs.console.errors import Refused
 from jobs.console.tables import audit
-from shared.text import one_line
+from shared.text import cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,7 +123,7 @@ def _check(name: str, text: str) -> None:
     if not size or "\0" in text:
         raise Refused(
             422,
-            f"{name} '{one_line(text[:100])}' cannot be passed on; expected Unicode text without NUL",
+            f"{name} '{one_line(cut(text, 100))}' cannot be passed on; expected Unicode text without NUL",
             code="bad_parameter",
         )
     if size > _MOST_BYTES:
