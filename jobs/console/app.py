@@ -12,11 +12,28 @@ from starlette.middleware.gzip import GZipMiddleware
 from jobs.console.access.guard import check_routes
 from jobs.console.access.modes import Access
 from jobs.console.launch import background
-from jobs.console.pages import errors, home, login, operations, run, runs, search, session, sessions, sprites
+from jobs.console.pages import (
+    errors,
+    home,
+    login,
+    operations,
+    postmortem,
+    run,
+    runs,
+    search,
+    session,
+    sessions,
+    slo,
+    slo_days,
+    slos,
+    sprites,
+)
 from jobs.console.tables.database import Database
+from jobs.console.tables.snapshots import Snapshots
 from jobs.console.web import problems
 from jobs.console.web.assets import Assets
 from jobs.console.web.gate import Gate
+from jobs.console.web.gauges import Gauges
 from jobs.console.web.metrics import Metrics
 from jobs.console.web.render import Pages
 from jobs.console.web.state import Console
@@ -30,9 +47,19 @@ if TYPE_CHECKING:
 
 __all__ = ["NAVIGATION", "create"]
 
-_PAGES: Final = (home, runs, errors, run, sessions, session, sprites, search, login, operations)
+_PAGES: Final = (
+    *(home, runs, errors, run, sessions, session, sprites),
+    *(slos, slo, slo_days, postmortem),
+    *(search, login, operations),
+)
 
-NAVIGATION: Final = (("/", "Home"), ("/runs", "Runs"), ("/errors", "Failed items"), ("/sessions", "Sessions"))
+NAVIGATION: Final = (
+    ("/", "Home"),
+    ("/runs", "Runs"),
+    ("/errors", "Failed items"),
+    ("/sessions", "Sessions"),
+    ("/slos", "SLOs"),
+)
 """Navigation entries: path and label."""
 
 
@@ -55,7 +82,9 @@ def create(settings: ConsoleSettings) -> ASGIApp:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_threads, redirect_slashes=False)
     pages = Pages(settings, assets)
     pages.environment.globals["nav"] = NAVIGATION
-    state = Console(settings, database, Access(settings, database), assets, Metrics(), pages)
+    metrics = Metrics()
+    gauges = Gauges(database, metrics)
+    state = Console(settings, database, Access(settings, database), assets, metrics, gauges, pages, Snapshots(database))
     app.state.console = state
     for page in _PAGES:
         app.include_router(page.router)
@@ -73,3 +102,4 @@ async def _threads(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = console.settings.threads
     with background.running(console):
         yield
+    console.snapshots.wait()

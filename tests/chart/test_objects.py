@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, date, datetime
 from functools import cache
 
 import pytest
@@ -12,6 +13,8 @@ import yaml
 from jobs.console.launch.requests import PARAMETERS
 from jobs.console.launch.workflow import TEMPLATES
 from jobs.console.settings import ConsoleSettings
+from jobs.console.tables.levels import DayRow, Levels
+from jobs.console.tables.objectives import OBJECTIVES
 from jobs.console.web.metrics import Metrics
 from jobs.gamedata.settings import ManifestSettings
 from jobs.trakt.settings import IngestSettings, ModelSettings, PublishSettings
@@ -19,6 +22,7 @@ from jobs.viewership.settings.formats import FormatsSettings
 from shared.doctor.settings import DoctorSettings
 from shared.notify.settings import NotifySettings
 from shared.rayjob.settings import RaySettings
+from shared.slo.days import day_of
 from tests.chart.openapi import problems
 from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, merged, render, values_of
 from tests.crds import crd, errors_of, module_dir_of
@@ -243,6 +247,7 @@ def test_the_consoles_variables_are_its_settings(monkeypatch):
                 "drainSeconds": 7,
                 "manifestBucket": "frames",
                 "maxUploadMb": 300,
+                "docsLink": "https://docs.example.com/main",
             },
             "viewership": {"bucket": "reports", "formatsDir": "/opt/formats"},
             "notify": {"link": "https://argo.example.com/{namespace}/{workflow}"},
@@ -263,6 +268,7 @@ def test_the_consoles_variables_are_its_settings(monkeypatch):
     assert (found.viewer_groups, found.uploader_groups, found.reviewer_groups) == (("a", "b c"), ("d",), ("e",))
     assert (found.session_hours, found.drain_s, found.log_level) == (3, 7, "DEBUG")
     assert found.argo_link == "https://argo.example.com/{namespace}/{workflow}"
+    assert found.docs_link == "https://docs.example.com/main"
     assert (found.host, found.port) == ("0.0.0.0", container["ports"][0]["containerPort"])
     assert (found.manifest_bucket, found.reports) == ("s3://frames", ("s3://telecine-artifacts",))
     assert (found.s3_endpoint_url, found.s3_addressing) == ("http://s3:9000", "path")
@@ -559,6 +565,9 @@ def console_metrics():
     metrics = Metrics()
     metrics.observe("GET", "/runs", 200, 0.1)
     metrics.login("accepted")
+    noon = datetime(2026, 1, 1, 18, tzinfo=UTC)
+    day = DayRow(date(2026, 1, 1), True, 1, 1, 1, 1, 0, None, 0, 0, 0, None, {}, {}, "r", noon)
+    metrics.levels(Levels(each, noon, day_of(noon), [day], is_installed=True) for each in OBJECTIVES.values())
     found = {}
     for family in metrics.registry.collect():
         for sample in family.samples:
