@@ -11,7 +11,21 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from jobs.console.access.guard import check_routes
 from jobs.console.access.modes import Access
-from jobs.console.pages import errors, home, login, operations, run, runs, search, session, sessions, sprites
+from jobs.console.intake.receive import FORM_BYTES
+from jobs.console.pages import (
+    errors,
+    home,
+    login,
+    operations,
+    run,
+    runs,
+    search,
+    session,
+    sessions,
+    sprites,
+    upload_file,
+    upload_new,
+)
 from jobs.console.tables.database import Database
 from jobs.console.web import problems
 from jobs.console.web.assets import Assets
@@ -29,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAVIGATION", "create"]
 
-_PAGES: Final = (home, runs, errors, run, sessions, session, sprites, search, login, operations)
+_PAGES: Final = (home, runs, errors, run, sessions, session, sprites, search, login, operations, upload_new, upload_file)
 
 NAVIGATION: Final = (("/", "Home"), ("/runs", "Runs"), ("/errors", "Failed items"), ("/sessions", "Sessions"))
 """Navigation entries: path and label."""
@@ -60,7 +74,8 @@ def create(settings: ConsoleSettings) -> ASGIApp:
     problems.install(app)
     # Safe from compression attacks (BREACH): pages contain no secrets.
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=6)
-    return Gate(app, state)
+    # The largest file and its form. A body is read only after the user is known.
+    return Gate(app, state, {upload_new.PATH: settings.max_upload_bytes + FORM_BYTES})
 
 
 @asynccontextmanager

@@ -113,6 +113,21 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         group=WHERE,
         aliases=("TELECINE_GAMEDATA_MANIFEST_BUCKET",),
     )
+    viewership_bucket: Bucket = setting(
+        default_factory=lambda: default_bucket("viewership"),
+        default_text="viewership",
+        description="Store received files in this bucket or folder.",
+        detail="The bucket of viewership: a bucket name, s3://bucket, a folder or file:///folder. Files are below"
+        " console/ until a run stores them.",
+        group=WHERE,
+        aliases=("TELECINE_VIEWERSHIP_BUCKET",),
+    )
+    formats_dir: str | None = setting(
+        None,
+        description="Also propose the formats in this folder, one NAME-VERSION.yaml each.",
+        group=WHERE,
+        aliases=("TELECINE_VIEWERSHIP_FORMATS_DIR",),
+    )
     reports: tuple[Place, ...] = setting(
         (),
         default_text="the folder reports below the state directory",
@@ -165,11 +180,23 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
     statement_timeout_s: Annotated[float, Field(gt=0, le=60)] = setting(
         5.0, unit="s", description="Cancel a page's query after this time.", group=LIMITS
     )
+    max_upload_mb: Annotated[int, Field(ge=1, le=1_000_000)] = setting(
+        2_048,
+        unit="MB",
+        description="Refuse larger files.",
+        detail="Counted while they arrive. Readers have further limits, such as rows and columns.",
+        group=LIMITS,
+    )
     drain_s: PositiveInt = setting(
         20, unit="s", description="On SIGTERM, wait up to this time for open requests.", group=LIMITS
     )
     log_level: LogLevel = setting("INFO", description="Log messages of at least this level.", group=RECORDS)
     log_file: str | None = setting(None, description="Also write log lines (JSON) to this file.", group=RECORDS)
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """Return the size of the largest file."""
+        return self.max_upload_mb * 1_000_000
 
     @property
     def report_places(self) -> tuple[str, ...]:
