@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 
 __all__ = ["NAVIGATION", "create"]
 
-_PAGES: Final = (home, runs, errors, run, sessions, session, sprites, search, login, operations, upload_new, upload_file)
+_PAGES: Final = (
+    *(home, runs, errors, run, sessions, session, sprites, search, login, operations),
+    *(upload_new, upload_file),
+)
 
 NAVIGATION: Final = (("/", "Home"), ("/runs", "Runs"), ("/errors", "Failed items"), ("/sessions", "Sessions"))
 """Navigation entries: path and label."""

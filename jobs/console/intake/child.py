@@ -86,9 +86,7 @@ def run(arguments: Sequence[str], folder: Path, limits: Limits | None = None) ->
         return Outcome(None, _problem(status, _tail(log), limits))
 
 
-def _status(
-    arguments: Sequence[str], folder: Path, limits: Limits, output: IO[bytes], log: IO[bytes]
-) -> int | None:
+def _status(arguments: Sequence[str], folder: Path, limits: Limits, output: IO[bytes], log: IO[bytes]) -> int | None:
     """Return the exit status; None if the time was over."""
     own = (str(os.getpid()), str(limits.memory_mb), str(limits.cpu_s))
     environment = {**scrubbed_environment(), "POLARS_MAX_THREADS": "2", "TMPDIR": str(folder)}
@@ -131,7 +129,8 @@ def _tail(log: IO[bytes]) -> str:
 def _problem(status: int | None, log: str, limits: Limits) -> Problem:
     if status is None or status == -signal.SIGXCPU:
         return Problem(
-            "TIME", f"the file took longer than {limits.wall_s:g} s to read; split it by date, or read it with the command"
+            "TIME",
+            f"reading the file takes longer than {limits.wall_s:g} s; split it by date",
         )
     said = _last_error(log)
     if said is not None and status in (EXIT_DATA, EXIT_USAGE):
@@ -148,7 +147,7 @@ def _problem(status: int | None, log: str, limits: Limits) -> Problem:
             "MEMORY", f"reading the file takes more than {limits.memory_mb:,} MB of memory; split the file by date"
         )
     ended = f"exited with {status}" if status == EXIT_BUG else describe_status(status)
-    return Problem("CRASHED", f"the process that read the file {ended}; report this as a bug, with the file if possible")
+    return Problem("CRASHED", f"the process that read the file {ended}; report this as a bug")
 
 
 def _last_error(log: str) -> dict[str, Any] | None:

@@ -77,7 +77,9 @@ class Open:
     key: str = ""
 
 
-def chosen(form: Mapping[str, str], before: Mapping[str, Any], columns: list[Mapping[str, Any]], known: Library) -> dict[str, Any]:
+def chosen(
+    form: Mapping[str, str], before: Mapping[str, Any], columns: list[Mapping[str, Any]], known: Library
+) -> dict[str, Any]:
     """Return the choices of a form.
 
     Args:
@@ -236,7 +238,7 @@ def open_questions(reading: Mapping[str, Any], choices: Mapping[str, Any]) -> li
     return found
 
 
-def _is_answered(question: Mapping[str, Any], names: list[str], used: Mapping[str, Any], is_read: bool) -> bool:  # noqa: FBT001
+def _is_answered(question: Mapping[str, Any], names: list[str], used: Mapping[str, Any], is_read: bool) -> bool:
     if any(name in used for name in names if name != "map"):
         return True
     code = question["code"]

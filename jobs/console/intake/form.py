@@ -124,6 +124,4 @@ def _no_file() -> Refused:
 
 
 def _bad(what: str) -> Refused:
-    return Refused(
-        400, f"the form is not valid: {what}; expected multipart/form-data with one file", code="bad_form"
-    )
+    return Refused(400, f"the form is not valid: {what}; expected multipart/form-data with one file", code="bad_form")

@@ -21,7 +21,7 @@ __all__ = ["Pipe"]
 _PIECES: Final = 4
 
 
-class _Aborted(Exception):  # noqa: N818 - never leaves this module
+class _Aborted(Exception):
     """The sender gave up; the store discards what it has."""
 
 

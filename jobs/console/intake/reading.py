@@ -62,7 +62,7 @@ def begin(settings: ConsoleSettings, database: Database, file: Any) -> None:
         except TelecineError as error:
             # The page asks again every few seconds.
             _LOG.warning("file %d was not read: %s", file.file_id, error, extra={"code": error.code})
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged; the thread reads other files
             _LOG.exception("file %d was not read", file.file_id)
         finally:
             with _lock:
@@ -93,8 +93,10 @@ def read(settings: ConsoleSettings, uri: str, size: int, choices: Mapping[str, A
         try:
             found["is_head"] = _copy(settings, uri, size, path)
         except ObjectMissing:
-            problem = Problem("FILE_MISSING", "the bytes of this file are no longer stored; cancel it and upload it again")
-            return {**found, "is_head": False, "problem": _document(problem)}
+            missing = Problem(
+                "FILE_MISSING", "the bytes of this file are not stored any more; cancel it, and upload it again"
+            )
+            return {**found, "is_head": False, "problem": _document(missing)}
         command = ["viewership", "formats"]
         more = [] if settings.formats_dir is None else [f"--formats-dir={Path(settings.formats_dir).absolute()}"]
         # A path of its own: a value of a flag never follows it.
@@ -105,7 +107,9 @@ def read(settings: ConsoleSettings, uri: str, size: int, choices: Mapping[str, A
         elif inferred.problem is not None and not inferred.problem.is_question:
             return {**found, "problem": _document(inferred.problem)}
         rows = f"--show-rows={ROWS}"
-        checked = run([*command, "check", "./file", "--json", rows, *more, *flags(found["used"], infer=False)], path.parent)
+        checked = run(
+            [*command, "check", "./file", "--json", rows, *more, *flags(found["used"], infer=False)], path.parent
+        )
         problem = checked.problem or inferred.problem
         found["preview"] = checked.document
         found["problem"] = None if problem is None else _document(problem)
@@ -140,12 +144,18 @@ def _with_letters(proposal: dict[str, Any]) -> dict[str, Any]:
         names.setdefault(column["name"], []).append(column_name(column))
     for question in proposal["questions"]:
         bare = [str(name).removesuffix(" (1)") for name in question["columns"]]
-        question["letters"] = [letters for name in dict.fromkeys([*question["columns"], *bare]) for letters in names.get(name, ())]
+        question["letters"] = [
+            letters for name in dict.fromkeys([*question["columns"], *bare]) for letters in names.get(name, ())
+        ]
     return proposal
 
 
 def _copy(settings: ConsoleSettings, uri: str, size: int, path: Path) -> bool:
-    """Copy a file, or the beginning of a large text file up to the end of a record; return whether it is a beginning."""
+    """Copy a file, or the beginning of a large text file up to the end of a record.
+
+    Returns:
+        True if it is a beginning.
+    """
     root, key = split_uri(uri)
     copied = 0
     is_whole: bool | None = None

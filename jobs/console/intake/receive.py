@@ -66,8 +66,8 @@ def slot(user: str) -> Iterator[None]:
     if sum(_now.values()) >= _MOST_AT_ONCE or _now.get(user, 0) >= _MOST_AT_ONCE // 2:
         raise Refused(
             503,
-            f"other uploads are running; expected at most {_MOST_AT_ONCE // 2} at once for a user and {_MOST_AT_ONCE} in"
-            f" all; try again in {_BUSY_S} s",
+            f"other uploads run; expected at most {_MOST_AT_ONCE // 2} of one user and {_MOST_AT_ONCE} in all at"
+            f" once; try again in {_BUSY_S} s",
             code="uploads_busy",
             headers={"Retry-After": str(_BUSY_S)},
         )
@@ -80,6 +80,53 @@ def slot(user: str) -> Iterator[None]:
             del _now[user]
 
 
+class _Sink:
+    """Hashes, counts and sends the bytes of a file in pieces of 1 MiB."""
+
+    def __init__(self, settings: ConsoleSettings) -> None:
+        self._settings = settings
+        self._store = open_store(settings.viewership_bucket, settings, create=True)
+        # Never the client's name.
+        self._key = f"{FOLDER}{secrets.token_hex(16)}"
+        self._pipe: Pipe | None = None
+        self._held = bytearray()
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    async def add(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            self._size += len(piece)
+            if self._size > self._settings.max_upload_bytes:
+                raise Refused(
+                    413,
+                    f"the file has more than {self._settings.max_upload_mb:,} MB (--max-upload-mb); split it by date",
+                    code="file_too_large",
+                )
+            self._digest.update(piece)
+            self._held += piece
+        if len(self._held) >= _PIECE:
+            await self._send()
+
+    async def _send(self) -> None:
+        self._pipe = self._pipe or Pipe(self._store, self._key)
+        piece = bytes(self._held)
+        self._held.clear()
+        await self._pipe.send(piece)
+
+    async def finish(self, filename: str) -> Received:
+        if not self._size:
+            raise Refused(400, "the file is empty; expected delimited text or a workbook", code="empty_file")
+        if self._held or self._pipe is None:
+            await self._send()
+        assert self._pipe is not None
+        await self._pipe.finish()
+        return Received(filename, self._digest.hexdigest(), self._size, join_uri(self._store.uri, self._key))
+
+    async def abort(self) -> None:
+        if self._pipe is not None:
+            await asyncio.shield(self._pipe.abort())
+
+
 async def receive(settings: ConsoleSettings, content_type: str, body: AsyncIterator[bytes]) -> Received:
     """Store the file of a form. If anything fails, nothing readable is left in the store.
 
@@ -89,56 +136,24 @@ async def receive(settings: ConsoleSettings, content_type: str, body: AsyncItera
         body: the body of the request, in pieces of any size.
 
     Raises:
-        Refused: the form, the file's name or its size is not valid.
+        Refused: the form, the file's name or its size is not valid; it took longer than an hour.
         TelecineError: the store failed.
     """
     form = UploadForm(content_type)
-    store = open_store(settings.viewership_bucket, settings, create=True)
-    # Never the client's name.
-    key = f"{FOLDER}{secrets.token_hex(16)}"
-    digest, size = hashlib.sha256(), 0
-    pipe: Pipe | None = None
-    held = bytearray()
+    sink = _Sink(settings)
     try:
         async with asyncio.timeout(_MOST_S):
             async for data in body:
-                for piece in form.feed(data):
-                    size += len(piece)
-                    if size > settings.max_upload_bytes:
-                        raise too_large(settings)
-                    digest.update(piece)
-                    held += piece
-                if len(held) >= _PIECE:
-                    pipe = pipe or Pipe(store, key)
-                    await pipe.send(bytes(held))
-                    held.clear()
-            filename = form.finish()
-            if not size:
-                raise Refused(400, "the file is empty; expected delimited text or a workbook", code="empty_file")
-            pipe = pipe or Pipe(store, key)
-            if held:
-                await pipe.send(bytes(held))
-            await pipe.finish()
+                await sink.add(form.feed(data))
+            return await sink.finish(form.finish())
     except TimeoutError:
-        if pipe is not None:
-            await asyncio.shield(pipe.abort())
+        await sink.abort()
         raise Refused(
             408, f"the upload took longer than {_MOST_S / 60:g} minutes; split the file", code="body_too_slow"
         ) from None
     except BaseException:
-        if pipe is not None:
-            await asyncio.shield(pipe.abort())
+        await sink.abort()
         raise
-    return Received(filename, digest.hexdigest(), size, join_uri(store.uri, key))
-
-
-def too_large(settings: ConsoleSettings) -> Refused:
-    """Return the refusal of a file over the limit."""
-    return Refused(
-        413,
-        f"the file has more than {settings.max_upload_mb:,} MB (--max-upload-mb); split it by date",
-        code="file_too_large",
-    )
 
 
 def discard(settings: ConsoleSettings, uri: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -180,11 +181,9 @@ def _cancel(request: Request, file_id: int, fields: Mapping[str, str]) -> Respon
             return _changed(request, file_id)
         files.decide(database, file_id, "cancelled", principal.name)
         audit.record(database, principal, "file_cancelled", file.filename, {"file_id": file_id})
-    try:
+    # If that fails, `telecine vacuum` deletes it with the row.
+    with suppress(TelecineError):
         receiving.discard(state.settings, file.uri)
-    except TelecineError:
-        # `telecine vacuum` deletes it with the row.
-        pass
     return RedirectResponse(f"/uploads/files/{file_id}", 303)
 
 
@@ -202,7 +201,7 @@ def _draft(database: Any, file_id: int, fields: Mapping[str, str]) -> Any | None
 
 
 def _changed(request: Request, file_id: int) -> Response:
-    notice = "The file was changed in another tab or by another user. Your changes were not saved; this is the new state."
+    notice = "The file was changed in another tab or by another user. Your changes were not saved; check it again."
     return _page(request, file_id, status=409, notice=notice)
 
 

@@ -12,7 +12,20 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["Same", "add", "choose", "decide", "dismiss", "find", "keep_reading", "launch", "named", "platforms", "same", "upload"]
+__all__ = [
+    "Same",
+    "add",
+    "choose",
+    "decide",
+    "dismiss",
+    "find",
+    "keep_reading",
+    "launch",
+    "named",
+    "platforms",
+    "same",
+    "upload",
+]
 
 _COLUMNS = (
     "file_id, filename, sha256, size_bytes, uri, state, proposal, choices, version, created_by, created_at,"
@@ -112,7 +125,7 @@ def find(database: DatabaseSession, file_id: int, *, lock: bool = False) -> Any 
         lock: keep others from changing it until the end of the transaction.
     """
     rows = database.rows(
-        f"SELECT {_COLUMNS} FROM console.files WHERE file_id = :file_id" + (" FOR UPDATE" if lock else ""),
+        f"SELECT {_COLUMNS} FROM console.files WHERE file_id = :file_id" + (" FOR UPDATE" if lock else ""),  # noqa: S608
         file_id=file_id,
     )
     return rows[0] if rows else None

@@ -49,7 +49,7 @@ class Metrics:
         self._logins.labels(result).inc()
 
     def upload(self, result: str) -> None:
-        """Count a received file: ``stored``, ``same_bytes``, ``refused``, ``limited``, ``busy``, ``cut`` or ``failed``."""
+        """Count a file: ``stored``, ``same_bytes``, ``refused``, ``limited``, ``busy``, ``cut`` or ``failed``."""
         self._uploads.labels(result).inc()
 
     def database(self, *, up: bool) -> None:

@@ -116,9 +116,7 @@ class Preview(_Closed):
     notes: list[Noted]
 
 
-def preview(
-    sheet: Sheet, layout: Layout, binding: Binding, units: Units, *, file: str, show_rows: int = 0
-) -> Preview:
+def preview(sheet: Sheet, layout: Layout, binding: Binding, units: Units, *, file: str, show_rows: int = 0) -> Preview:
     """Describe what was read.
 
     Args:
