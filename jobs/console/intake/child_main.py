@@ -10,6 +10,8 @@ import ctypes
 import os
 import resource
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from shared.sandbox import end_with_parent
@@ -29,6 +31,9 @@ def _main(parent: int, memory_mb: int, cpu_s: int, arguments: list[str]) -> None
     # Only the soft limit: the reader of workbooks writes its table to a file, under a limit of its own.
     resource.setrlimit(resource.RLIMIT_FSIZE, (_OUTPUT_BYTES, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    # If a pod runs out of memory, this process goes, and not the console.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     end_with_parent(parent)
     os.execv(sys.executable, [sys.executable, "-P", "-c", _START, *arguments])  # noqa: S606 - this interpreter
 
