@@ -29,10 +29,15 @@ _PIECE: Final = 1 << 20
 _BOUNDARY: Final = "boundary"
 _HEAD: Final = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="big.csv"\r\n\r\n'.encode()
 _END: Final = f"\r\n--{_BOUNDARY}--\r\n".encode()
-_MOTO: Final = (
-    "from moto.server import ThreadedMotoServer as S; import time; s = S(ip_address='127.0.0.1', port=0, verbose=False);"
-    " s.start(); print(s.get_host_and_port()[1], flush=True); time.sleep(36000)"
-)
+_MOTO: Final = """
+import time
+from moto.server import ThreadedMotoServer
+
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+time.sleep(36_000)
+"""
 
 
 def measure_uploads(url: str, *, quick: bool = False) -> None:
@@ -130,7 +135,7 @@ def _upload(url: str, variables: dict[str, str], bucket: str, size: int) -> tupl
 
 
 def _send(client: httpx.Client, size: int, mark: bytes) -> float:
-    """Upload a file that is the same for the same mark and size; return the seconds from its last byte to the answer."""
+    """Upload a file that is the same for a mark and size; return the seconds from its last byte to the answer."""
     sent = 0.0
 
     def body() -> Iterator[bytes]:

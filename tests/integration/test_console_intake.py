@@ -14,7 +14,7 @@ import pytest
 from jobs.console.access.limit import Limit
 from jobs.console.app import create
 from jobs.console.intake import reading
-from jobs.console.pages import upload_new
+from jobs.console.pages import upload_file, upload_new
 from tests.console_app import BROWSER, ask, post, settings
 from tests.postgres_server import _database, postgres  # noqa: F401
 from tests.workbooks import xlsx
@@ -114,6 +114,11 @@ def each_file_is_read_once(monkeypatch: pytest.MonkeyPatch, readings: dict[str, 
         return readings[name]
 
     monkeypatch.setattr(reading, "read", read)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_file, "start", lambda console, launch_id: None)
 
 
 @pytest.fixture(autouse=True)

@@ -62,15 +62,15 @@ def test_a_client_that_goes_away_leaves_nothing(database, tmp_path):
 def test_bytes_that_are_stored_without_a_row_go_once_they_are_old(database, tmp_path):
     store = tmp_path / "viewership"
     body = PART + b"Date,Title,Hours\n2025-01-13,a,1\n" + END
-    with serving(database, "--viewership-bucket", str(store)) as server:
-        with database.connect() as held, held.transaction():
-            # The insert waits for this lock, so the console is killed between the store and the row.
-            held.execute("LOCK TABLE console.files IN ACCESS EXCLUSIVE MODE")
-            with closing(server.connect()) as connection:
-                connection.sendall(HEAD % len(body) + body)
-                until(lambda: any(path.name[:1] != "." for path in objects(store)))
-                time.sleep(0.2)
-                server.end(signal.SIGKILL)
+    flags = ("--viewership-bucket", str(store))
+    with serving(database, *flags) as server, database.connect() as held, held.transaction():
+        # The insert waits for this lock, so the console is killed between the store and the row.
+        held.execute("LOCK TABLE console.files IN ACCESS EXCLUSIVE MODE")
+        with closing(server.connect()) as connection:
+            connection.sendall(HEAD % len(body) + body)
+            until(lambda: any(path.name[:1] != "." for path in objects(store)))
+            time.sleep(0.2)
+            server.end(signal.SIGKILL)
     until(lambda: database.rows("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()") == [(1,)])
     assert (len(objects(store)), database.rows("SELECT count(*) FROM console.files")) == (1, [(0,)])
     settings = VacuumSettings(

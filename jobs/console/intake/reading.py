@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.console.intake.child import Problem, run
 from jobs.console.intake.choices import column_name, flags, suggested
+from jobs.console.intake.library import library
 from jobs.console.tables import files
 from shared.errors import ObjectMissing, TelecineError
 from shared.storage import open_store, split_uri
@@ -56,6 +57,8 @@ def begin(settings: ConsoleSettings, database: Database, file: Any) -> None:
 
     def work() -> None:
         try:
+            # The page needs it, too, and would wait for its process.
+            library(settings, database)
             reading = read(settings, file.uri, int(file.size_bytes), dict(file.choices))
             with database.write() as session:
                 files.keep_reading(session, file.file_id, file.version, reading)
