@@ -29,14 +29,43 @@ _PIECE: Final = 1 << 20
 _BOUNDARY: Final = "boundary"
 _HEAD: Final = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="big.csv"\r\n\r\n'.encode()
 _END: Final = f"\r\n--{_BOUNDARY}--\r\n".encode()
-_MOTO: Final = """
-import time
-from moto.server import ThreadedMotoServer
+# An S3 server that accepts uploads and keeps nothing: one that keeps a gigabyte measures its own memory and disk.
+_SINK: Final = """
+import http.server, re
 
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-time.sleep(36_000)
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_PUT(self):
+        left = int(self.headers["Content-Length"])
+        while left:
+            left -= len(self.rfile.read(min(left, 1 << 20)))
+        self.answer(b"", ETag='"' + "0" * 32 + '"')
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        kind = "Initiate" if self.path.endswith("uploads") else "Complete"
+        self.answer(
+            f"<{kind}MultipartUploadResult><Bucket>viewership</Bucket><Key>k</Key><UploadId>u</UploadId>"
+            f'<ETag>"{"0" * 32}-1"</ETag></{kind}MultipartUploadResult>'.encode()
+        )
+
+    def do_DELETE(self):
+        self.answer(b"", 204)
+
+    def answer(self, body, status=200, **headers):
+        self.send_response(status)
+        for name, value in {"Content-Length": len(body), "Content-Type": "application/xml", **headers}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
 """
 
 
@@ -75,25 +104,16 @@ def measure_uploads(url: str, *, quick: bool = False) -> None:
 
 @contextmanager
 def _s3() -> Iterator[tuple[dict[str, str], str]]:
-    """Start an S3 server in a process of its own: its memory is not the console's."""
-    import boto3
-
-    with subprocess.Popen(
-        [sys.executable, "-c", _MOTO], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", _SINK], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        endpoint = f"http://127.0.0.1:{int(process.stdout.readline())}"
-        variables = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-        client = boto3.client(
-            "s3",
-            endpoint_url=endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-        client.create_bucket(Bucket="viewership")
+        variables = {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{int(process.stdout.readline())}",
+        }
         try:
-            yield {**variables, "AWS_ENDPOINT_URL_S3": endpoint}, "s3://viewership"
+            yield variables, "s3://viewership"
         finally:
             process.kill()
 

@@ -258,7 +258,9 @@ def _asked(message: str) -> str:
 
 
 def _target(names: list[str]) -> str:
-    return next((name for name in names if name in (*_OF_VALUES, *_OF_FILE)), "columns")
+    # A list of values before a text, such as the date order before the period.
+    ordered = sorted(names, key=lambda name: name not in _SETS)
+    return next((name for name in ordered if name in (*_OF_VALUES, *_OF_FILE)), "columns")
 
 
 def _key(question: Mapping[str, Any]) -> str:

@@ -12,7 +12,13 @@ from starlette.responses import JSONResponse
 
 from jobs.console.errors import BadQuery, Refused
 from jobs.console.web.state import console
-from shared.errors import DatabaseNotMigrated, TelecineError, TransientError
+from shared.errors import (
+    DatabaseNotMigrated,
+    EndpointUnreachable,
+    StoreUnavailable,
+    TelecineError,
+    TransientError,
+)
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -111,6 +117,8 @@ def _message(error: Exception) -> str:
         return known.get(error.status_code, str(error.detail))
     if isinstance(error, DatabaseNotMigrated):
         return "the tables of this page do not exist; an operator must run: telecine db upgrade"
+    if isinstance(error, StoreUnavailable | EndpointUnreachable):
+        return "the object store is unavailable; try again"
     if isinstance(error, TransientError):
         return "the database is unavailable or took too long; try again or narrow the filters"
     if isinstance(error, TelecineError):
