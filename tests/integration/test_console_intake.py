@@ -403,7 +403,7 @@ def test_a_confirmed_file_leads_to_its_upload(app, database, store):
     read(app, path)
     assert act(app, path, "confirm").status == 303
     page = ask(app, path, headers=BROWSER)
-    assert ("starting" in page.text, page.header("refresh")) == (True, "2")
+    assert ("starting" in page.text, page.header("refresh")) == (True, f"2;url={path}")
     database.rows("UPDATE console.launches SET state = 'failed', message = '<b>no cluster</b>'")
     page = ask(app, path, headers=BROWSER)
     assert ("&lt;b&gt;no cluster" in page.text, page.header("refresh")) == (True, None)

@@ -78,7 +78,8 @@ def _page(request: Request, file_id: int, *, status: int = 200, notice: str | No
         context["found"] = _found(state, file)
     response = state.pages.render(request, "upload_file.html.j2", status=status, **context)
     if waits:
-        response.headers["Refresh"] = _AGAIN_S
+        # With its URL: browsers take a reload of a URL with a fragment for a jump within the page.
+        response.headers["Refresh"] = f"{_AGAIN_S};url=/uploads/files/{file_id}"
     return response
 
 
