@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 ONE_REQUEST: Final = 64 << 20
-# A pipe's length is unknown, and whoever fills it has little memory: 64 MiB would be held twice before the first part.
+# A pipe's length is unknown: before the first part, 64 MiB would be held twice.
 _PIPE_PART: Final = 8 << 20
 _PART: Final = 16 << 20  # S3 accepts parts from 5 MiB; four in parallel take 64 MiB
 _GROW_EVERY: Final = 1000  # parts double in size: with S3's limit of 10,000, parts of 16 MiB would end at 160 GB

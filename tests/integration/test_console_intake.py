@@ -214,7 +214,7 @@ def test_only_uploaders_upload_and_no_body_of_others_is_read(database, store):
     app = application(database, store, **proxy)
 
     def status(**headers: str) -> tuple[int, str]:
-        # Endless: whoever reads it waits.
+        # Endless: reading it would wait for the pause limit.
         answer = send(app, [b"--"], {name.replace("_", "-"): value for name, value in headers.items()}, endless=True)
         return answer.status, answer.code
 

@@ -42,7 +42,7 @@ def test_a_console_that_is_killed_in_mid_upload_leaves_no_row_and_no_readable_ob
         connection.sendall(HEAD % (50 * MB) + PART + b"x" * (10 * MB))
         until(lambda: sum(path.stat().st_size for path in objects(store)) >= 4 * MB)
         server.end(signal.SIGKILL)
-    # A temporary file is no object: listings leave it out, and delete it later.
+    # A temporary file is not an object: listings leave it out, and delete it later.
     assert all(path.name.startswith(".telecine-put-") for path in objects(store))
     assert database.rows("SELECT count(*) FROM console.files") == [(0,)]
 

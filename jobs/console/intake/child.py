@@ -47,7 +47,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a file cannot be read, or not yet.
+    """A reason that a file cannot be read, or not yet.
 
     Attributes:
         code: such as ``LIMIT``, ``FORMAT``, ``NEEDS_CHOICE``; ``TIME``, ``MEMORY`` or ``CRASHED`` if the process ended.

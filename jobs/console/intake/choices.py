@@ -1,4 +1,4 @@
-"""How a file is to be read: the choices of a user, the flags that they become, and the questions that stay open."""
+"""Choices of how a file is read: those of a user, the flags that they become, and the questions that stay open."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _mapping(
 ) -> tuple[dict[str, str], list[str]]:
     """Return field -> column of the columns whose field was chosen, and what is wrong with them.
 
-    A field that the form shows as proposed is no choice, unless it was one before: a format reads it by itself.
+    A field that stays as the form showed it was not chosen, unless it was before: a format reads it by itself.
     """
     earlier: Mapping[str, str] = before.get("map", {})
     shown = columns[:MOST_COLUMNS]

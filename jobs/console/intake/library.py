@@ -28,7 +28,7 @@ _kept: dict[tuple[str | None, str], tuple[float, Library]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """What a file may be.
+    """Platforms, formats and fields to choose from.
 
     Attributes:
         platforms: names, in order.

@@ -25,7 +25,7 @@ FOLDER: Final = "console/"
 """Received files below the bucket; `telecine vacuum` deletes those that no row names."""
 
 FORM_BYTES: Final = 64 * 1024
-"""What a form may have besides its file."""
+"""Size of a form without its file, at most."""
 
 _PIECE: Final = 1 << 20
 # Each takes up to 60 MB: 4 pieces here, and 4 parts of 8 MiB on their way to S3.

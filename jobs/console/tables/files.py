@@ -35,7 +35,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """What the same bytes became.
+    """The upload or file that has the same bytes.
 
     Attributes:
         file_id: the open received file; None if they are stored.
