@@ -59,6 +59,14 @@ def test_a_client_that_goes_away_leaves_nothing(database, tmp_path):
     assert database.rows("SELECT count(*) FROM console.files") == [(0,)]
 
 
+def test_a_refusal_reaches_a_client_that_is_still_sending(database, tmp_path):
+    body = PART.replace(b"july", b"../july") + b"x" * (30 * MB) + END
+    with serving(database, "--viewership-bucket", str(tmp_path / "viewership")) as server:
+        answer = server.raw(HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") % len(body), body)
+    assert answer.startswith("HTTP/1.1 400")
+    assert "bad_name" in answer
+
+
 def test_bytes_that_are_stored_without_a_row_go_once_they_are_old(database, tmp_path):
     store = tmp_path / "viewership"
     body = PART + b"Date,Title,Hours\n2025-01-13,a,1\n" + END

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
@@ -32,6 +34,9 @@ PATH: Final = "/uploads/new"
 router = APIRouter(route_class=GuardedRoute)
 _LOG: Final = logging.getLogger("telecine.console")
 _WINDOW_S: Final = 600
+_DRAIN_S: Final = 30.0
+# Code of a refusal -> result in the metrics.
+_RESULTS: Final = {"uploads_busy": "busy", "too_many_uploads": "limited"}
 # A person uploads the files of a quarter one by one; each costs a copy in the store and a process.
 _limit = Limit(per_peer=60, all_peers=300, seconds=_WINDOW_S)
 
@@ -57,16 +62,8 @@ def form(
 async def receive(request: Request) -> Response:
     """Store the file of the form and open its draft, or link to what the same bytes became."""
     state, principal = console(request), request.state.principal
-    wait = _limit.wait(principal.name)
-    if wait:
-        state.metrics.upload("limited")
-        raise Refused(
-            429,
-            f"too many uploads in {_WINDOW_S // 60} minutes; try again in {wait} s",
-            code="too_many_uploads",
-            headers={"Retry-After": str(wait)},
-        )
     try:
+        _check_rate(principal)
         with receiving.slot(principal.name):
             received = await receiving.receive(
                 state.settings, request.headers.get("content-type", ""), request.stream()
@@ -76,7 +73,9 @@ async def receive(request: Request) -> Response:
         # Nobody reads it; the log has the status.
         return Response(status_code=400)
     except Refused as error:
-        state.metrics.upload("busy" if error.code == "uploads_busy" else "refused")
+        state.metrics.upload(_RESULTS.get(error.code, "refused"))
+        if error.code != "body_too_slow":
+            await _drain(request)
         raise
     except TelecineError:
         state.metrics.upload("failed")
@@ -87,6 +86,25 @@ async def receive(request: Request) -> Response:
         return RedirectResponse(f"/uploads/files/{file_id}", 303)
     name, number = ("upload", known.upload_id) if known.upload_id is not None else ("file", known.file_id)
     return RedirectResponse(f"{PATH}?{name}={number}", 303)
+
+
+def _check_rate(principal: Principal) -> None:
+    wait = _limit.wait(principal.name)
+    if wait:
+        raise Refused(
+            429,
+            f"too many uploads in {_WINDOW_S // 60} minutes; try again in {wait} s",
+            code="too_many_uploads",
+            headers={"Retry-After": str(wait)},
+        )
+
+
+async def _drain(request: Request) -> None:
+    """Read the rest of a refused body: a browser that is still sending would show a lost connection instead of why."""
+    with suppress(TimeoutError, ClientDisconnect, Refused, RuntimeError):
+        async with asyncio.timeout(_DRAIN_S):
+            async for _ in request.stream():
+                pass
 
 
 def _record(state: Console, principal: Principal, received: Received) -> tuple[int | None, Same | None]:

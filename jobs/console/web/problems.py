@@ -117,10 +117,10 @@ def _message(error: Exception) -> str:
         return known.get(error.status_code, str(error.detail))
     if isinstance(error, DatabaseNotMigrated):
         return "the tables of this page do not exist; an operator must run: telecine db upgrade"
-    if isinstance(error, StoreUnavailable | EndpointUnreachable):
-        return "the object store is unavailable; try again"
     if isinstance(error, TransientError):
-        return "the database is unavailable or took too long; try again or narrow the filters"
+        is_store = isinstance(error, StoreUnavailable | EndpointUnreachable)
+        away = "the object store is unavailable; try again"
+        return away if is_store else "the database is unavailable or took too long; try again or narrow the filters"
     if isinstance(error, TelecineError):
         return "the console cannot read the data of this page; its log has the reason"
     return "the request failed unexpectedly; an operator can find the cause in the log by the request id"
