@@ -245,7 +245,7 @@ def _is_answered(question: Mapping[str, Any], names: list[str], used: Mapping[st
     if code in _SETTLED_BY_READING:
         return is_read
     if code in _ABOUT_COLUMNS:
-        if is_read and not str(used.get("format", CANONICAL)).startswith(f"{CANONICAL}-"):
+        if is_read and "format" in used and not str(used["format"]).startswith(f"{CANONICAL}-"):
             return True
         mapped = {str(name) for name in used.get("map", {}).values()}
         return any(str(name) in mapped for name in question.get("letters", ()))
