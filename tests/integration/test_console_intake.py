@@ -17,6 +17,7 @@ from jobs.console.intake import reading
 from jobs.console.pages import upload_file, upload_new
 from tests.console_app import BROWSER, ask, post, settings
 from tests.postgres_server import _database, postgres  # noqa: F401
+from tests.s3_server import s3_process, s3_server  # noqa: F401
 from tests.workbooks import xlsx
 
 if TYPE_CHECKING:
@@ -440,3 +441,31 @@ def test_viewers_see_a_draft_without_its_buttons(app, database, store):
     assert "as they would be read" in page
     assert ('value="confirm"' in page, 'value="cancel"' in page) == (False, False)
     assert post(viewer, path, {"action": "cancel", "version": "1"}).status == 403
+
+
+def test_a_file_in_parts_is_stored_in_s3_as_it_is_and_a_broken_one_is_not(database, store, s3_server):
+    app = application(database, store, viewership_bucket=s3_server.create_bucket("intake"), max_upload_mb=30)
+    # More than two parts, in pieces that fit neither them nor each other.
+    body = b"".join(b"%09d\n" % number for number in range(2_000_000))
+    whole = form(part(body))
+    pieces = [whole[at : at + 65_521] for at in range(0, len(whole), 65_521)]
+    assert send(app, pieces[:-1]).code == "body_cut"
+    assert s3_server.client.list_objects_v2(Bucket="intake")["KeyCount"] == 0
+    assert "Uploads" not in s3_server.client.list_multipart_uploads(Bucket="intake")
+    assert send(app, pieces).status == 303
+    (found,) = s3_server.client.list_objects_v2(Bucket="intake")["Contents"]
+    assert found["Key"].startswith("console/")
+    assert s3_server.client.get_object(Bucket="intake", Key=found["Key"])["Body"].read() == body
+    assert send(app, pieces).header("location") == "/uploads/new?file=" + str(
+        database.rows("SELECT file_id FROM console.files")[0][0]
+    )
+    assert s3_server.client.list_objects_v2(Bucket="intake")["KeyCount"] == 1
+
+
+def test_a_store_that_fails_is_a_503_without_a_row(database, store):
+    store.parent.mkdir(exist_ok=True)
+    store.write_text("not a folder")
+    app = application(database, store)
+    assert send(app, form(part(REPORT))).status == 503
+    assert rows(database) == 0
+    assert 'telecine_console_uploads_total{result="failed"} 1.0' in ask(app, "/metrics").text
