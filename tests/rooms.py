@@ -36,20 +36,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "jobs/media": ("steps", "commands", "settings"),
     "jobs/console": (
-        *(
-            "steps",
-            "findings",
-            "app",
-            "pages",
-            "launch",
-            "web",
-            "access",
-            "tables",
-            "commands",
-            "settings",
-            "errors",
-            "model",
-        ),
+        *("steps", "findings", "app", "pages", "launch", "web", "intake", "access", "tables", "commands", "settings"),
+        *("errors", "model"),
     ),
     "shared": (
         *("step", "notify", "lineage", "doctor", "retention", "rayjob", "cluster", "ledger", "slo"),

@@ -11,6 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from jobs.console.access.guard import check_routes
 from jobs.console.access.modes import Access
+from jobs.console.intake.receive import FORM_BYTES
 from jobs.console.launch import background
 from jobs.console.pages import (
     episode,
@@ -32,6 +33,8 @@ from jobs.console.pages import (
     slo_days,
     slos,
     sprites,
+    upload_file,
+    upload_new,
 )
 from jobs.console.tables.database import Database
 from jobs.console.tables.snapshots import Snapshots
@@ -53,9 +56,12 @@ if TYPE_CHECKING:
 __all__ = ["NAVIGATION", "create"]
 
 _PAGES: Final = (
-    *(home, runs, errors, run, sessions, session, sprites),
-    *(slos, slo, slo_days, postmortem),
+    *(home,),
+    *(upload_new, upload_file),
+    *(runs, errors, run),
+    *(sessions, session, sprites),
     *(episodes, episode, not_ingested, persons, person),
+    *(slos, slo, slo_days, postmortem),
     *(search, login, operations),
 )
 
@@ -99,7 +105,8 @@ def create(settings: ConsoleSettings) -> ASGIApp:
     problems.install(app)
     # Safe from compression attacks (BREACH): pages contain no secrets.
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=6)
-    return Gate(app, state)
+    # The largest file and its form. A body is read only after the user is known.
+    return Gate(app, state, {upload_new.PATH: settings.max_upload_bytes + FORM_BYTES})
 
 
 @asynccontextmanager

@@ -23,6 +23,14 @@ class VacuumSettings(StepSettings, pipeline="vacuum"):
         form="Bucket of reports and Argo artifacts: a name or s3://bucket.",
         group=WHERE,
     )
+    viewership_bucket: Bucket = setting(
+        default_factory=lambda: default_bucket("viewership"),
+        default_text="viewership",
+        description="Delete received files without a row from this bucket or folder.",
+        form="Bucket of uploads: a name or s3://bucket. Only objects below console/ are deleted.",
+        group=WHERE,
+        aliases=("TELECINE_VIEWERSHIP_BUCKET",),
+    )
     namespace: str | None = setting(
         None,
         default_text="all",

@@ -30,6 +30,8 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 ONE_REQUEST: Final = 64 << 20
+# A pipe's length is unknown: before the first part, 64 MiB would be held twice.
+_PIPE_PART: Final = 8 << 20
 _PART: Final = 16 << 20  # S3 accepts parts from 5 MiB; four in parallel take 64 MiB
 _GROW_EVERY: Final = 1000  # parts double in size: with S3's limit of 10,000, parts of 16 MiB would end at 160 GB
 _PARALLEL: Final = 4
@@ -40,37 +42,40 @@ def first_and_rest(body: bytes | memoryview | BinaryIO) -> tuple[bytes, Iterator
     """Split a body into parts if it does not fit one request.
 
     Returns:
-        The whole body and None; or nothing and the parts of a body larger than :data:`ONE_REQUEST`.
+        The whole body and None; or nothing and the parts of a body larger than :data:`ONE_REQUEST`, or of a pipe (a
+        stream that cannot be seeked) of more than 8 MiB, which takes about 50 MB of memory.
     """
     if isinstance(body, bytes | bytearray | memoryview):
         view = memoryview(body).cast("B")
         if len(view) <= ONE_REQUEST:
             return bytes(view), None
         return b"", _slices(view)
-    head = _fill(body, ONE_REQUEST + 1)
-    if len(head) <= ONE_REQUEST:
+    is_file = body.seekable()
+    most, part = (ONE_REQUEST, _PART) if is_file else (_PIPE_PART, _PIPE_PART)
+    head = _fill(body, most + 1)
+    if len(head) <= most:
         return head, None
-    return b"", _chunks(head, body)
+    return b"", _chunks(head, body, part)
 
 
-def _part_size(number: int) -> int:
-    return _PART << (number // _GROW_EVERY)
+def _part_size(number: int, first: int) -> int:
+    return first << (number // _GROW_EVERY)
 
 
 def _slices(view: memoryview) -> Iterator[bytes]:
     start = number = 0
     while start < len(view):
-        size = _part_size(number)
+        size = _part_size(number, _PART)
         yield bytes(view[start : start + size])
         start += size
         number += 1
 
 
-def _chunks(head: bytes, body: BinaryIO) -> Iterator[bytes]:
+def _chunks(head: bytes, body: BinaryIO, part: int) -> Iterator[bytes]:
     held = head
     number = 0
     while True:
-        size = _part_size(number)
+        size = _part_size(number, part)
         if len(held) < size:
             held += _fill(body, size - len(held))
         if not held:

@@ -25,6 +25,7 @@ from shared.database.migrate import upgrade
 from shared.database.session import transaction
 from shared.settings import StepSettings
 from tests.benchmarks import _console_screen, _console_slos
+from tests.benchmarks._console_intake import measure_uploads
 from tests.benchmarks._console_seed import Sizes, seed
 from tests.benchmarks._table import machine, print_table, progress
 from tests.postgres_server import reachable_folder
@@ -69,6 +70,7 @@ def main(part: str = "", *, quick: bool = False) -> None:
             with _served(url) as (address, process):
                 timed = {name: _time(address, settings, *way) for name, way in _ways(sizes).items()}
                 memory = _crowd(address, process, sizes)
+            measure_uploads(url, quick=quick)
         finally:
             dispose()
             embedded.release(folder)

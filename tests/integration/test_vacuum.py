@@ -248,3 +248,26 @@ def test_the_command(database, tmp_path, monkeypatch, capsys):
     assert run(["vacuum", "--dry-run"]) == 0
     assert "4 objects" in capsys.readouterr().out
     assert run(["vacuum", "--days", "0"]) == 2
+
+
+def test_received_files_without_a_row_go_and_others_stay(database, tmp_path):
+    bucket = tmp_path / "viewership"
+    keys = ("console/" + "a" * 32, "console/" + "b" * 32, "raw/ab/" + "ab" * 32, "uploads/july.csv", "console/mine")
+    for key in (*keys, "console/" + "c" * 32):
+        (bucket / key).parent.mkdir(parents=True, exist_ok=True)
+        (bucket / key).write_bytes(b"x")
+        when = (datetime.now(UTC) - timedelta(days=40 if key in keys else 5)).timestamp()
+        os.utime(bucket / key, (when, when))
+    database.rows(
+        "INSERT INTO console.files (filename, sha256, size_bytes, uri, created_by) VALUES ('j.csv', %s, 1, %s, 'ann')",
+        *("ab" * 32, f"file://{bucket}/{keys[1]}"),
+    )
+    known = {"viewership_bucket": f"file://{bucket}"}
+    told = vacuum(settings(database, tmp_path / "artifacts", dry_run=True, **known))
+    assert "1 files without a row" in told
+    assert len(left(bucket)) == 6
+    vacuum(settings(database, tmp_path / "artifacts", **known))
+    assert left(bucket) == {*keys[1:], "console/" + "c" * 32}
+    database.rows("UPDATE console.files SET created_at = now() - interval '31 days'")
+    vacuum(settings(database, tmp_path / "artifacts", **known))
+    assert left(bucket) == {*keys[2:], "console/" + "c" * 32}

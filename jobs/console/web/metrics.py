@@ -38,6 +38,9 @@ class Metrics:
             registry=self.registry,
         )
         self._logins = Counter("telecine_console_logins", "Logins by result.", ("result",), registry=self.registry)
+        self._uploads = Counter(
+            "telecine_console_uploads", "Received files by result.", ("result",), registry=self.registry
+        )
         self._up = Gauge(
             "telecine_console_database_up", "1 if the database answered the last query.", registry=self.registry
         )
@@ -73,6 +76,10 @@ class Metrics:
     def login(self, result: str) -> None:
         """Count an attempt to log in: ``accepted``, ``refused`` or ``limited``."""
         self._logins.labels(result).inc()
+
+    def upload(self, result: str) -> None:
+        """Count a file: ``stored``, ``same_bytes``, ``refused``, ``limited``, ``busy``, ``cut`` or ``failed``."""
+        self._uploads.labels(result).inc()
 
     def database(self, *, up: bool) -> None:
         """Record whether the database answered."""

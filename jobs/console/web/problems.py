@@ -12,7 +12,13 @@ from starlette.responses import JSONResponse
 
 from jobs.console.errors import BadQuery, Refused
 from jobs.console.web.state import console
-from shared.errors import DatabaseNotMigrated, TelecineError, TransientError
+from shared.errors import (
+    DatabaseNotMigrated,
+    EndpointUnreachable,
+    StoreUnavailable,
+    TelecineError,
+    TransientError,
+)
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -112,7 +118,9 @@ def _message(error: Exception) -> str:
     if isinstance(error, DatabaseNotMigrated):
         return "the tables of this page do not exist; an operator must run: telecine db upgrade"
     if isinstance(error, TransientError):
-        return "the database is unavailable or took too long; try again or narrow the filters"
+        is_store = isinstance(error, StoreUnavailable | EndpointUnreachable)
+        away = "the object store is unavailable; try again"
+        return away if is_store else "the database is unavailable or took too long; try again or narrow the filters"
     if isinstance(error, TelecineError):
         return "the console cannot read the data of this page; its log has the reason"
     return "the request failed unexpectedly; an operator can find the cause in the log by the request id"

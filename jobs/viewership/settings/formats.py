@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
 from jobs.viewership.settings.common import READING, SHOWN
 from shared.settings import Settings, setting
@@ -195,4 +195,7 @@ class FormatsCheckSettings(InterpretationSettings, pipeline="viewership"):
     """Settings of `formats check`."""
 
     file: str = setting(description="Check this format (.yaml), or read this upload without storing it.", argument=True)
+    show_rows: Annotated[int, Field(ge=0, le=1_000)] = setting(
+        0, description="Show this many rows as they would be read.", group=SHOWN
+    )
     json_: bool = setting(False, description="Print JSON.", group=SHOWN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from jobs.viewership.model import FIELDS
 from jobs.viewership.phases.reading import interpret
 from jobs.viewership.settings.formats import FormatsCheckSettings
 from jobs.viewership.uploads.formats.document import FormatInvalid
@@ -34,7 +35,14 @@ def check(settings: FormatsCheckSettings) -> str | tuple[str, int]:
         return _check_format(settings)
     command = next_command("viewership formats check", model=FormatsCheckSettings, settings=settings)
     found = interpret(settings.file, settings, command=command)
-    shown = preview(found.sheet, found.layout, found.binding, found.units, file=Path(settings.file).name)
+    shown = preview(
+        found.sheet,
+        found.layout,
+        found.binding,
+        found.units,
+        file=Path(settings.file).name,
+        show_rows=settings.show_rows,
+    )
     return as_json(shown.model_dump(mode="json"), indent=2) if settings.json_ else _told(shown)
 
 
@@ -79,6 +87,12 @@ def _told(shown: Preview) -> str:
     if shown.rejects:
         rejects = [(f"{one.line:,}", one.column or "", one.code, one.raw or "") for one in shown.rejects]
         lines += ["", text_table(("line", "column", "code", "raw text"), rejects)]
+    if shown.units:
+        fields = [field for field in FIELDS if any(field in unit.values for unit in shown.units)]
+        units = [
+            (f"{unit.line:,}", unit.fate, *(unit.values.get(field, "") for field in fields)) for unit in shown.units
+        ]
+        lines += ["", text_table(("line", "fate", *fields), units)]
     if shown.notes:
         lines += ["", *(one_line(f"note: {note.message}") for note in shown.notes)]
     return "\n".join(lines)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.viewership.model import Fate, plain
+from jobs.viewership.model import FIELDS, Fate, plain
 from jobs.viewership.uploads.infer.unread import unread_measures
 from jobs.viewership.uploads.transform.units import CONTINUES, Sums
 from shared.text import cut
@@ -25,6 +26,7 @@ PREVIEW_VERSION: Final = "1.0"
 
 _REJECTS: Final = 20
 _REASON_CHARS: Final = 300
+_VALUE_CHARS: Final = 200
 
 
 class _Closed(BaseModel):
@@ -79,6 +81,17 @@ class Noted(_Closed):
     column: str | None
 
 
+class UnitRead(_Closed):
+    """A unit as it would be read."""
+
+    line: Annotated[int, Field(description="Line of the file, or row of the workbook.")]
+    column: Annotated[str | None, Field(description="The date column of a wide file, or the rejected cell's column.")]
+    fate: Literal["matching", "rejected", "filtered", "topline"]
+    code: str | None
+    reason: Annotated[str | None, Field(description="Why it is rejected or filtered.")]
+    values: Annotated[dict[str, str], Field(description="Field to its value; fields without a value are left out.")]
+
+
 class Preview(_Closed):
     """A preview of an upload. Nothing is stored."""
 
@@ -99,10 +112,11 @@ class Preview(_Closed):
     rejected_share: Annotated[float, Field(ge=0, le=1)]
     left_out: list[LeftOut]
     rejects: Annotated[list[Reject], Field(description="The first 20.")]
+    units: Annotated[list[UnitRead], Field(description="The first units, as many as --show-rows asks for.")]
     notes: list[Noted]
 
 
-def preview(sheet: Sheet, layout: Layout, binding: Binding, units: Units, *, file: str) -> Preview:
+def preview(sheet: Sheet, layout: Layout, binding: Binding, units: Units, *, file: str, show_rows: int = 0) -> Preview:
     """Describe what was read.
 
     Args:
@@ -111,6 +125,7 @@ def preview(sheet: Sheet, layout: Layout, binding: Binding, units: Units, *, fil
         binding: the columns of the format's fields.
         units: what was read from them.
         file: name of the file.
+        show_rows: number of units to describe one by one.
 
     Raises:
         IntegrityError: the fates do not add up to the file.
@@ -135,6 +150,7 @@ def preview(sheet: Sheet, layout: Layout, binding: Binding, units: Units, *, fil
         rejected_share=round(units.rejected_share(), 6),
         left_out=_left_out(frame),
         rejects=[Reject(**row) for row in _rejects(frame)],
+        units=[_unit(row) for row in frame.head(show_rows).iter_rows(named=True)],
         notes=[
             Noted(code=note.code, message=note.message, line=note.line, column=note.column)
             for note in (*units.notes, *unread_measures(binding))
@@ -208,3 +224,18 @@ def _rejects(frame: pl.DataFrame) -> list[dict[str, Any]]:
     found = frame.filter(pl.col("fate") == str(Fate.REJECTED)).head(_REJECTS)
     rows = found.select("line", "column", "code", "raw", "reason").to_dicts()
     return [{**row, "reason": cut(row["reason"], _REASON_CHARS)} for row in rows]
+
+
+def _unit(row: dict[str, Any]) -> UnitRead:
+    values = {field: row[field] for field in FIELDS if row.get(field) is not None}
+    return UnitRead(
+        line=row["line"],
+        column=row["column"],
+        fate=row["fate"] or "matching",
+        code=row["code"],
+        reason=None if row["reason"] is None else cut(row["reason"], _REASON_CHARS),
+        values={
+            field: plain(value) if isinstance(value, Decimal) else cut(str(value), _VALUE_CHARS)
+            for field, value in values.items()
+        },
+    )

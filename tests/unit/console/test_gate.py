@@ -194,6 +194,7 @@ def test_metrics_parse():
         "telecine_console_database_up",
         *("telecine_console_slo_budget_left_share", "telecine_console_slo_budget_spent_share"),
         *("telecine_console_slo_days", "telecine_console_slo_days_without_data"),
+        "telecine_console_uploads",
     }
     (sample,) = [each for each in families["telecine_console_requests"].samples if each.name.endswith("_total")]
     assert sample.labels == {"method": "GET", "route": "/healthz", "status": "200"}

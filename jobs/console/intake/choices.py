@@ -1,0 +1,268 @@
+"""Choices of how a file is read: those of a user, the flags that they become, and the questions that stay open."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.console.errors import BadQuery
+from jobs.console.intake.library import CANONICAL
+from shared.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobs.console.intake.library import Library
+
+__all__ = [
+    "CLOCKS",
+    "DATE_ORDERS",
+    "DECIMAL_MARKS",
+    "DELIMITERS",
+    "MOST_COLUMNS",
+    "Open",
+    "chosen",
+    "column_name",
+    "flags",
+    "open_questions",
+    "parameters",
+    "suggested",
+]
+
+DELIMITERS: Final = ("comma", "semicolon", "tab", "pipe")
+DATE_ORDERS: Final = ("dmy", "mdy", "ymd")
+DECIMAL_MARKS: Final = (".", ",")
+CLOCKS: Final = ("hh:mm", "mm:ss")
+
+MOST_COLUMNS: Final = 200
+"""Columns that the page shows and a form can map."""
+
+_MOST_CHARS: Final = 100
+_PLATFORM: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_PLATFORM_CHARS: Final = 60
+_MOST_LINE: Final = 9_999_999
+# Flags of the file itself; `formats infer` has only these.
+_OF_FILE: Final = ("platform", "sheet", "encoding", "delimiter", "header-line")
+_OF_VALUES: Final = ("format", "period", "date-order", "decimal-mark", "clock")
+_SETS: Final = {
+    "delimiter": DELIMITERS,
+    "date-order": DATE_ORDERS,
+    "decimal-mark": DECIMAL_MARKS,
+    "clock": CLOCKS,
+}
+# The reader of the file decides these; the others are about columns that it does not read.
+_SETTLED_BY_READING: Final = frozenset({"DATE_ORDER", "DECIMAL_MARK", "CLOCK", "FORMAT"})
+_ABOUT_COLUMNS: Final = frozenset({"FIELD", "UNIT", "DUPLICATE", "CONTENT", "MEASURE"})
+_NATURAL: Final = {"hours": "hours", "minutes": "minutes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A question that is still open.
+
+    Attributes:
+        code: such as ``DATE_ORDER``.
+        message: the question.
+        target: id of the field that answers it.
+        options: values to choose from.
+        key: how a form says that none of them is right; empty if one must be chosen.
+    """
+
+    code: str
+    message: str
+    target: str
+    options: tuple[str, ...] = ()
+    key: str = ""
+
+
+def chosen(
+    form: Mapping[str, str], before: Mapping[str, Any], columns: list[Mapping[str, Any]], known: Library
+) -> dict[str, Any]:
+    """Return the choices of a form.
+
+    Args:
+        form: names and values of its fields; those of columns are ``map-D`` for column D.
+        before: the choices with which the form was shown.
+        columns: of the proposal that was shown.
+        known: formats and fields to choose from.
+
+    Raises:
+        BadQuery: a value is not valid; all problems at once.
+    """
+    problems: list[str] = []
+    found: dict[str, Any] = {}
+    for name in (*_OF_FILE, *_OF_VALUES):
+        value = form.get(name, "").strip()
+        if value and (problem := _problem(name, value, known)):
+            problems.append(problem)
+        elif value:
+            found[name] = value
+    mapped, doubtful = _mapping(form, before, columns, known)
+    problems += doubtful
+    if mapped:
+        found["map"] = mapped
+    dismissed = sorted({value for name, value in form.items() if name.startswith("dismiss-") and value})
+    if dismissed:
+        found["dismissed"] = dismissed
+    if problems:
+        raise BadQuery(problems)
+    return found
+
+
+def _problem(name: str, value: str, known: Library) -> str | None:
+    shown = repr(one_line(value[:_MOST_CHARS]))
+    if len(value) > _MOST_CHARS or one_line(value) != value:
+        return f"{name} is {shown}; expected at most {_MOST_CHARS} characters without control characters"
+    if name in _SETS and value not in _SETS[name]:
+        return f"{name} is {shown}; expected one of {' '.join(_SETS[name])}"
+    if name == "platform" and not (_PLATFORM.fullmatch(value) and len(value) <= _PLATFORM_CHARS):
+        return f"platform is {shown}; expected up to 60 lower-case letters, digits and hyphens, such as orbit-tv"
+    if name == "format" and known.formats and value not in known.formats:
+        return f"format is {shown}; expected one of {', '.join(known.formats)}"
+    if name == "header-line" and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MOST_LINE):
+        return f"header-line is {shown}; expected the number of a line"
+    return None
+
+
+def _mapping(
+    form: Mapping[str, str], before: Mapping[str, Any], columns: list[Mapping[str, Any]], known: Library
+) -> tuple[dict[str, str], list[str]]:
+    """Return field -> column of the columns whose field was chosen, and what is wrong with them.
+
+    A field that stays as the form showed it was not chosen, unless it was before: a format reads it by itself.
+    """
+    earlier: Mapping[str, str] = before.get("map", {})
+    shown = columns[:MOST_COLUMNS]
+    names = {column_name(column) for column in shown}
+    kept = {field: name for field, name in earlier.items() if name not in names}
+    found: dict[str, str] = {}
+    problems = []
+    for column in shown:
+        field, name = form.get(f"map-{column['column']}", ""), column_name(column)
+        if field == (column.get("shown") or ""):
+            kept |= {other: held for other, held in earlier.items() if held == name}
+        elif field and known.fields and field not in known.fields:
+            problems.append(f"column {column['column']} is {one_line(field[:_MOST_CHARS])!r}; expected a field")
+        elif field and "," in name:
+            problems.append(f"{name!r} has a comma and cannot be mapped; expected a format that reads it")
+        elif field in found:
+            problems.append(f"several columns are {field}: {found[field]} and {name}; expected one")
+        elif field:
+            found[field] = name
+    return {**kept, **found}, problems
+
+
+def column_name(column: Mapping[str, Any]) -> str:
+    """Return how ``--map`` names a column: by letters, because a name may have a comma or occur twice."""
+    return str(column["name"]) if column.get("is_metric") else f"Column {column['column']}"
+
+
+def suggested(proposal: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the choices, completed by a proposal: without a format, the canonical one with the proposed columns."""
+    if "format" in choices or proposal["format"] is not None:
+        return dict(choices)
+    if any(question["code"] in ("FORMAT", "HEADER") and not proposal["columns"] for question in proposal["questions"]):
+        return dict(choices)
+    if any(question["code"] == "FORMAT" for question in proposal["questions"]):
+        return dict(choices)
+    mapped = {
+        str(column["field"]): column_name(column)
+        for column in proposal["columns"]
+        if column["field"] and not _has_other_unit(column) and "," not in column_name(column)
+    }
+    return {**choices, "format": f"{CANONICAL}-1", "map": {**mapped, **choices.get("map", {})}}
+
+
+def _has_other_unit(column: Mapping[str, Any]) -> bool:
+    """Return whether a column has a unit that ``--map`` cannot name, such as seconds of watch time."""
+    return column["unit"] not in (None, _NATURAL.get(str(column["field"]), "seconds"))
+
+
+def flags(choices: Mapping[str, Any], *, infer: bool) -> list[str]:
+    """Return choices as arguments of `formats infer` or `formats check`."""
+    names = _OF_FILE if infer else (*_OF_FILE, *_OF_VALUES)
+    found = parameters(choices)
+    return [f"--{name}={found[name]}" for name in (*names, "map") if name in found]
+
+
+def parameters(choices: Mapping[str, Any]) -> dict[str, str]:
+    """Return choices as parameters of a run: flag without dashes -> its text."""
+    found = {name: str(choices[name]) for name in (*_OF_FILE, *_OF_VALUES) if name in choices}
+    if choices.get("map"):
+        found["map"] = ",".join(f"{field}={column}" for field, column in choices["map"].items())
+    return found
+
+
+def open_questions(reading: Mapping[str, Any], choices: Mapping[str, Any]) -> list[Open]:
+    """Return the questions that must be answered before a run.
+
+    Args:
+        reading: what was read with the choices.
+        choices: as stored.
+    """
+    used: Mapping[str, Any] = reading.get("used", choices)
+    preview, problem = reading.get("preview"), reading.get("problem")
+    found: list[Open] = []
+    if problem is not None and problem["is_question"]:
+        answers = problem["data"].get("answers", [])
+        named = problem["data"].get("flags") or [word for answer in answers for word in answer[::2]]
+        names = [str(name).lstrip("-") for name in named]
+        options = tuple(
+            str(answer[1])
+            for answer in answers
+            if len(answer) == 2 and answer[1] is not None  # noqa: PLR2004 - a flag and its value
+        )
+        found.append(Open(str(problem["code"]), _asked(problem["message"]), _target(names), options))
+    for question in (reading.get("proposal") or {}).get("questions", []):
+        names = [str(name).lstrip("-") for name in question["flags"]]
+        if _is_answered(question, names, used, preview is not None):
+            continue
+        key = _key(question)
+        # The reader's own question and the proposal's are often the same.
+        if key in choices.get("dismissed", []) or any(_asked(question["message"]) == one.message for one in found):
+            continue
+        must = question["code"] in _SETTLED_BY_READING or preview is None
+        found.append(
+            Open(
+                question["code"],
+                _asked(question["message"]),
+                _target(names),
+                tuple(map(str, question["options"])),
+                "" if must else key,
+            )
+        )
+    if preview is not None and str(preview["format"]).startswith(f"{CANONICAL}-") and "platform" not in used:
+        found.append(Open("PLATFORM", "which platform is the report from? The format does not say.", "platform"))
+    return found
+
+
+def _is_answered(question: Mapping[str, Any], names: list[str], used: Mapping[str, Any], is_read: bool) -> bool:
+    if any(name in used for name in names if name != "map"):
+        return True
+    code = question["code"]
+    if code in _SETTLED_BY_READING:
+        return is_read
+    if code in _ABOUT_COLUMNS:
+        if is_read and "format" in used and not str(used["format"]).startswith(f"{CANONICAL}-"):
+            return True
+        mapped = {str(name) for name in used.get("map", {}).values()}
+        return any(str(name) in mapped for name in question.get("letters", ()))
+    return False
+
+
+def _asked(message: str) -> str:
+    """Return a question without the flags that answer it on a command line."""
+    return str(message).partition("; pass --")[0]
+
+
+def _target(names: list[str]) -> str:
+    # A list of values before a text, such as the date order before the period.
+    ordered = sorted(names, key=lambda name: name not in _SETS)
+    return next((name for name in ordered if name in (*_OF_VALUES, *_OF_FILE)), "columns")
+
+
+def _key(question: Mapping[str, Any]) -> str:
+    text = "\n".join([question["code"], *map(str, question["columns"])])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
