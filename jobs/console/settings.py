@@ -113,6 +113,15 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         group=WHERE,
         aliases=("TELECINE_GAMEDATA_MANIFEST_BUCKET",),
     )
+    viewership_bucket: Bucket = setting(
+        default_factory=lambda: default_bucket("viewership"),
+        default_text="viewership",
+        description="Store received files in this bucket or folder.",
+        detail="The bucket of viewership: a bucket name, s3://bucket, a folder or file:///folder. Files are below"
+        " console/ until a run stores them.",
+        group=WHERE,
+        aliases=("TELECINE_VIEWERSHIP_BUCKET",),
+    )
     reports: tuple[Place, ...] = setting(
         (),
         default_text="the folder reports below the state directory",
