@@ -60,7 +60,7 @@ _Fields = Annotated[dict[str, str], Depends(_fields)]
 _Query = Annotated[OverlapQuery, Depends(query_of(OverlapQuery))]
 
 
-@router.get("/uploads/{upload_id:int}/retract")
+@router.get("/uploads/{upload_id:number}/retract")
 @allow(Role.UPLOADER)
 def confirm_retract(request: Request, upload_id: int) -> HTMLResponse:
     """Show what retracting an upload removes."""
@@ -86,7 +86,7 @@ def confirm_retract(request: Request, upload_id: int) -> HTMLResponse:
     )
 
 
-@router.post("/uploads/{upload_id:int}/retract")
+@router.post("/uploads/{upload_id:number}/retract")
 @allow(Role.UPLOADER)
 def retract(request: Request, upload_id: int, fields: _Fields) -> Response:
     """Start the run that retracts an upload."""
@@ -109,7 +109,7 @@ def retract(request: Request, upload_id: int, fields: _Fields) -> Response:
     return _started(request, upload_id, launch)
 
 
-@router.get("/uploads/{upload_id:int}/reprocess")
+@router.get("/uploads/{upload_id:number}/reprocess")
 @allow(Role.UPLOADER)
 def confirm_reprocess(request: Request, upload_id: int) -> HTMLResponse:
     """Show the rows that matching an upload again may change."""
@@ -132,7 +132,7 @@ def confirm_reprocess(request: Request, upload_id: int) -> HTMLResponse:
     )
 
 
-@router.post("/uploads/{upload_id:int}/reprocess")
+@router.post("/uploads/{upload_id:number}/reprocess")
 @allow(Role.UPLOADER)
 def reprocess(request: Request, upload_id: int, fields: _Fields) -> Response:
     """Start the run that matches an upload again."""
@@ -142,7 +142,7 @@ def reprocess(request: Request, upload_id: int, fields: _Fields) -> Response:
     return _started(request, upload_id, launch)
 
 
-@router.get("/uploads/{upload_id:int}/overlap")
+@router.get("/uploads/{upload_id:number}/overlap")
 @allow(Role.UPLOADER)
 def confirm_overlap(request: Request, upload_id: int, query: _Query) -> HTMLResponse:
     """Show the effect of skipping a file, of replacing the uploads that it overlaps, or of keeping both."""
@@ -192,7 +192,7 @@ def confirm_overlap(request: Request, upload_id: int, query: _Query) -> HTMLResp
     )
 
 
-@router.post("/uploads/{upload_id:int}/overlap")
+@router.post("/uploads/{upload_id:number}/overlap")
 @allow(Role.UPLOADER)
 def overlap(request: Request, upload_id: int, fields: _Fields) -> Response:
     """Start the run that settles a copy or an overlap."""
@@ -204,7 +204,7 @@ def overlap(request: Request, upload_id: int, fields: _Fields) -> Response:
     return _started(request, upload_id, launch)
 
 
-@router.post("/uploads/{upload_id:int}/answer")
+@router.post("/uploads/{upload_id:number}/answer")
 @allow(Role.UPLOADER)
 def answer(request: Request, upload_id: int, fields: _Fields) -> Response:
     """Start a run that reads the same bytes with the user's answers."""

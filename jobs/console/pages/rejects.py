@@ -12,6 +12,7 @@ from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
 from jobs.console.tables import uploads
+from jobs.console.web import paths  # noqa: F401 - registers the type `number`
 from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
@@ -107,16 +108,14 @@ def stored(database: DatabaseSession, upload_id: int) -> Any:
     """
     found = uploads.upload(database, upload_id) if upload_id <= MAX_ID else None
     if found is None:
-        raise Refused(
-            404, f"there is no upload {str(upload_id)[:20]}; the list of uploads is at /uploads", code="upload_missing"
-        )
+        raise Refused(404, f"there is no upload {upload_id}; the list of uploads is at /uploads", code="upload_missing")
     return found
 
 
 _Query = Annotated[RejectsQuery, Depends(query_of(RejectsQuery))]
 
 
-@router.get("/uploads/{upload_id:int}/rejects")
+@router.get("/uploads/{upload_id:number}/rejects")
 @allow(Role.VIEWER)
 def page(request: Request, upload_id: int, query: _Query) -> HTMLResponse:
     """Show a page of the rows that were set aside."""
@@ -138,14 +137,14 @@ def page(request: Request, upload_id: int, query: _Query) -> HTMLResponse:
     )
 
 
-@router.get("/uploads/{upload_id:int}/rejects.json")
+@router.get("/uploads/{upload_id:number}/rejects.json")
 @allow(Role.VIEWER)
 def page_json(request: Request, upload_id: int, query: _Query) -> Response:
     """Return a page of the rows as JSON."""
     return as_json(console(request).database, _listing(request, upload_id), query)
 
 
-@router.get("/uploads/{upload_id:int}/rejects.csv")
+@router.get("/uploads/{upload_id:number}/rejects.csv")
 @allow(Role.VIEWER)
 def page_csv(request: Request, upload_id: int, query: _Query) -> Response:
     """Return all of the rows as CSV."""

@@ -77,7 +77,7 @@ def review_url(upload: Any) -> str:
     return f"/review?{urlencode({'platform': upload.platform})}" if upload.platform else "/review"
 
 
-@router.get("/uploads/{upload_id:int}")
+@router.get("/uploads/{upload_id:number}")
 @allow(Role.VIEWER)
 def page(request: Request, upload_id: int) -> HTMLResponse:
     """Show an upload."""
@@ -125,7 +125,7 @@ def page(request: Request, upload_id: int) -> HTMLResponse:
     )
 
 
-@router.get("/uploads/{upload_id:int}/live")
+@router.get("/uploads/{upload_id:number}/live")
 @allow(Role.VIEWER)
 def live(request: Request, upload_id: int) -> Response:
     """Return the part of the page that changes during a run; 304 if it has not changed."""
@@ -145,7 +145,7 @@ def live(request: Request, upload_id: int) -> Response:
     return HTMLResponse(body, headers=headers)
 
 
-@router.get("/uploads/{upload_id:int}/fates")
+@router.get("/uploads/{upload_id:number}/fates")
 @allow(Role.VIEWER)
 def fates_page(request: Request, upload_id: int) -> HTMLResponse:
     """Show the fates of an upload's rows, which the page of a large upload loads after it is shown."""

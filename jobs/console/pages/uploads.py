@@ -196,7 +196,7 @@ def page(request: Request, query: _Query) -> HTMLResponse:
 
 
 def _taken(request: Request) -> Taken | None:
-    """Return when the copy with the match rates was made; None if it cannot be made now."""
+    """Return when the copy with the match rates was made, after making a first one; None if that takes too long."""
     try:
         return console(request).snapshots.current("match_rates")
     except TransientError:
@@ -207,6 +207,7 @@ def _taken(request: Request) -> Taken | None:
 @allow(Role.VIEWER)
 def page_json(request: Request, query: _Query) -> Response:
     """Return a page of uploads as JSON."""
+    _taken(request)
     return as_json(console(request).database, LISTING, query)
 
 
@@ -214,4 +215,5 @@ def page_json(request: Request, query: _Query) -> Response:
 @allow(Role.VIEWER)
 def page_csv(request: Request, query: _Query) -> Response:
     """Return uploads as CSV."""
+    _taken(request)
     return as_csv(console(request).database, LISTING, query)
