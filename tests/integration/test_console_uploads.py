@@ -154,7 +154,7 @@ def test_the_list_shows_phases_and_match_rates(site):
     assert "75 %" in words(site.get("/uploads").text)
     lines = list(csv.DictReader(io.StringIO(site.get("/uploads.csv?q=july.csv").text.removeprefix("\ufeff"))))
     assert [(line["filename"], line["units"], line["days"]) for line in lines] == [
-        ("july.csv", "6", "2025-07-01 to 2025-07-03")
+        ("july.csv", "6", "2025-07-01/2025-07-03")
     ]
 
 
@@ -300,7 +300,7 @@ def test_an_answer_is_checked(site, place, launched, values, said):
     ("choice", "effect"),
     [
         ("skip", "Nothing of this file is stored: 5 rows with 16.25 hours."),
-        ("replace", "uploads 1 are replaced: their 3 rows with 3.75 hours leave the final table."),
+        ("replace", "upload 1 is replaced: 3 rows with 3.75 hours leave the final table."),
         ("append", "For the same days, 4 rows with 7.75 hours are stored already, so both count."),
     ],
 )

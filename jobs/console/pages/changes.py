@@ -153,13 +153,14 @@ def confirm_overlap(request: Request, upload_id: int, query: _Query) -> HTMLResp
         numbers = [other.upload_id for other in others]
         removed = final(database, numbers) if query.choice == "replace" else Sums()
     file = Sums(upload.units or 0, upload.hours or Sums().hours, upload.revenue or Sums().revenue)
-    names = ", ".join(map(str, numbers))
+    one, names = len(numbers) == 1, ", ".join(map(str, numbers))
     theirs, own = totals([other.theirs for other in others]), totals([other.own for other in others])
     effects = {
         "skip": f"Nothing of this file is stored: {_said(file)}. The stored rows stay.",
         "replace": (
-            f"{_said(file)} of this file are stored and matched. Once they are loaded, uploads {names} are replaced:"
-            f" their {_said(removed)} leave the final table."
+            f"{_said(file)} of this file are stored and matched. Once they are loaded,"
+            f" {'upload' if one else 'uploads'} {names} {'is' if one else 'are'} replaced: {_said(removed)} leave the"
+            " final table."
         ),
         "append": (
             f"{_said(file)} of this file are stored and matched in addition. For the same days, {_said(theirs)} are"

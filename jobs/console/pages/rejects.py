@@ -77,7 +77,7 @@ def listing_of(upload_id: int) -> Listing:
         select="a.line, a.fate, a.code, a.column_name, a.raw, a.message, a.hours, a.revenue",
         source="viewership.set_aside_rows a",
         columns=(
-            Column("line", "line", "number", key=True, sorts=("line", "line-desc")),
+            Column("line", "line", key=True, sorts=("line", "line-desc")),
             Column("column", "column", value=lambda row: row.column_name),
             Column("value", "value", value=lambda row: row.raw),
             Column("why", "why", value=lambda row: row.message),

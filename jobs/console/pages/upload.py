@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
@@ -74,7 +73,7 @@ def answers_of(upload: Any) -> list[list[tuple[str, str | None]]]:
 
 def review_url(upload: Any) -> str:
     """Return the path of the review of an upload's keys."""
-    return f"/review?{urlencode({'platform': upload.platform})}" if upload.platform else "/review"
+    return f"/review?upload={upload.upload_id}"
 
 
 @router.get("/uploads/{upload_id:number}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
@@ -29,7 +29,7 @@ router = APIRouter(route_class=GuardedRoute)
 
 PATH: Final = "/uploads"
 _RECEIVED: Final = 20
-_PERIOD: Final = re.compile(r"(\d{4})(?:-(?:(0[1-9]|1[0-2])|[qQ]([1-4])))?")
+_PERIOD: Final = re.compile(r"(\d{4})(?:-(?:(0[1-9]|1[0-2])|[qQ]([1-4])))?", re.ASCII)
 
 
 def period_days(text: str) -> tuple[date, date]:
@@ -120,9 +120,15 @@ def upload_url(upload_id: int) -> str:
 
 
 def _days(row: Any) -> str | None:
-    if row.first_date is None:
-        return None
-    return f"{row.first_date}" if row.first_date == row.last_date else f"{row.first_date} to {row.last_date}"
+    """Return the days of an upload: a month, quarter or year as such, other ones as an ISO 8601 interval."""
+    first, last = row.first_date, row.last_date
+    if first is None or first == last:
+        return None if first is None else f"{first}"
+    for text in (f"{first:%Y-%m}", f"{first.year}-Q{(first.month + 2) // 3}", f"{first.year}"):
+        begin, after = period_days(text)
+        if (first, last) == (begin, after - timedelta(days=1)):
+            return text
+    return f"{first}/{last}"
 
 
 # From a copy that may be minutes old, since counting takes seconds.
@@ -143,15 +149,15 @@ LISTING = Listing(
     columns=(
         Column("filename", "file", href=lambda row: upload_url(row.upload_id), key=True, sorts=("file",)),
         Column("upload_id", "number"),
-        Column("platform", "platform"),
         Column("status", "status", "status"),
         Column("phases", "phases", "phases", value=lambda row: uploads.phase_words(row.status, row.code)),
-        Column("code", "code", "code"),
+        Column("platform", "platform"),
         Column("days", "days", value=_days),
         Column("units", "rows", "number", sorts=("rows",)),
         Column("hours", "hours", "number", sorts=("hours",)),
         Column("match_rate", "match rate", "share"),
         Column("created_by", "by"),
+        Column("code", "code", "code"),
         Column("created_at", "when", "time", sorts=("newest", "oldest")),
     ),
     orders=(
