@@ -36,10 +36,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "jobs/media": ("steps", "commands", "settings"),
     "jobs/console": (
-        *("steps", "findings", "app", "pages", "web", "access", "tables", "commands", "settings", "errors", "model"),
+        *("steps", "findings", "app", "pages", "launch", "web", "access", "tables", "commands", "settings", "errors", "model"),
     ),
     "shared": (
-        *("step", "notify", "lineage", "doctor", "retention", "rayjob", "ledger", "report", "outbox", "database"),
+        *("step", "notify", "lineage", "doctor", "retention", "rayjob", "cluster", "ledger", "report", "outbox", "database"),
         *("samples", "storage", "settings", "finding", "failure", "verdict", "strict_json", "progress", "logs"),
         *("post", "disk", "streams", "text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector"),
         "errors",
@@ -73,6 +73,7 @@ OTHERS: dict[str, dict[str, str]] = {
         "telecine/templates/quota.yaml": "ResourceQuota, LimitRange and PriorityClass.",
         "telecine/templates/migration.yaml": "The Job that migrates the database before all else; its Secret.",
         "telecine/templates/console.yaml": "The web app: Deployment, Service, Ingress, account, PodMonitor.",
+        "telecine/templates/console-launch.yaml": "The console's right to start runs, and the policy that limits it.",
         "telecine/templates/observability.yaml": "The PrometheusRule and the Grafana boards, from `observability/`.",
         "telecine/templates/tests/smoke.yaml": "The pod of `helm test` and its Role: three TARs, then `smoke.py`.",
         "telecine/templates/NOTES.txt": "What `helm install` prints.",

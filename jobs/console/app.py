@@ -11,6 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from jobs.console.access.guard import check_routes
 from jobs.console.access.modes import Access
+from jobs.console.launch import background
 from jobs.console.pages import (
     changes,
     errors,
@@ -67,10 +68,12 @@ def create(settings: ConsoleSettings) -> ASGIApp:
         settings: the console's settings.
 
     Raises:
-        ConfigurationError: the access mode would not protect the console, or is not set in a pod.
+        ConfigurationError: the access mode would not protect the console, or is not set in a pod; or runs cannot be
+            started as set.
         TypeError: a route declares no role.
     """
     settings.check_access()
+    _ = settings.launch_mode
     database = Database(settings)
     assets = Assets()
     # Redirects of `/runs/` would contain the scheme of the request: plain HTTP behind a TLS proxy.
@@ -90,8 +93,9 @@ def create(settings: ConsoleSettings) -> ASGIApp:
 
 @asynccontextmanager
 async def _threads(app: FastAPI) -> AsyncIterator[None]:
-    # More threads than connections would only wait for one.
     console = app.state.console
+    # More threads than connections would only wait for one.
     anyio.to_thread.current_default_thread_limiter().total_tokens = console.settings.threads
-    yield
+    with background.running(console):
+        yield
     console.snapshots.wait()

@@ -137,7 +137,8 @@ def _server(folder: Path, environment: dict[str, str]) -> Iterator[str]:
         port = free.getsockname()[1]
     # A host name that browsers take Secure cookies from without TLS.
     origin = f"http://localhost:{port}"
-    command = ["console", "--port", str(port), "--access", "token", "--public-url", origin]
+    # Requested runs are not started: they would change what other tests see.
+    command = ["console", "--port", str(port), "--access", "token", "--public-url", origin, "--launch", "off"]
     with (
         (folder / "log").open("w", encoding="utf-8") as log,
         subprocess.Popen(

@@ -26,6 +26,8 @@ PAGES = (
 )
 
 _HOSTILE = "<img src=x onerror=alert(1)> 'q' \u202ertl " + "long-" * 30 + ".csv"
+# A run of the ledger that seed.py leaves running.
+_RUN = "run-7"
 _STATUSES = ("skipped", "read", "normalized", "matched", "partial", "replaced", "retracted", "received")
 _ANSWERS = [["--date-order", "dmy"], ["--date-order", "mdy"], ["--period", None]]
 
@@ -61,9 +63,9 @@ def seed(connection: Any) -> None:
     _upload(connection, REFUSED, _HOSTILE, "refused", code="EMPTY", message=_HOSTILE)
     _upload(connection, RUNNING, "august.csv", "loaded", units=0, hours=0)
     connection.execute(
-        "INSERT INTO console.launches (name, step, upload_id, requested_by)"
-        " VALUES ('console-reprocess-1', 'reprocess', %s, 'Dana')",
-        (RUNNING,),
+        "INSERT INTO console.launches (name, step, upload_id, state, run_id, requested_by, started_at)"
+        " VALUES ('console-reprocess-1', 'reprocess', %s, 'started', %s, 'Dana', now())",
+        (RUNNING, _RUN),
     )
     for number, status in enumerate(_STATUSES, RUNNING + 1):
         _upload(connection, number, f"{status}.csv", status, units=10 * number, hours=number)

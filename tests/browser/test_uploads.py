@@ -70,8 +70,7 @@ def test_a_retraction_is_confirmed_by_keyboard_alone(visit: Start):  # noqa: F81
     page.wait_for_url(f"**/uploads/{LOADED}")
     try:
         assert [(step, found["reason"]) for step, found in launches(seen, LOADED)] == [("retract", "wrong file / j k")]
-        page.go_back()
-        page.get_by_text("that Dana requested has not ended").wait_for()
+        page.get_by_text("retract by Dana").wait_for()
     finally:
         forget(seen, LOADED)
 
@@ -98,9 +97,8 @@ def test_a_running_upload_polls_one_fragment_and_stops_by_itself(visit: Start): 
     with page.expect_response("**/live") as polled:
         pass
     assert polled.value.status == 304
-    seen.site.database.rows(
-        "UPDATE console.launches SET state = 'failed', message = 'no' WHERE upload_id = %s", RUNNING
-    )
+    change = "UPDATE console.launches SET state = %s, message = %s, started_at = CASE WHEN %s THEN now() END"
+    seen.site.database.rows(f"{change} WHERE upload_id = %s", "failed", "no", False, RUNNING)
     page.get_by_text("could not be started: no").wait_for()
     page.get_by_role("link", name="Show the result").wait_for()
     number = len(seen.requests)
@@ -108,7 +106,5 @@ def test_a_running_upload_polls_one_fragment_and_stops_by_itself(visit: Start): 
     assert len(seen.requests) == number
     page.get_by_role("link", name="Show the result").click()
     page.locator("#fates").wait_for()
-    seen.site.database.rows(
-        "UPDATE console.launches SET state = 'requested', message = NULL WHERE upload_id = %s", RUNNING
-    )
+    seen.site.database.rows(f"{change} WHERE upload_id = %s", "started", None, True, RUNNING)
     assert (seen.said, seen.seen()["violations"]) == ([], [])

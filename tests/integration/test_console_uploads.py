@@ -63,7 +63,7 @@ def place(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[V
 
 @pytest.fixture(scope="module")
 def site(place: ViewershipPlace) -> Iterator[TestClient]:
-    settings = ConsoleSettings(database_url=place.database.url, viewership_bucket=place.bucket)
+    settings = ConsoleSettings(database_url=place.database.url, viewership_bucket=place.bucket, launch="off")
     with TestClient(create(settings), base_url="http://localhost:8080", follow_redirects=False) as client:
         yield client
 
@@ -80,7 +80,9 @@ def launched(place: ViewershipPlace, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @contextmanager
 def as_viewer(place: ViewershipPlace) -> Iterator[TestClient]:
-    settings = ConsoleSettings(database_url=place.database.url, viewership_bucket=place.bucket, local_role="viewer")
+    settings = ConsoleSettings(
+        database_url=place.database.url, viewership_bucket=place.bucket, local_role="viewer", launch="off"
+    )
     with TestClient(create(settings), base_url="http://localhost:8080", follow_redirects=False) as client:
         yield client
 
