@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.console.app import create
+from jobs.console.launch import child
 from jobs.console.pages import changes, upload
 from jobs.console.settings import ConsoleSettings
 from jobs.console.web import twins
-from tests.postgres_server import Database, made_database, postgres  # noqa: F401
+from tests.postgres_server import Database, database, made_database, postgres, until  # noqa: F401
 from tests.viewership_place import ViewershipPlace
 
 if TYPE_CHECKING:
@@ -409,6 +410,32 @@ def test_a_change_that_does_not_fit_the_status_is_refused(site):
 def test_an_unknown_upload_is_not_found(site, number):
     for path in ("", "/live", "/fates", "/rejects", "/rejects.json", "/rejects.csv", "/retract"):
         assert site.get(f"/uploads/{number}{path}").status_code == 404
+
+
+def test_an_answer_and_a_retraction_are_carried_out_by_real_runs(database, tmp_path):
+    made = ViewershipPlace(database, tmp_path)
+    made.catalogue()
+    made.run(made.file("=days.csv", HEAD + "Calm River,1,1,The Storm,03/04/2025,1.5\n"))
+    settings = ConsoleSettings(
+        database_url=database.url, viewership_bucket=made.bucket, state_dir=str(tmp_path / "state"), launch="process"
+    )
+
+    def status() -> str:
+        return str(made.rows("SELECT status FROM viewership.uploads")[0][0])
+
+    with TestClient(create(settings), base_url="http://localhost:8080", follow_redirects=False) as client:
+        values = {"seen": seen(client.get("/uploads/1").text), "answer": "1"}
+        assert client.post("/uploads/1/answer", data=values, headers=ORIGIN).status_code == 303
+        until(lambda: status() == "loaded" and "hx-trigger" not in client.get("/uploads/1/live").text, 90)
+        assert "run success" in words(client.get("/uploads/1").text)
+        assert made.rows("SELECT date::text, filename FROM viewership.episode_details") == [("2025-04-03", "=days.csv")]
+        reason = "--by=x; $(id) 'wrong'"
+        values = {"seen": seen(client.get("/uploads/1/retract").text), "reason": reason}
+        assert client.post("/uploads/1/retract", data=values, headers=ORIGIN).status_code == 303
+        until(lambda: status() == "retracted" and not child._running, 90)
+    [(by, given)] = made.rows("SELECT retracted_by, retracted_reason FROM viewership.uploads")
+    assert (by, given) == (made.rows("SELECT requested_by FROM console.launches LIMIT 1")[0][0], reason)
+    assert made.final() == (0, 0)
 
 
 def test_text_of_files_is_data(site, place):
