@@ -22,7 +22,7 @@ from jobs.console.tables import uploads
 from jobs.console.tables.fates import FATES, Sums, differences, fates, final, lacks, totals
 from jobs.console.web.query import ListQuery, query_of
 from jobs.console.web.state import console
-from shared.text import clean_text
+from shared.text import clean_text, cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -224,7 +224,7 @@ def _answers(upload: Any, fields: dict[str, str]) -> dict[str, str]:
     chosen = {flag: fields.get(flag, "").strip() for flag in ANSWER_FLAGS}
     for flag, valid in ANSWER_FLAGS.items():
         if chosen[flag] and valid and chosen[flag] not in valid:
-            raise _bad_choice(f"{flag} '{chosen[flag][:100]}' is not valid; expected {' or '.join(valid)}")
+            raise _bad_choice(f"{flag} '{cut(chosen[flag], 100)}' is not valid; expected {' or '.join(valid)}")
     if offered := answers_of(upload):
         answers = _answer(offered, fields)
         # A map names several fields; every other flag has one value.
@@ -242,7 +242,7 @@ def _answer(offered: list[list[tuple[str, str | None]]], fields: dict[str, str])
     """Return the flags of the answer that a form chooses; several values of a flag are joined by commas."""
     number = fields.get("answer", "")
     if not (number.isascii() and number.isdigit() and int(number[:4]) < len(offered)):
-        raise _bad_choice(f"answer '{number[:20]}' is not offered; expected a number below {len(offered)}")
+        raise _bad_choice(f"answer '{cut(number, 20)}' is not offered; expected a number below {len(offered)}")
     found: dict[str, str] = {}
     for flag, value in offered[int(number[:4])]:
         text = fields.get(f"value-{int(number[:4])}-{flag}", "").strip() if value is None else value
@@ -275,7 +275,7 @@ def _read_again(request: Request, database: DatabaseSession, upload: Any, chosen
 
 def _check_choice(choice: str, upload: Any) -> None:
     if choice not in _CHOICES:
-        raise _bad_choice(f"choice '{choice[:20]}' is not valid; expected {', '.join(_CHOICES)}")
+        raise _bad_choice(f"choice '{cut(choice, 20)}' is not valid; expected {', '.join(_CHOICES)}")
     if choice == "replace" and lacks(differences(upload)):
         raise Refused(
             422,

@@ -167,7 +167,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What changes while an upload is processed.
+    """The state of an upload while it is processed.
 
     Attributes:
         phases: the four phases, then later changes.
