@@ -13,6 +13,7 @@ from jobs.console.access.guard import check_routes
 from jobs.console.access.modes import Access
 from jobs.console.launch import background
 from jobs.console.pages import (
+    again,
     changes,
     errors,
     home,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["NAVIGATION", "create"]
 
 _PAGES: Final = (
-    *(home, uploads, upload, rejects, changes, runs, errors, run, sessions, session, sprites, search, login),
+    *(home, uploads, upload, rejects, changes, again, runs, errors, run, sessions, session, sprites, search, login),
     operations,
 )
 

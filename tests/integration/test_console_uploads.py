@@ -16,7 +16,7 @@ import pytest
 
 from jobs.console.app import create
 from jobs.console.launch import child
-from jobs.console.pages import changes, upload
+from jobs.console.pages import confirm, upload
 from jobs.console.settings import ConsoleSettings
 from jobs.console.web import twins
 from tests.postgres_server import Database, database, made_database, postgres, until  # noqa: F401
@@ -73,7 +73,7 @@ def site(place: ViewershipPlace) -> Iterator[TestClient]:
 def launched(place: ViewershipPlace, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Numbers of the launches that the console was told to start; the room that starts them is not under test here."""
     started: list[int] = []
-    monkeypatch.setattr(changes, "start", lambda _, launch: started.append(launch))
+    monkeypatch.setattr(confirm, "start", lambda _, launch: started.append(launch))
     yield started
     for table in ("console.launches", "console.files"):
         place.database.rows(f"DELETE FROM {table}")
@@ -280,6 +280,8 @@ def test_an_answer_starts_one_run_that_reads_the_same_bytes(site, place, launche
     [
         ({"answer": "0"}, "period is empty"),
         ({"answer": "0", "value-0-period": "2025-04"}, None),
+        ({"answer": "none", "period": "2025-04"}, None),
+        ({"answer": "none"}, "no choice is made"),
         ({"answer": "3"}, "is not offered"),
         ({"answer": "²"}, "is not offered"),
         ({}, "is not offered"),
@@ -350,6 +352,36 @@ def test_a_retraction_needs_a_reason_and_states_its_effect(site, place, launched
     assert (again.status_code, again.json()["error"]["code"]) == (409, "upload_busy")
 
 
+def test_a_refused_file_is_read_again_with_other_choices(site, place, launched):
+    page = site.get(f"/uploads/{REFUSED}").text
+    values = {"seen": seen(page), "max-rejected": "0.5"}
+    assert site.post(f"/uploads/{REFUSED}/answer", data=values, headers=ORIGIN).status_code == 303
+    found = parameters(place, launched[0])
+    assert (found["max-rejected"], found["filename"]) == ("0.5", "empty.csv")
+
+
+def test_an_upload_whose_run_ended_too_early_is_resumed(site, place, launched):
+    place.database.rows("UPDATE viewership.uploads SET status = 'normalized' WHERE upload_id = %s", OTHER)
+    change = "UPDATE pipeline.runs SET heartbeat_at = now(), status ="
+    place.database.rows(f"{change} 'running', finished_at = NULL WHERE run_id = 'run-6'")
+    try:
+        between = site.get(f"/uploads/{OTHER}").text
+        assert 'hx-trigger="every 2s"' in between, "the run goes on with the next phase"
+        assert "/resume" not in between
+        assert site.get(f"/uploads/{OTHER}/resume").json()["error"]["code"] == "upload_busy"
+        place.database.rows(f"{change} 'interrupted', finished_at = now() WHERE run_id = 'run-6'")
+        assert f"/uploads/{OTHER}/resume" in site.get(f"/uploads/{OTHER}").text
+        page = site.get(f"/uploads/{OTHER}/resume").text
+        assert "The phases that are left are run: match, load. The file has 1 row with 1 hour." in words(page)
+        answer = site.post(f"/uploads/{OTHER}/resume", data={"seen": seen(page)}, headers=ORIGIN)
+        assert answer.status_code == 303
+        assert parameters(place, launched[0])["filename"] == "100%_august.csv"
+    finally:
+        place.database.rows("UPDATE viewership.uploads SET status = 'loaded' WHERE upload_id = %s", OTHER)
+        place.database.rows(f"{change} 'success', finished_at = now() WHERE run_id = 'run-6'")
+    assert site.get(f"/uploads/{OTHER}/resume").json()["error"]["code"] == "upload_status"
+
+
 def test_reprocessing_states_the_rows_that_wait(site, place, launched):
     page = site.get(f"/uploads/{LOADED}/reprocess").text
     assert "up to 1 row with 4 hours that wait may become final. 3 rows with 3.75 hours are final" in words(page)
@@ -408,7 +440,7 @@ def test_a_change_that_does_not_fit_the_status_is_refused(site):
 
 @pytest.mark.parametrize("number", ["7000", str(2**63), "9" * 3000, "9" * 5000])
 def test_an_unknown_upload_is_not_found(site, number):
-    for path in ("", "/live", "/fates", "/rejects", "/rejects.json", "/rejects.csv", "/retract"):
+    for path in ("", "/live", "/fates", "/rejects", "/rejects.json", "/rejects.csv", "/retract", "/resume"):
         assert site.get(f"/uploads/{number}{path}").status_code == 404
 
 

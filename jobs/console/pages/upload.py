@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
 from jobs.console.pages.rejects import RejectsQuery, listing_of, stored
-from jobs.console.tables import ledger, uploads
+from jobs.console.tables import ledger, phases, uploads
 from jobs.console.tables.fates import FATES, LARGE, differences, fates, lacks
 from jobs.console.tables.stage import argo_link
 from jobs.console.web.listing import count, fetch
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jobs.console.tables.fates import Fates
     from shared.database.session import DatabaseSession
 
-__all__ = ["ANSWER_FLAGS", "answers_of", "review_url", "router"]
+__all__ = ["ANSWER_FLAGS", "READABLE", "answers_of", "review_url", "router"]
 
 router = APIRouter(route_class=GuardedRoute)
 
@@ -51,8 +51,12 @@ ANSWER_FLAGS: Final[dict[str, tuple[str, ...]]] = {
     "header-line": (),
     "round-money": ("true",),
     "domain": (),
+    "max-rejected": (),
 }
 """Flags of `viewership run` that say how a file is read, without dashes -> valid values; empty: any text."""
+
+READABLE: Final = ("needs_choice", "refused")
+"""Statuses of uploads of which nothing is stored, so that other choices may help."""
 
 
 def answers_of(upload: Any) -> list[list[tuple[str, str | None]]]:
@@ -113,6 +117,8 @@ def page(request: Request, upload_id: int) -> HTMLResponse:
         rejects=rejects,
         rejected=total,
         answers=answers_of(upload) if upload.status == "needs_choice" else [],
+        is_readable=upload.status in READABLE,
+        is_unfinished=upload.status in (*uploads.UNFINISHED, "partial") and not values["is_running"],
         answer_flags=ANSWER_FLAGS,
         chosen=uploads.flags(upload.choices),
         others=others,
@@ -162,7 +168,7 @@ def _read(request: Request, database: DatabaseSession, upload_id: int) -> tuple[
     """Return an upload, its requested runs, and the values of the polled part; equal values have equal tags."""
     upload = stored(database, upload_id)
     requested = uploads.launches(database, upload_id)
-    found = uploads.live(database, upload, requested)
+    found = phases.live(database, upload, requested)
     values: dict[str, Any] = {
         "phases": found.phases,
         "buckets": found.buckets,

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
-from jobs.console.tables import uploads
+from jobs.console.tables import phases, uploads
 from jobs.console.web.dates import between
 from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
@@ -150,7 +150,7 @@ LISTING = Listing(
         Column("filename", "file", href=lambda row: upload_url(row.upload_id), key=True, sorts=("file",)),
         Column("upload_id", "number"),
         Column("status", "status", "status"),
-        Column("phases", "phases", "phases", value=lambda row: uploads.phase_words(row.status, row.code)),
+        Column("phases", "phases", "phases", value=lambda row: phases.phase_words(row.status, row.code)),
         Column("platform", "platform"),
         Column("days", "days", value=_days),
         Column("units", "rows", "number", sorts=("rows",)),

@@ -14,7 +14,8 @@ from jobs.console.pages.rejects import EXPECTED
 from jobs.console.pages.upload import ANSWER_FLAGS, answers_of
 from jobs.console.pages.uploads import LISTING, UploadsQuery, period_days
 from jobs.console.tables.fates import FATES, Fates, Sums, differences, lacks
-from jobs.console.tables.uploads import ACTIVE, ASKED, FAILED, MATCHED, STATUSES, flags, phase_words, version
+from jobs.console.tables.phases import phase_words
+from jobs.console.tables.uploads import ACTIVE, ASKED, FAILED, MATCHED, STATUSES, flags, version
 from jobs.console.web.query import valid_values
 from jobs.console.web.render import exact
 from jobs.viewership.errors import REJECTS
@@ -36,7 +37,7 @@ def test_the_console_names_what_viewership_does():
 
 
 def test_answers_may_have_every_flag_that_says_how_a_file_is_read():
-    names = {*InterpretationSettings.model_fields, "domain"} - {"formats_dir"}
+    names = {*InterpretationSettings.model_fields, "domain", "max_rejected"} - {"formats_dir"}
     assert {name.replace("-", "_") for name in ANSWER_FLAGS} == names & UploadSettings.model_fields.keys()
 
 
@@ -98,7 +99,7 @@ def test_choices_become_flags_and_empty_ones_are_left_out():
 
 
 def test_answers_with_flags_that_the_form_lacks_are_not_offered():
-    answers = [["--clock", "hh:mm"], ["--max-rejected", "1"], ["--map", "a=B", "--period", None], [], ["--sheet"]]
+    answers = [["--clock", "hh:mm"], ["--on-overlap", "skip"], ["--map", "a=B", "--period", None], [], ["--sheet"]]
     assert answers_of(SimpleNamespace(answers=answers)) == [
         [("clock", "hh:mm")],
         [("map", "a=B"), ("period", None)],
