@@ -366,7 +366,7 @@ def test_an_upload_whose_run_ended_too_early_is_resumed(site, place, launched):
     place.database.rows(f"{change} 'running', finished_at = NULL WHERE run_id = 'run-6'")
     try:
         between = site.get(f"/uploads/{OTHER}").text
-        assert 'hx-trigger="every 2s"' in between, "the run goes on with the next phase"
+        assert 'hx-trigger="every 2s"' in between, "the run continues with the next phase"
         assert "/resume" not in between
         assert site.get(f"/uploads/{OTHER}/resume").json()["error"]["code"] == "upload_busy"
         place.database.rows(f"{change} 'interrupted', finished_at = now() WHERE run_id = 'run-6'")
