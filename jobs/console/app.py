@@ -14,6 +14,8 @@ from jobs.console.access.modes import Access
 from jobs.console.intake.receive import FORM_BYTES
 from jobs.console.launch import background
 from jobs.console.pages import (
+    again,
+    changes,
     episode,
     episodes,
     errors,
@@ -24,6 +26,7 @@ from jobs.console.pages import (
     person,
     persons,
     postmortem,
+    rejects,
     run,
     runs,
     search,
@@ -33,8 +36,10 @@ from jobs.console.pages import (
     slo_days,
     slos,
     sprites,
+    upload,
     upload_file,
     upload_new,
+    uploads,
 )
 from jobs.console.tables.database import Database
 from jobs.console.tables.snapshots import Snapshots
@@ -57,7 +62,7 @@ __all__ = ["NAVIGATION", "create"]
 
 _PAGES: Final = (
     *(home,),
-    *(upload_new, upload_file),
+    *(upload_new, upload_file, uploads, upload, rejects, changes, again),
     *(runs, errors, run),
     *(sessions, session, sprites),
     *(episodes, episode, not_ingested, persons, person),
@@ -67,6 +72,7 @@ _PAGES: Final = (
 
 NAVIGATION: Final = (
     ("/", "Home"),
+    ("/uploads", "Uploads"),
     ("/runs", "Runs"),
     ("/errors", "Failed items"),
     ("/sessions", "Sessions"),

@@ -24,7 +24,7 @@ from shared.database.connection import dispose
 from shared.database.migrate import upgrade
 from shared.database.session import transaction
 from shared.settings import StepSettings
-from tests.benchmarks import _console_screen, _console_slos
+from tests.benchmarks import _console_screen, _console_slos, _console_uploads
 from tests.benchmarks._console_intake import measure_uploads
 from tests.benchmarks._console_seed import Sizes, seed
 from tests.benchmarks._table import machine, print_table, progress
@@ -62,6 +62,7 @@ def main(part: str = "", *, quick: bool = False) -> None:
             progress("seed")
             with transaction(settings) as session:
                 seed(session, sizes)
+                _console_uploads.seed(session, quick=quick)
                 _console_slos.seed(session, 1_000 if quick else 20_000)
                 _console_screen.seed(session, sizes.episodes)
             # As autovacuum does within a minute: facets are counted by index alone.
@@ -118,6 +119,7 @@ def _ways(sizes: Sizes) -> dict[str, _Way]:
         **_console_screen.ways(sizes.episodes),
         "next pages of runs": (lambda _: "/runs.json?after=NEXT", _RUNS),
         "next pages of sessions": (lambda _: "/sessions.json?after=NEXT", _SESSIONS),
+        **_console_uploads.ways(),
     }
 
 

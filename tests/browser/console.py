@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.browser import seed_intake, seed_screen, seed_slos
+from tests.browser import seed_intake, seed_screen, seed_slos, seed_uploads
 from tests.browser.seed import seed
 from tests.cli import ROOT, telecine
 from tests.postgres_server import Database, made_database, postgres
@@ -45,6 +45,7 @@ PAGES = (
     "/errors?retryable=true",
     "/search?q=run-10",
     "/sessions",
+    *seed_uploads.PAGES,
     *seed_slos.PAGES,
     *seed_screen.PAGES,
     *seed_intake.PAGES,
@@ -139,7 +140,8 @@ def _server(folder: Path, environment: dict[str, str]) -> Iterator[str]:
         port = free.getsockname()[1]
     # A host name that browsers take Secure cookies from without TLS.
     origin = f"http://localhost:{port}"
-    command = ["console", "--port", str(port), "--access", "token", "--public-url", origin]
+    # Requested runs are not started: they would change what other tests see.
+    command = ["console", "--port", str(port), "--access", "token", "--public-url", origin, "--launch", "off"]
     with (
         (folder / "log").open("w", encoding="utf-8") as log,
         subprocess.Popen(

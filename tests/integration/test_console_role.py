@@ -62,7 +62,7 @@ async def _visit(settings: ConsoleSettings, token: str) -> None:
     async with httpx.AsyncClient(transport=transport, base_url="https://c.example") as client:
         assert (await client.get("/readyz")).status_code == 200
         assert (await client.get("/runs.json")).status_code == 401
-        for path in ("/", "/runs", "/runs.json", "/runs.csv"):
+        for path in ("/", "/runs", "/runs.json", "/runs.csv", "/uploads", "/uploads.csv", "/search?q=1"):
             answer = await client.get(path, headers={"Authorization": f"Bearer {token}"})
             assert answer.status_code == 200, (path, answer.text)
         form = {"token": token, "next": "/"}

@@ -1,4 +1,4 @@
-"""`/search`: find a run, a failed item, a session, an episode or a person by prefix."""
+"""`/search`: find runs, failed items, uploads, keys, sessions, episodes, persons and titles by prefix."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from shared.ledger.store import STALE_S
 if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
 
-__all__ = ["RUN_STATUS", "STATUSES", "like", "run", "runs_with_prefix", "stages", "status_is"]
+__all__ = ["RUN_STATUS", "STATUSES", "like", "run", "runs_with_prefix", "stages", "status_is", "status_of"]
 
 STATUSES: Final = ("pending", "running", "success", "partial", "failed", "skipped", "cancelled", "interrupted")
 
@@ -18,14 +18,19 @@ STATUSES: Final = ("pending", "running", "success", "partial", "failed", "skippe
 _STALE: Final = f"< now() - make_interval(secs => {STALE_S})"
 
 
-def _status(alias: str) -> str:
+def status_of(alias: str) -> str:
+    """Return SQL for the displayed status of a run or stage.
+
+    Args:
+        alias: alias of ``pipeline.runs`` or ``pipeline.run_stages``.
+    """
     return (
         f"CASE WHEN {alias}.status = 'running' AND {alias}.heartbeat_at {_STALE} THEN 'interrupted'"
         f" ELSE {alias}.status END"
     )
 
 
-RUN_STATUS: Final = _status("r")
+RUN_STATUS: Final = status_of("r")
 """SQL for the displayed status of ``pipeline.runs r``."""
 
 
@@ -64,10 +69,10 @@ def run(database: DatabaseSession, run_id: str) -> Any | None:
 def stages(database: DatabaseSession, run_id: str) -> list[Any]:
     """Return the stages of a run in order, with their numbers of failed items, counted up to 10,001."""
     return database.rows(
-        f"SELECT stage, stage_order, pipeline, {_status('s')} AS status, attempt, parameters, version, host, {_TIMES},"  # noqa: S608
-        " counts, exit_code, input_hash, output_hash, manifest_key, error_message, error_details, rayjob_uid,"
-        " (SELECT count(*) FROM (SELECT FROM pipeline.item_errors e WHERE e.run_id = s.run_id AND e.stage = s.stage"
-        " LIMIT 10001) AS found) AS failed_items"
+        f"SELECT stage, stage_order, pipeline, {status_of('s')} AS status, attempt, parameters, version, host,"  # noqa: S608
+        f" {_TIMES}, counts, exit_code, input_hash, output_hash, manifest_key, error_message, error_details,"
+        " rayjob_uid, (SELECT count(*) FROM (SELECT FROM pipeline.item_errors e WHERE e.run_id = s.run_id"
+        " AND e.stage = s.stage LIMIT 10001) AS found) AS failed_items"
         " FROM pipeline.run_stages s WHERE run_id = :run_id ORDER BY stage_order, started_at, stage",
         run_id=run_id,
     )

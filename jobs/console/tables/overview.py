@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from jobs.console.tables import gamedata, levels
+from jobs.console.tables import gamedata, levels, uploads
 from shared.ledger.store import STALE_S
 
 if TYPE_CHECKING:
@@ -51,11 +51,20 @@ def cards(database: DatabaseSession) -> list[Card]:
         stale=STALE_S,
         most=CAP + 1,
     )
+    failed_uploads, open_uploads = uploads.attention(database, CAP)
     failed_sessions, flagged_sessions = gamedata.attention(database, CAP)
     return [
         Card("Failed runs", row.failed, "/runs?status=failed", "in the last 24 hours", bad=True),
         Card("Partial runs", row.partial, "/runs?status=partial", "in the last 24 hours, with failed items", bad=True),
         Card("Running", row.running, "/runs?status=running", "with a heartbeat in the last minute", bad=False),
+        Card(
+            "Failed uploads",
+            failed_uploads,
+            "/uploads?status=failed",
+            "in the last 24 hours, refused or matched in part",
+            bad=True,
+        ),
+        Card("Uploads with a question", open_uploads, "/uploads?status=waiting", "wait for an answer", bad=True),
         Card(
             "Sessions with an error",
             failed_sessions,

@@ -1,4 +1,4 @@
-"""Search for runs, failed items, sessions, episodes and persons by prefix."""
+"""Search for runs, failed items, uploads, keys, sessions, episodes, persons and titles by prefix."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from jobs.console.tables.errors import errors_url, items_with_prefix
 from jobs.console.tables.ledger import like, runs_with_prefix
 from jobs.console.tables.screen import episode_href, episodes_with_prefix
 from jobs.console.tables.screen_persons import person_href, persons_with_prefix
+from jobs.console.tables.uploads import uploads_named
 
 if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
@@ -21,7 +22,7 @@ MOST: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A hit: its kind (``run``, ``item``, ``session``, ``episode`` or ``person``), name, note and URL."""
+    """A hit: its kind (``run``, ``item``, ``upload``, ``session``, ``episode``, …), name, note and URL."""
 
     kind: str
     name: str
@@ -34,7 +35,8 @@ def search(database: DatabaseSession, text: str) -> list[Hit]:
 
     Args:
         database: an open transaction.
-        text: prefix of a run id, failed item, session key, episode, or of a person's name or id.
+        text: prefix of a run id, failed item, file name, session key, episode, of a person's name or id, or the number
+            of an upload.
     """
     hits = [
         Hit("run", row.run_id, f"{row.pipeline}, {row.status}", f"/runs/{quote(row.run_id, safe='')}")
@@ -43,6 +45,15 @@ def search(database: DatabaseSession, text: str) -> list[Hit]:
     hits += [
         Hit("item", row.item, f"failed {row.number:,} times", errors_url(row.item))
         for row in items_with_prefix(database, text, MOST)
+    ]
+    hits += [
+        Hit(
+            "upload",
+            f"{row.upload_id}: {row.filename}",
+            ", ".join(filter(None, (row.platform, row.status))),
+            f"/uploads/{row.upload_id}",
+        )
+        for row in uploads_named(database, text, MOST)
     ]
     sessions = database.rows(
         "SELECT s3_key FROM gold.gamedata_sessions WHERE s3_key LIKE :prefix ORDER BY s3_key LIMIT :most",

@@ -46,7 +46,20 @@ COUNT_CAP: Final = 10_000
 _FACET_VALUES: Final = 12
 
 Kind = Literal[
-    "text", "code", "command", "time", "number", "duration", "bytes", "status", "share", "flag", "list", "details"
+    "text",
+    "code",
+    "command",
+    "time",
+    "number",
+    "duration",
+    "bytes",
+    "status",
+    "share",
+    "rate",
+    "flag",
+    "list",
+    "phases",
+    "details",
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
@@ -54,6 +55,7 @@ class Pages:
             bytes=lambda value: size(float(value)),
             compact_json=lambda value: json.dumps(value, ensure_ascii=False, default=str),
             duration=_duration,
+            exact=exact,
             moment=moment,
             number=_number,
             of_budget=share_of_budget,
@@ -124,6 +126,20 @@ def _duration(value: float | timedelta | None) -> str:
 
 def _number(value: Any) -> str:
     return "" if value is None else number(float(value))
+
+
+def exact(value: Decimal | int | None) -> str:
+    """Format a sum with two decimals at most; one that would then be 0 in full, so that no difference is hidden.
+
+    Example:
+        >>> exact(Decimal("1234.5000000000")), exact(Decimal("0.0000000001")), exact(None)
+        ('1,234.5', '0.0000000001', '')
+    """
+    if value is None:
+        return ""
+    whole = Decimal(value)
+    shown = round(whole, 2) or whole
+    return f"{shown.normalize():,f}"
 
 
 def _share(value: Any) -> str:

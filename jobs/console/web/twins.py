@@ -44,7 +44,9 @@ def as_json(database: Database, listing: Listing, query: ListQuery) -> Response:
     return JSONResponse({"rows": rows, "next": after})
 
 
-def as_csv(database: Database, listing: Listing, query: ListQuery, *, bom: bool = True) -> Response:
+def as_csv(
+    database: Database, listing: Listing, query: ListQuery, *, bom: bool = True, everything: bool = False
+) -> Response:
     """Return all matching rows, up to :data:`CSV_ROWS`, as a CSV file for spreadsheets.
 
     The name of a truncated file says so, and the header ``Link`` has the URL of the rest.
@@ -54,20 +56,22 @@ def as_csv(database: Database, listing: Listing, query: ListQuery, *, bom: bool 
         listing: the list.
         query: filters and order; the file starts after its cursor.
         bom: start with a byte order mark; without it, Excel assumes the local code page.
+        everything: no limit on the number of rows.
     """
+    most = None if everything else CSV_ROWS
     # The first query runs before the response starts, so its errors become an error response.
     with database.read() as session:
         page = fetch(session, listing, query, limit=_AT_ONCE)
-        rest = None if page.after is None else cursor_after(session, listing, query, CSV_ROWS)
+        rest = None if page.after is None or most is None else cursor_after(session, listing, query, most)
     name = listing.path.strip("/").replace("/", "-")
     headers = {}
     if rest is not None:
-        name += f"-first-{CSV_ROWS}-rows"
+        name += f"-first-{most}-rows"
         headers["Link"] = f'<{query.url(f"{listing.path}.csv", after=rest)}>; rel="next"'
 
     def body() -> Iterator[bytes]:
         yield ("\ufeff" if bom else "").encode()
-        yield from _lines(database, listing, query, page)
+        yield from _lines(database, listing, query, page, most)
 
     return StreamingResponse(
         body(),
@@ -76,18 +80,19 @@ def as_csv(database: Database, listing: Listing, query: ListQuery, *, bom: bool 
     )
 
 
-def _lines(database: Database, listing: Listing, query: ListQuery, page: Page) -> Iterator[bytes]:
+def _lines(database: Database, listing: Listing, query: ListQuery, page: Page, most: int | None) -> Iterator[bytes]:
     columns = [column for column in listing.columns if column.twin]
     yield _csv([[column.name for column in columns]])
-    left = CSV_ROWS
+    left = most
     while True:
         yield _csv([[cell(column.of(row)) for column in columns] for row in page.rows])
-        left -= len(page.rows)
-        if page.after is None or left <= 0:
+        if left is not None:
+            left -= len(page.rows)
+        if page.after is None or (left is not None and left <= 0):
             return
         query = query.model_copy(update={"after": page.after})
         with database.read() as session:
-            page = fetch(session, listing, query, limit=min(_AT_ONCE, left))
+            page = fetch(session, listing, query, limit=_AT_ONCE if left is None else min(_AT_ONCE, left))
 
 
 def _csv(rows: list[list[Any]]) -> bytes:
