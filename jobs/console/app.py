@@ -44,7 +44,13 @@ __all__ = ["NAVIGATION", "create"]
 
 _PAGES: Final = (home, runs, errors, run, sessions, session, sprites, titles, title, search, login, operations)
 
-NAVIGATION: Final = (("/", "Home"), ("/runs", "Runs"), ("/errors", "Failed items"), ("/sessions", "Sessions"), ("/titles", "Titles"))
+NAVIGATION: Final = (
+    ("/", "Home"),
+    ("/runs", "Runs"),
+    ("/errors", "Failed items"),
+    ("/sessions", "Sessions"),
+    ("/titles", "Titles"),
+)
 """Navigation entries: path and label."""
 
 

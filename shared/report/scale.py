@@ -68,7 +68,9 @@ class Scale:
         """Return round ticks, a 0 in its lane included."""
         if not self.is_log:
             step = round_step(self.high, _LABELS)
-            return [Tick(self.at(index * step), number(index * step)) for index in range(int(self.high / step + 1e-9) + 1)]
+            return [
+                Tick(self.at(index * step), number(index * step)) for index in range(int(self.high / step + 1e-9) + 1)
+            ]
         decades = math.log10(self.high / self.low)
         factors = (1.0, 2.0, 5.0) if decades <= _FEW_DECADES else (1.0,)
         every = max(1, math.ceil(decades / _LABELS))

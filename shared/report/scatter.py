@@ -28,7 +28,7 @@ MOST_DOTS: Final = 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 14, 40
 _CELL: Final = 20.0
 _LEAST_RADIUS: Final = 1.4
-# A linear axis ends at this share of the values if the largest one is much larger: otherwise, all others are in a corner.
+# A linear axis ends at this share of the values if the largest is much larger: otherwise, all others are in a corner.
 _USUAL: Final = 0.98
 _MUCH: Final = 1.5
 # Size of a label in SVG units: a mean character of 11 units, and a line.
@@ -127,7 +127,11 @@ def scatter(
             for index, (one, other) in enumerate(zip(x, y, strict=True))
         ]
     else:
-        origin = (x_line.at if x_line else left, y_line.at if y_line else bottom)
+        # Not the rounded positions of the drawn lines: values between would be counted on the wrong side.
+        origin = (
+            across.many([lines[0]])[0] if x_line and lines[0] is not None else left,
+            up.many([lines[1]])[0] if y_line and lines[1] is not None else bottom,
+        )
         cells = _cells(across.many(x), up.many(y), states, origin)
     ends = across.high * (1 + 1e-9), up.high * (1 + 1e-9)
     beyond = sum(one > ends[0] or other > ends[1] for one, other in zip(x, y, strict=True))
@@ -167,16 +171,14 @@ def _line(scale: Scale, value: float | None) -> Tick | None:
     return Tick(scale.at(value), number(float(f"{value:.3g}")))
 
 
-def _cells(
-    x: Sequence[float], y: Sequence[float], states: Sequence[str], origin: tuple[float, float]
-) -> list[Cell]:
+def _cells(x: Sequence[float], y: Sequence[float], states: Sequence[str], origin: tuple[float, float]) -> list[Cell]:
     ceil, (left, bottom) = math.ceil, origin
     # Larger x is right, larger values of y are up: a point on a line belongs to the side below.
     columns = [ceil((one - left) / _CELL) for one in x]
     rows = [ceil((bottom - other) / _CELL) for other in y]
     found: dict[tuple[int, int], Counter[str]] = {}
-    for (column, row, state), number in Counter(zip(columns, rows, states, strict=True)).items():
-        found.setdefault((column, row), Counter())[state] = number
+    for (column, row, state), count in Counter(zip(columns, rows, states, strict=True)).items():
+        found.setdefault((column, row), Counter())[state] = count
     most = max((counts.total() for counts in found.values()), default=1)
     return [
         Cell(

@@ -55,12 +55,12 @@ def seed(database: DatabaseSession, titles: int, days: int = DAYS) -> None:
             ARRAY[(ARRAY{list(_GENRES)})[1 + title_id_trakt % 8], (ARRAY{list(_GENRES)})[1 + title_id_trakt / 8 % 8]],
             500, 1000, 7.5, now() - interval '300 days', false, true, now()
         FROM drawn
-        """  # noqa: S608
+        """
     )
     database.run(
         """
         CREATE TEMP TABLE figured ON COMMIT DROP AS
-        SELECT d.*, p.period, round((20 * exp(d.wide) / p.part)::numeric)::double precision AS breadth,
+        SELECT d.*, p.period, p.part, round((20 * exp(d.wide) / p.part)::numeric)::double precision AS breadth,
             0.1 * exp(0.4 * d.often) AS intensity, abs(d.wide) > 0.3 AND abs(d.often) > 0.3 AS is_clear
         FROM drawn d, (VALUES ('7d', 8.0), ('28d', 4.0), ('90d', 2.0), ('all', 1.0)) p (period, part)
         """
@@ -76,7 +76,7 @@ def seed(database: DatabaseSession, titles: int, days: int = DAYS) -> None:
                     WHEN wide > 0 AND often > 0 THEN 'phenomenon' WHEN wide > 0 THEN 'broad_hit'
                     WHEN often > 0 THEN 'cult' ELSE 'quiet' END,
                 CASE WHEN breadth < 9 THEN 'TOO_FEW' WHEN NOT is_clear THEN 'NEAR_MEDIAN' END,
-                breadth * 1.1, 20, 1500, breadth, 20, CASE WHEN breadth >= 9 THEN 0.9 END,
+                breadth * 1.1, 20, 1500, breadth, 20 / part, CASE WHEN breadth >= 9 THEN 0.9 END,
                 CASE WHEN breadth > 0 THEN intensity END, CASE WHEN breadth > 0 THEN intensity * 0.8 END,
                 CASE WHEN breadth > 0 THEN intensity * 1.2 END, 0.1, CASE WHEN breadth >= 9 THEN 0.9 END
             FROM figured

@@ -15,7 +15,8 @@ from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
 from jobs.console.pages.titles import PATH, TitlesQuery
-from jobs.console.tables import titles
+from jobs.console.tables import meanings
+from jobs.console.tables import title as tables
 from jobs.console.web.query import query_of
 from jobs.console.web.state import console
 from shared.report import curve
@@ -23,7 +24,7 @@ from shared.report import curve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.console.tables.titles import Figure
+    from jobs.console.tables.title import Figure
 
 __all__ = ["fitted", "router"]
 
@@ -71,7 +72,7 @@ _Query = Annotated[TitlesQuery, Depends(query_of(TitlesQuery))]
 def page(request: Request, kind: Literal["movie", "show"], number: int, query: _Query) -> HTMLResponse:
     """Show a title."""
     with console(request).database.read() as database:
-        found = titles.title(database, kind, number)
+        found = tables.title(database, kind, number)
         if found is None:
             raise Refused(
                 404,
@@ -79,24 +80,24 @@ def page(request: Request, kind: Literal["movie", "show"], number: int, query: _
                 " that are no longer in gold",
                 code="title_missing",
             )
-        metrics = titles.metrics(database, kind, number, query.as_of)
-        rows = titles.over_time(database, kind, number, query.window)
-        windows = titles.windows(database, kind, number, metrics.as_of) if metrics else []
-        comments = titles.comments_by_day(database, kind, number, metrics.as_of) if metrics else []
-        versions = titles.versions(database)
-        watched = titles.watched(database, kind, number)
-    figures = titles.figures(metrics) if metrics else {}
+        metrics = tables.metrics(database, kind, number, query.as_of)
+        rows = tables.over_time(database, kind, number, query.window)
+        windows = tables.windows(database, kind, number, metrics.as_of) if metrics else []
+        comments = tables.comments_by_day(database, kind, number, metrics.as_of) if metrics else []
+        versions = tables.versions(database)
+        watched = tables.watched(database, kind, number)
+    figures = tables.figures(metrics) if metrics else {}
     return console(request).pages.render(
         request,
         "title.html.j2",
         title=found,
-        name=titles.name_of(found),
+        name=meanings.name_of(found),
         query=query,
         list_path=PATH,
         here_path=request.url.path,
         metrics=metrics,
         figures=figures,
-        labels=titles.METRICS,
+        labels=meanings.METRICS,
         windows=windows,
         current=next((row for row in windows if row.period == query.window), None),
         charts=_charts(rows) if rows else None,
@@ -107,10 +108,10 @@ def page(request: Request, kind: Literal["movie", "show"], number: int, query: _
         hold_up=_interval(figures["hold_up"]) if figures else None,
         versions=versions,
         watched=watched,
-        quadrants=titles.QUADRANTS,
-        all_windows=titles.WINDOWS,
-        age_words=titles.age_words,
-        reason_words=titles.reason_words,
+        quadrants=meanings.QUADRANTS,
+        all_windows=meanings.WINDOWS,
+        age_words=meanings.age_words,
+        reason_words=meanings.reason_words,
         better=_better(metrics.half_life_aic_gain) if metrics else None,
     )
 

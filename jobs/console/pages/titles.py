@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
@@ -13,7 +13,8 @@ from starlette.responses import HTMLResponse, Response
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
-from jobs.console.tables import titles
+from jobs.console.pages.quadrants import draw
+from jobs.console.tables import meanings, titles
 from jobs.console.tables.gamedata import pattern
 from jobs.console.web.listing import (
     Column,
@@ -30,12 +31,12 @@ from jobs.console.web.listing import (
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
 from jobs.console.web.twins import as_csv, as_json
-from shared.report import scatter
+from shared.report.scatter import MOST_DOTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from jobs.console.tables.titles import Group, Points
+    from jobs.console.tables.titles import Group
     from jobs.console.web.listing import Page
     from shared.database.session import DatabaseSession
 
@@ -44,9 +45,6 @@ __all__ = ["LISTING", "PATH", "TitlesQuery", "path_of", "router"]
 router = APIRouter(route_class=GuardedRoute)
 
 PATH: Final = "/titles"
-_LABELLED: Final = 12
-# Corners of the plot: names of quadrants are drawn there.
-_CORNER: Final = (150.0, 22.0)
 
 
 class TitlesQuery(ListQuery):
@@ -162,7 +160,10 @@ def _rows(database: DatabaseSession, query: TitlesQuery, as_of: date) -> tuple[L
         source += f" {_METRICS}"
     select = "q.title_kind, q.title_id_trakt, q.age_band, q.quadrant, q.n, q.breadth, q.breadth_median, q.intensity"
     listing = replace(
-        LISTING, select=f"{select}, q.intensity_median", source=source, conditions=lambda given: _conditions(given, as_of)
+        LISTING,
+        select=f"{select}, q.intensity_median",
+        source=source,
+        conditions=lambda given: _conditions(given, as_of),
     )
     found = fetch(database, listing, query)
     more = titles.details(database, [(row.title_kind, row.title_id_trakt) for row in found.rows], as_of)
@@ -175,14 +176,14 @@ def _rows(database: DatabaseSession, query: TitlesQuery, as_of: date) -> tuple[L
         Column(
             "title",
             "title",
-            value=lambda row: titles.name_of(more[row.title_kind, row.title_id_trakt]),
+            value=lambda row: meanings.name_of(more[row.title_kind, row.title_id_trakt]),
             href=lambda row: query.url(path_of(row.title_kind, row.title_id_trakt)),
             key=True,
             sorts=("title",),
         ),
         Column("title_kind", "kind"),
         Column("age_band", "age, days"),
-        Column("quadrant", "quadrant", value=lambda row: titles.quadrant_words(row.quadrant)),
+        Column("quadrant", "quadrant", value=lambda row: meanings.quadrant_words(row.quadrant)),
         _column("n", "comments", "comments"),
         _column("breadth", "breadth", "breadth"),
         _column("breadth_median", "median"),
@@ -213,7 +214,14 @@ def page(request: Request, query: _Query) -> HTMLResponse:
         shown = _narrowed(cube, query)
         facets = _facets(query, cube)
         facets.append(_genres(database, query, conditions))
-        drawn = _draw(database, query, shown, titles.points(database, *_parts(conditions)))
+        drawn = draw(
+            database,
+            shown,
+            titles.points(database, *_parts(conditions)),
+            lambda kind, number: query.url(path_of(kind, number)),
+            log=query.log is not None,
+            quadrant=query.quadrant,
+        )
     return pages.render(
         request,
         "titles.html.j2",
@@ -227,10 +235,11 @@ def page(request: Request, query: _Query) -> HTMLResponse:
         groups=shown,
         facets=facets,
         drawn=drawn,
-        quadrants=titles.QUADRANTS,
-        windows=titles.WINDOWS,
-        age_words=titles.age_words,
-        reason_words=titles.reason_words,
+        most_dots=MOST_DOTS,
+        quadrants=meanings.QUADRANTS,
+        windows=meanings.WINDOWS,
+        age_words=meanings.age_words,
+        reason_words=meanings.reason_words,
     )
 
 
@@ -271,12 +280,12 @@ def _narrowed(cube: Sequence[Group], query: TitlesQuery, without: str = "") -> l
     """Return the groups that match the filters of the cube, except one; their counts likewise."""
     found = []
     for group in cube:
-        if "kind" != without and query.kind not in (None, group.kind):
+        if without != "kind" and query.kind not in (None, group.kind):
             continue
-        if "age" != without and query.age not in (None, group.age_band):
+        if without != "age" and query.age not in (None, group.age_band):
             continue
         counts = group.counts
-        if "quadrant" != without and query.quadrant is not None:
+        if without != "quadrant" and query.quadrant is not None:
             counts = {name: number for name, number in counts.items() if name == query.quadrant}
         if counts:
             found.append(replace(group, counts=counts))
@@ -291,7 +300,7 @@ def _facets(query: TitlesQuery, cube: Sequence[Group]) -> list[tuple[Facet, list
             members = group.counts if name == "quadrant" else {getattr(group, _OF_GROUP[name]): group.total}
             for value, number in members.items():
                 counts[value] = counts.get(value, 0) + number
-        order = list(titles.QUADRANTS) if name == "quadrant" else list(counts)
+        order = list(meanings.QUADRANTS) if name == "quadrant" else sorted(counts, key=meanings.age_order)
         values = [(value, counts[value]) for value in order if value in counts]
         facets.append((Facet(name, ""), [_value(query, name, *value) for value in values]))
     return facets
@@ -310,104 +319,5 @@ def _genres(
 
 def _value(query: TitlesQuery, name: str, value: str, number: int) -> FacetValue:
     chosen = getattr(query, name) == value
-    label = titles.quadrant_words(value) if name == "quadrant" else value
+    label = meanings.quadrant_words(value) if name == "quadrant" else value
     return FacetValue(label, Count(number, capped=False), query.url(PATH, **{name: None if chosen else value}), chosen)
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A drawn title: position, quadrant, link and words; ``rank`` is its place among the labelled ones, from 1."""
-
-    x: float
-    y: float
-    state: str
-    href: str
-    name: str
-    words: str
-    rank: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """What the plot shows.
-
-    Attributes:
-        figure: its geometry.
-        is_relative: axes are ratios to the medians of each title's peers, because there are several groups.
-        marks: titles that are drawn one by one: all, or the labelled ones.
-        labels: texts of labelled titles.
-        farthest: the labelled titles, the farthest first.
-        number: titles that are drawn.
-        without_value: titles without breadth or intensity, which are not drawn.
-        without_lines: titles whose peers have no medians, which cannot be drawn as ratios.
-    """
-
-    figure: scatter.Scatter
-    is_relative: bool
-    marks: list[Mark]
-    labels: list[scatter.Label]
-    farthest: list[Mark]
-    number: int
-    without_value: int
-    without_lines: int
-
-
-def _draw(
-    database: DatabaseSession, query: TitlesQuery, groups: Sequence[Group], points: Sequence[Points]
-) -> Drawn | None:
-    """Lay out the plot; None if there is no title to draw."""
-    is_relative = len(groups) > 1
-    keys: list[tuple[str, int]] = []
-    states: list[str] = []
-    values: tuple[list[float], list[float]] = [], []
-    ratios: tuple[list[float], list[float]] = [], []
-    number = 0
-    for group in points:
-        number += len(group.ids)
-        across, up = group.breadth_median or 0.0, group.intensity_median or 0.0
-        has_lines = across > 0 and up > 0
-        if is_relative and not has_lines:
-            continue
-        keys += [(group.kind, each) for each in group.ids]
-        states += group.states
-        values[0].extend(group.breadth)
-        values[1].extend(group.intensity)
-        if has_lines:
-            ratios[0].extend([each / across for each in group.breadth])
-            ratios[1].extend([each / up for each in group.intensity])
-    if not keys:
-        return None
-    x, y = ratios if is_relative else values
-    lines = (1.0, 1.0) if is_relative else (groups[0].breadth_median, groups[0].intensity_median)
-    figure = scatter.scatter(x, y, states, lines=lines, log=query.log is not None)
-    far: list[int] = []
-    if ratios[0]:
-        # With few comments, a distance is mostly chance.
-        sided = [at for at, state in enumerate(states) if state != "insufficient" or query.quadrant == state]
-        found = scatter.farthest([ratios[0][at] for at in sided], [ratios[1][at] for at in sided], _LABELLED)
-        far = [sided[each] for each in found]
-    wanted = [dot.index for dot in figure.dots] or far
-    names = titles.names(database, [keys[at] for at in wanted])
-    marks = {}
-    for at in wanted:
-        breadth, intensity, state = values[0][at], values[1][at], titles.quadrant_words(states[at])
-        marks[at] = Mark(
-            figure.x.at(x[at]),
-            figure.y.at(y[at]),
-            states[at],
-            query.url(path_of(*keys[at])),
-            names[keys[at]],
-            f"{state}, breadth {breadth:,.0f}, intensity {intensity:.3g}",
-            far.index(at) + 1 if at in far else None,
-        )
-    labelled = [marks[at] for at in far]
-    return Drawn(
-        figure,
-        is_relative,
-        list(marks.values()),
-        scatter.labels([(mark.x, mark.y, mark.name) for mark in labelled], figure, corners=_CORNER),
-        labelled,
-        len(keys),
-        sum(group.total for group in groups) - number,
-        number - len(keys),
-    )
