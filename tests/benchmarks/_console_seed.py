@@ -19,6 +19,7 @@ class Sizes:
     errors: int
     sessions: int
     frames: int
+    titles: int = 0
 
 
 def seed(database: DatabaseSession, sizes: Sizes) -> None:

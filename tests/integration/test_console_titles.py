@@ -19,6 +19,7 @@ from tests.browser.seed_titles import AS_OF, DAYS, HOSTILE_TITLE, MANY, TITLES, 
 from tests.console_app import BROWSER, Answer, ask, settings
 from tests.postgres_server import database as fresh_database  # noqa: F401
 from tests.postgres_server import made_database, postgres  # noqa: F401
+from tests.titles_page import groups_of, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,10 +60,6 @@ def shown(app: ASGIApp, target: str = "/titles", **query: Any) -> str:
     answer = page(app, target, **query)
     assert answer.status == 200, answer.text
     return answer.text
-
-
-def plain(text: str) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
 
 
 def listed(app: ASGIApp, **query: Any) -> list[dict[str, Any]]:
@@ -178,11 +175,7 @@ def test_cells_contain_every_title_that_can_be_drawn(app, database, query):
 
 def test_groups_have_the_medians_and_numbers_of_gold(app, database):
     text = shown(app, window="90d")
-    body = text[text.index('aria-label="Peer groups"') :]
-    found = {}
-    for row in re.findall(r"<tr>(.*?)</tr>", body[: body.index("</table>")], re.DOTALL)[1:]:
-        cells = [plain(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)]
-        found[cells[0]] = cells[1:]
+    found = groups_of(text)
     rows = gold(database, "90d")
     names = {
         "movies, 90 to 365 days old": ("movie", "90-365"),
