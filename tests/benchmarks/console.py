@@ -39,7 +39,7 @@ _REQUESTS: Final = 60
 _CLIENTS: Final = 50
 _WHOLE: Final = Sizes(100_000, 1_000_000, 200_000, 20_000, 20_000)
 _LIST_MS: Final = 150
-# Of pages whose name starts so.
+# By the start of a page's name.
 _SLOWER_MS: Final = {"quadrants": 300, "one quadrant": 300}
 _PAGE_KB: Final = 60
 _RSS_MB: Final = 250

@@ -20,7 +20,7 @@ PAGES: tuple[str, ...] = (
     "/titles/movie/1",
     "/titles/movie/2?window=28d",
     "/titles/show/900",
-    "/search?q=night",
+    "/search?q=title",
 )
 AS_OF = date(2026, 11, 29)
 DAYS = 12

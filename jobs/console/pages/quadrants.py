@@ -36,7 +36,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What the plot shows.
+    """The contents of the plot.
 
     Attributes:
         figure: its geometry.
