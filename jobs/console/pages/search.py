@@ -1,4 +1,4 @@
-"""`/search`: find a run, a failed item or a session by prefix."""
+"""`/search`: find a run, a failed item, a session or a title by prefix."""
 
 from __future__ import annotations
 
