@@ -36,6 +36,8 @@ from jobs.console.pages import (
     slo_days,
     slos,
     sprites,
+    title,
+    titles,
     upload,
     upload_file,
     upload_new,
@@ -66,6 +68,7 @@ _PAGES: Final = (
     *(runs, errors, run),
     *(sessions, session, sprites),
     *(episodes, episode, not_ingested, persons, person),
+    *(titles, title),
     *(slos, slo, slo_days, postmortem),
     *(search, login, operations),
 )
@@ -77,6 +80,7 @@ NAVIGATION: Final = (
     ("/errors", "Failed items"),
     ("/sessions", "Sessions"),
     ("/episodes", "Episodes"),
+    ("/titles", "Titles"),
     ("/slos", "SLOs"),
 )
 """Navigation entries: path and label."""

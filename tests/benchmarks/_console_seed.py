@@ -20,6 +20,7 @@ class Sizes:
     sessions: int
     frames: int
     episodes: int
+    titles: int
 
 
 def seed(database: DatabaseSession, sizes: Sizes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.browser import seed_intake, seed_screen, seed_slos, seed_uploads
+from tests.browser import seed_intake, seed_screen, seed_slos, seed_titles, seed_uploads
 
 if TYPE_CHECKING:
     from tests.postgres_server import Database
@@ -27,6 +27,7 @@ def seed(database: Database) -> None:
         seed_slos.seed(connection)
         seed_screen.seed(connection)
         seed_intake.seed(connection)
+        seed_titles.seed(connection)
 
 
 def _run(connection, number: int) -> None:  # type: ignore[no-untyped-def]

@@ -15,11 +15,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
+from jobs.console.app import create
+from jobs.console.tables.meanings import age_words
 from jobs.trakt.bronze.place import BronzePlace
 from jobs.trakt.modelling.build import build
-from jobs.trakt.settings import ModelSettings
+from jobs.trakt.settings import ModelSettings, PublishSettings
+from jobs.trakt.steps import publish
+from shared.report.format import number as printed
+from tests.console_app import BROWSER, ask, settings
 from tests.dbt_environment import DBT_PYTHON
+from tests.fakes.ledger import MemoryStageRun
 from tests.postgres_server import _database, postgres  # noqa: F401
+from tests.titles_page import groups_of, plain
 from tests.trakt_figures import (
     N_MIN,
     PEERS_MIN,
@@ -312,3 +319,42 @@ def test_quadrants_of_every_period_are_on_the_right_side(
     assert wrong[:3] == []
     assert sum(labels[name] for name in names.values()) >= 20, labels
     assert min(labels["borderline"], labels["insufficient"]) >= 5, labels
+
+
+def test_the_console_shows_the_medians_and_figures_of_the_truth(
+    world: World, peers: dict[tuple[str, str, str], Peers], postgres: str
+) -> None:
+    with _database(postgres, "telecine") as database:
+        given = PublishSettings(database_url=database.url, bucket=str(world.file.parents[1] / "bucket"))
+        publish.run(given, MemoryStageRun(run_id="run-1", pipeline="trakt", stage="publish"))
+        app = create(settings(database_url=database.url))
+        for period in PERIODS:
+            shown = groups_of(ask(app, f"/titles?window={period}", headers=BROWSER).text)
+            members = Counter((kind, figures_of(world, (kind, number)).band) for kind, number in world.titles)
+            assert shown.keys() == {f"{kind}s, {age_words(band or 'unknown')}" for kind, band in members}
+            for (kind, band), titles in members.items():
+                group = peers.get((kind, band or "", period), Peers(0))
+                total, there, breadth, intensity, *quadrants = shown[f"{kind}s, {age_words(band or 'unknown')}"]
+                assert (int(total), int(there)) == (titles, group.n)
+                assert sum(map(int, quadrants)) == titles
+                if group.n >= PEERS_MIN:
+                    assert group.breadth
+                    assert group.intensity
+                    assert close(float(breadth), group.breadth, rel=0.006)
+                    assert close(float(intensity), group.intensity, rel=0.02)
+                else:
+                    assert breadth == intensity == "\N{EN DASH}"
+                    assert int(quadrants[-1]) == titles
+        for kind, number in random.Random(3).sample(sorted(world.titles), 12):
+            answer = ask(app, f"/titles/{kind}/{number}", headers=BROWSER)
+            assert answer.status == 200, answer.text
+            found = half_life_of(world, (kind, number))
+            said = "No half-life" if found is None else f"halves every {printed(found)} days"
+            assert said in plain(answer.text)
+
+
+def half_life_of(world: World, title: tuple[str, int]) -> float | None:
+    """Return the half-life in gold, which another test compares with the truth."""
+    (row,) = world.query(f"{METRICS} WHERE title_kind = '{title[0]}' AND title_id_trakt = {title[1]}")
+    value: float | None = row["half_life_days"]
+    return value

@@ -8,11 +8,16 @@ from urllib.parse import quote, urlencode
 
 from jobs.console.tables.errors import errors_url, items_with_prefix
 from jobs.console.tables.ledger import like, runs_with_prefix
+from jobs.console.tables.meanings import name_of
 from jobs.console.tables.screen import episode_href, episodes_with_prefix
 from jobs.console.tables.screen_persons import person_href, persons_with_prefix
+from jobs.console.tables.titles import with_prefix
 from jobs.console.tables.uploads import uploads_named
+from shared.report.format import number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shared.database.session import DatabaseSession
 
 __all__ = ["MOST", "Hit", "search"]
@@ -22,7 +27,7 @@ MOST: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A hit: its kind (``run``, ``item``, ``upload``, ``session``, ``episode``, …), name, note and URL."""
+    """A hit: its kind, such as ``run`` or ``upload``, name, note and URL."""
 
     kind: str
     name: str
@@ -35,42 +40,50 @@ def search(database: DatabaseSession, text: str) -> list[Hit]:
 
     Args:
         database: an open transaction.
-        text: prefix of a run id, failed item, file name, session key, episode, of a person's name or id, or the number
-            of an upload.
+        text: prefix of a run's id, a failed item, a file name, a session's key, an episode, a person's name or id, or a
+            title; or the number of an upload.
     """
-    hits = [
-        Hit("run", row.run_id, f"{row.pipeline}, {row.status}", f"/runs/{quote(row.run_id, safe='')}")
-        for row in runs_with_prefix(database, text, MOST)
-    ]
-    hits += [
-        Hit("item", row.item, f"failed {row.number:,} times", errors_url(row.item))
-        for row in items_with_prefix(database, text, MOST)
-    ]
-    hits += [
-        Hit(
-            "upload",
-            f"{row.upload_id}: {row.filename}",
-            ", ".join(filter(None, (row.platform, row.status))),
-            f"/uploads/{row.upload_id}",
+    return [*_of_runs(database, text), *_of_viewership(database, text), *_of_results(database, text)]
+
+
+def _of_runs(database: DatabaseSession, text: str) -> Iterator[Hit]:
+    for row in runs_with_prefix(database, text, MOST):
+        yield Hit("run", row.run_id, f"{row.pipeline}, {row.status}", f"/runs/{quote(row.run_id, safe='')}")
+    for row in items_with_prefix(database, text, MOST):
+        yield Hit("item", row.item, f"failed {row.number:,} times", errors_url(row.item))
+
+
+def _of_viewership(database: DatabaseSession, text: str) -> Iterator[Hit]:
+    for row in uploads_named(database, text, MOST):
+        note = ", ".join(filter(None, (row.platform, row.status)))
+        yield Hit("upload", f"{row.upload_id}: {row.filename}", note, f"/uploads/{row.upload_id}")
+    keys = database.rows(
+        "SELECT review_digest, platform, series, title, hours FROM console.review_keys"
+        " WHERE title ILIKE :prefix OR series ILIKE :prefix ORDER BY hours DESC, review_digest LIMIT :most",
+        prefix=like(text),
+        most=MOST,
+    )
+    for row in keys:
+        yield Hit(
+            "review",
+            ": ".join(filter(None, (row.series, row.title))),
+            f"{row.platform}, {number(float(row.hours))} hours wait",
+            f"/review?{urlencode({'key': bytes(row.review_digest).hex()})}",
         )
-        for row in uploads_named(database, text, MOST)
-    ]
+
+
+def _of_results(database: DatabaseSession, text: str) -> Iterator[Hit]:
     sessions = database.rows(
         "SELECT s3_key FROM gold.gamedata_sessions WHERE s3_key LIKE :prefix ORDER BY s3_key LIMIT :most",
         prefix=like(text),
         most=MOST,
     )
-    hits += [Hit("session", row.s3_key, "", f"/sessions/by-key?{urlencode({'key': row.s3_key})}") for row in sessions]
-    hits += [
-        Hit("episode", row.ep_id, f"{row.persons:,} persons", episode_href(row.ep_id))
-        for row in episodes_with_prefix(database, text, MOST)
-    ]
-    return hits + [
-        Hit(
-            "person",
-            row.name or row.person_id,
-            f"{', '.join(row.shows[:3])}, {row.episodes:,} episodes",
-            person_href(row.show, row.person_id),
-        )
-        for row in persons_with_prefix(database, text, MOST)
-    ]
+    for row in sessions:
+        yield Hit("session", row.s3_key, "", f"/sessions/by-key?{urlencode({'key': row.s3_key})}")
+    for row in episodes_with_prefix(database, text, MOST):
+        yield Hit("episode", row.ep_id, f"{row.persons:,} persons", episode_href(row.ep_id))
+    for row in persons_with_prefix(database, text, MOST):
+        note = f"{', '.join(row.shows[:3])}, {row.episodes:,} episodes"
+        yield Hit("person", row.name or row.person_id, note, person_href(row.show, row.person_id))
+    for row in with_prefix(database, text, MOST):
+        yield Hit("title", name_of(row), row.title_kind, f"/titles/{row.title_kind}/{row.title_id_trakt}")
