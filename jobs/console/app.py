@@ -13,6 +13,7 @@ from jobs.console.access.guard import check_routes
 from jobs.console.access.modes import Access
 from jobs.console.pages import errors, home, login, operations, run, runs, search, session, sessions, sprites
 from jobs.console.tables.database import Database
+from jobs.console.tables.snapshots import Snapshots
 from jobs.console.web import problems
 from jobs.console.web.assets import Assets
 from jobs.console.web.gate import Gate
@@ -52,7 +53,7 @@ def create(settings: ConsoleSettings) -> ASGIApp:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_threads, redirect_slashes=False)
     pages = Pages(settings, assets)
     pages.environment.globals["nav"] = NAVIGATION
-    state = Console(settings, database, Access(settings, database), assets, Metrics(), pages)
+    state = Console(settings, database, Access(settings, database), assets, Metrics(), pages, Snapshots(database))
     app.state.console = state
     for page in _PAGES:
         app.include_router(page.router)
@@ -66,5 +67,7 @@ def create(settings: ConsoleSettings) -> ASGIApp:
 @asynccontextmanager
 async def _threads(app: FastAPI) -> AsyncIterator[None]:
     # More threads than connections would only wait for one.
-    anyio.to_thread.current_default_thread_limiter().total_tokens = app.state.console.settings.threads
+    console = app.state.console
+    anyio.to_thread.current_default_thread_limiter().total_tokens = console.settings.threads
     yield
+    console.snapshots.wait()

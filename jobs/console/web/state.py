@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from jobs.console.access.modes import Access
     from jobs.console.settings import ConsoleSettings
     from jobs.console.tables.database import Database
+    from jobs.console.tables.snapshots import Snapshots
     from jobs.console.web.assets import Assets
     from jobs.console.web.metrics import Metrics
     from jobs.console.web.render import Pages
@@ -28,6 +29,7 @@ class Console:
     assets: Assets
     metrics: Metrics
     pages: Pages
+    snapshots: Snapshots
 
 
 def console(request: Request) -> Console:
