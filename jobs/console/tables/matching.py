@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -169,12 +169,13 @@ class Found:
     all: Sums
 
 
-def figures(database: DatabaseSession, scope: Scope) -> Found:
+def figures(database: DatabaseSession, scope: Scope, taken_at: datetime) -> Found:
     """Return the sums of all groups.
 
     Args:
         database: an open transaction.
         scope: the filters.
+        taken_at: when the copy was made: older uploads must be in it.
     """
     where = """
         WHERE (CAST(:platform AS text) IS NULL OR m.platform = :platform)
@@ -211,7 +212,7 @@ def figures(database: DatabaseSession, scope: Scope) -> Found:
         weeks=sorted(weeks.all(), key=lambda each: (each.key is None, each.key or date.min)),
         platforms=sorted(by_platform.all(), key=lambda each: (-each.open_hours, each.key)),
         parts=sorted(parts.all(), key=lambda each: (each.key[0], order[each.key[1]])),
-        uploads=_described(database, uploads.all()),
+        uploads=_described(database, scope, {each.key: each for each in uploads.all()}, taken_at),
         all=everything,
     )
 
@@ -237,19 +238,30 @@ class _Groups:
         return self._found.values()
 
 
-def _described(database: DatabaseSession, found: Iterable[Sums]) -> list[Sums]:
-    by_id = {each.key: each for each in found}
+def _described(database: DatabaseSession, scope: Scope, found: dict[int, Sums], taken_at: datetime) -> list[Sums]:
+    """Return the uploads with the most hours to match first; those that lost all their rows are among them."""
     rows = database.rows(
-        "SELECT upload_id, platform, filename, label, status, created_at, first_date, last_date, units, hours"
-        " FROM viewership.uploads WHERE upload_id = ANY (:ids)",
-        ids=list(by_id),
+        f"""
+        SELECT upload_id, platform, filename, label, status, created_at, first_date, last_date, units, hours,
+            updated_at < :taken_at AND units > 0 AS is_counted
+        FROM viewership.uploads
+        WHERE status IN {_MATCHED} AND (CAST(:platform AS text) IS NULL OR platform = :platform)
+            AND (CAST(:upload AS bigint) IS NULL OR upload_id = :upload)
+        """,  # noqa: S608 - a constant of this module
+        platform=scope.platform,
+        upload=scope.upload_id,
+        taken_at=taken_at,
     )
+    described = []
     for row in rows:
-        by_id[row.upload_id].row = row
-    # An upload that was retracted since the first query has no row any more.
-    return sorted(
-        (each for each in by_id.values() if each.row is not None), key=lambda each: (-each.open_hours, -each.key)
-    )
+        each = found.get(row.upload_id)
+        if each is None:
+            if scope.first is not None or scope.last is not None or not row.is_counted:
+                continue
+            each = Sums(row.upload_id)
+        each.row = row
+        described.append(each)
+    return sorted(described, key=lambda each: (-each.open_hours, -each.key))
 
 
 def total(found: Found) -> Total:
@@ -298,7 +310,7 @@ def phases(database: DatabaseSession, scope: Scope) -> Sequence[Any]:
         GROUP BY procedure_name, COALESCE(platform, '')
         ORDER BY array_position(ARRAY['upload', 'normalize', 'match', 'load', 'reprocess', 'retract'],
             split_part(procedure_name, ' ', 1)), procedure_name, 2
-        """,  # noqa: S608 - a constant of this module
+        """,
         **_of_upload(scope),
     )
 

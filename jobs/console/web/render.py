@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 
 from shared.report.charts import FILTERS, loader
 from shared.report.format import duration, number, size
+from shared.report.rates import percent
 from shared.scrub import scrub
 from shared.text import as_json, printable
 
@@ -55,6 +56,7 @@ class Pages:
             duration=_duration,
             moment=moment,
             number=_number,
+            percent=percent,
             share=_share,
         )
         self.environment.globals.update(
