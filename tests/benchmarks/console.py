@@ -24,6 +24,7 @@ from shared.database.connection import dispose
 from shared.database.migrate import upgrade
 from shared.database.session import transaction
 from shared.settings import StepSettings
+from tests.benchmarks import _console_matching
 from tests.benchmarks._console_seed import Sizes, seed
 from tests.benchmarks._table import machine, print_table, progress
 from tests.postgres_server import reachable_folder
@@ -37,6 +38,8 @@ _SEED: Final = 20261130
 _REQUESTS: Final = 60
 _CLIENTS: Final = 50
 _LIST_MS: Final = 150
+_UPLOADS: Final = 200
+_KEYS: Final = 50_000
 _PAGE_KB: Final = 60
 _RSS_MB: Final = 250
 _ACCEPT: Final = {"Accept": "text/html", "Accept-Encoding": "gzip"}
@@ -60,6 +63,7 @@ def main(part: str = "", *, quick: bool = False) -> None:
             progress("seed")
             with transaction(settings) as session:
                 seed(session, sizes)
+                _console_matching.seed(session, _UPLOADS, _KEYS)
             # As autovacuum does within a minute: facets are counted by index alone.
             with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
@@ -108,6 +112,7 @@ def _ways(sizes: Sizes) -> dict[str, _Way]:
         "sessions by error": (lambda draw: f"/sessions?error={draw.choice(codes)}", _SESSIONS),
         "sessions by prefix": (lambda draw: f"/sessions?prefix=day%3D{day(draw)}/&view=table", _SESSIONS),
         "sessions by run": (lambda draw: f"/sessions?run={run(draw)}", _SESSIONS),
+        **_console_matching.ways(_UPLOADS),
         "next pages of runs": (lambda _: "/runs.json?after=NEXT", _RUNS),
         "next pages of sessions": (lambda _: "/sessions.json?after=NEXT", _SESSIONS),
     }

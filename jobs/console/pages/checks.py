@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
-from jobs.console.tables.source_queries import CHECKS, MOST_ROWS, check, files
+from jobs.console.tables.source_queries import CHECKS, MOST_CHOSEN, MOST_ROWS, checks, files
 from jobs.console.web.grid import Grid
 from jobs.console.web.listing import Column
 from jobs.console.web.query import ListQuery, Text, query_of
@@ -27,8 +27,7 @@ router = APIRouter(route_class=GuardedRoute)
 
 PATH: Final = "/matching/checks"
 _SHOWN: Final = 20
-# As many as the queries may read.
-_EXPORTED: Final = MOST_ROWS
+_EXPORTED: Final = 100_000
 
 _COLUMNS: Final = {
     "recent": (
@@ -90,7 +89,7 @@ def page(request: Request, query: _Query) -> HTMLResponse:
     """Run the queries and show their results."""
     with console(request).database.read() as database:
         read = files(database, query.days, query.platform, query.upload)
-        found = [check(database, name, read, query.days, _SHOWN) for name in CHECKS] if read.names else []
+        found = checks(database, read, query.days, _SHOWN) if read.names else []
     return console(request).pages.render(
         request,
         "checks.html.j2",
@@ -98,7 +97,7 @@ def page(request: Request, query: _Query) -> HTMLResponse:
         query=query,
         files=read,
         checks=[(each, _grid(each)) for each in found],
-        most=MOST_ROWS,
+        most=MOST_ROWS if query.upload is None else MOST_CHOSEN,
     )
 
 
@@ -107,7 +106,8 @@ def _one(request: Request, query: ChecksQuery, name: str) -> Grid:
         raise Refused(404, f"there is no query of this name; expected one of {', '.join(CHECKS)}", code="unknown_query")
     with console(request).database.read() as database:
         read = files(database, query.days, query.platform, query.upload)
-        return _grid(check(database, name, read, query.days, _EXPORTED))
+        found = checks(database, read, query.days, _EXPORTED) if read.names else []
+    return next((_grid(each) for each in found if each.name == name), Grid(name, _TITLES[name], _COLUMNS[name], ()))
 
 
 @router.get(f"{PATH}/{{name}}.json")

@@ -6,6 +6,7 @@ files they read every row, so here each is limited to files of the last days, up
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,13 +15,16 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["CHECKS", "MOST_ROWS", "Check", "Files", "check", "files"]
+__all__ = ["CHECKS", "MOST_CHOSEN", "MOST_ROWS", "Check", "Files", "checks", "files"]
 
 CHECKS: Final = ("recent", "rates", "unmatched", "formula")
 """The three queries in their order, and the formula."""
 
 MOST_ROWS: Final = 50_000
 """Rows that the queries read. The largest file of a few days may have millions."""
+
+MOST_CHOSEN: Final = 500_000
+"""Rows that they read if an upload is chosen."""
 
 _MOST_FILES: Final = 20
 # Word for word, except for Snowflake's database, DATEADD, and the condition on the file.
@@ -59,13 +63,15 @@ class Files:
 
     Attributes:
         names: newest first.
-        uploads: the uploads with these names.
+        uploads: the uploads with these names; True for those of the last days.
+        stored: rows of each file in the last days, minus those that were set aside.
         left_out: files of the last days beyond the limits.
         not_loaded: files with an upload that is not loaded yet.
     """
 
     names: list[str]
-    uploads: list[int]
+    uploads: dict[int, bool]
+    stored: dict[str, int]
     left_out: int
     not_loaded: int
 
@@ -78,7 +84,7 @@ class Check:
         name: one of :data:`CHECKS`.
         passed: True if the numbers add up.
         sql: the query as it ran.
-        rows: its rows, at most ``limit`` of them.
+        rows: its rows; of the unmatched records the first ones.
         number: number of all rows.
         figures: numbers of the sentence.
     """
@@ -92,17 +98,18 @@ class Check:
 
 
 def files(database: DatabaseSession, days: int, platform: str | None, upload_id: int | None) -> Files:
-    """Return the files that the queries read: those of the last days, newest first, up to :data:`MOST_ROWS` rows.
+    """Return the files that the queries read: those of the last days, newest first, up to a number of rows.
 
     Args:
         database: an open transaction.
         days: days to look back.
         platform: only files with an upload of this platform.
-        upload_id: only the file of this upload.
+        upload_id: only the file of this upload, up to :data:`MOST_CHOSEN` rows.
     """
     rows = database.rows(
         """
         SELECT filename, array_agg(upload_id) AS uploads, COALESCE(sum(units), 0)::bigint AS units,
+            array_agg(created_at >= CURRENT_TIMESTAMP - make_interval(days => :days)) AS recent,
             bool_and(status IN ('loaded', 'partial')) AS loaded
         FROM viewership.uploads
         WHERE status IN ('read', 'normalized', 'matched', 'loaded', 'partial')
@@ -118,128 +125,92 @@ def files(database: DatabaseSession, days: int, platform: str | None, upload_id:
     )
     loaded = [row for row in rows if row.loaded]
     chosen: list[Any] = []
-    read = 0
+    left = MOST_ROWS if upload_id is None else MOST_CHOSEN
     for row in loaded:
-        if len(chosen) < _MOST_FILES and read + row.units <= MOST_ROWS:
+        if len(chosen) < _MOST_FILES and row.units <= left:
             chosen.append(row)
-            read += row.units
+            left -= row.units
+    uploads = {number: new for row in chosen for number, new in zip(row.uploads, row.recent, strict=True)}
+    stored = database.rows(
+        """
+        SELECT u.filename, sum(u.units - (
+            SELECT count(*) FROM viewership.set_aside_rows a WHERE a.upload_id = u.upload_id))::bigint AS rows
+        FROM viewership.uploads u WHERE u.upload_id = ANY (:uploads) GROUP BY u.filename
+        """,
+        uploads=[number for number, new in uploads.items() if new],
+    )
     return Files(
         [row.filename for row in chosen],
-        [number for row in chosen for number in row.uploads],
+        uploads,
+        {row.filename: row.rows for row in stored},
         len(loaded) - len(chosen),
         len(rows) - len(loaded),
     )
 
 
-def check(database: DatabaseSession, name: str, found: Files, days: int, limit: int) -> Check:
-    """Run one query and compare its numbers.
+def checks(database: DatabaseSession, found: Files, days: int, limit: int) -> list[Check]:
+    """Run the queries, each once, and compare their numbers with each other and with the files'.
 
     Args:
         database: an open transaction.
-        name: one of :data:`CHECKS`.
-        found: the files that it reads.
+        found: the files that they read.
         days: days to look back.
-        limit: rows to return.
+        limit: unmatched records to return.
 
     Raises:
-        TransientError: it took longer than the statement timeout.
+        TransientError: one took longer than the statement timeout.
     """
-    query = _SQL[name].replace(":days", str(days))
-    shown = query.replace(":files", f"ARRAY[{', '.join(map(_quoted, found.names))}]::text[]")
-    shown = shown.replace(":uploads", f"ARRAY[{', '.join(map(str, found.uploads))}]::bigint[]")
-    given = {"uploads": found.uploads} if name == "formula" else {"files": found.names}
-    rows = database.rows(f"{query} LIMIT :most", **given, most=limit)
-    figures = _FIGURES[name](database, found, days, query)
-    number = figures.pop("number")
-    passed = figures.pop("wrong") == 0
-    return Check(name, passed, shown, rows, number, figures)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _one(database: DatabaseSession, names: str, statement: str, **values: Any) -> dict[str, int]:
-    (row,) = database.rows(statement, **values)
-    return {name: int(getattr(row, name) or 0) for name in names.split()}
-
-
-def _recent(database: DatabaseSession, found: Files, days: int, query: str) -> dict[str, int]:
-    """Compare the records of each file with its rows, minus those that were set aside."""
-    return _one(
-        database,
-        "number records stored wrong",
-        f"""
-        SELECT count(*) AS number, sum(COALESCE(q.records, 0)) AS records, sum(f.stored) AS stored,
-            count(*) FILTER (WHERE COALESCE(q.records, 0) <> f.stored) AS wrong
-        FROM (
-            SELECT u.filename, sum(u.units - (
-                SELECT count(*) FROM viewership.set_aside_rows a WHERE a.upload_id = u.upload_id)) AS stored
-            FROM viewership.uploads u
-            WHERE u.upload_id = ANY (:uploads) AND u.created_at >= CURRENT_TIMESTAMP - make_interval(days => :days)
-            GROUP BY u.filename
-        ) f LEFT JOIN ({query}) q USING (filename)
-        """,  # noqa: S608 - a constant of this module
+    formula = database.rows(_query("formula", days), uploads=list(found.uploads))
+    recent = database.rows(_query("recent", days), files=found.names)
+    rates = database.rows(_query("rates", days), files=found.names)
+    unmatched = database.rows(
+        f"SELECT *, count(*) OVER () AS number FROM ({_query('unmatched', days)}) logged LIMIT :most",  # noqa: S608
         files=found.names,
-        uploads=found.uploads,
-        days=days,
+        most=limit,
     )
+    final: Counter[str] = Counter()
+    waiting = 0
+    for row in formula:
+        final[row.filename] += row.matched_in_final_table
+        if found.uploads[row.upload_id]:
+            waiting += row.record_count - row.matched_in_final_table
+    logged = unmatched[0].number if unmatched else 0
+    results = {
+        "recent": (
+            {row.filename: row.records for row in recent} == {name: n for name, n in found.stored.items() if n},
+            recent,
+            len(recent),
+            {"records": sum(row.records for row in recent), "stored": sum(found.stored.values())},
+        ),
+        "rates": (
+            all(row.matched == final[row.filename] for row in rates),
+            rates,
+            len(rates),
+            {"matched": sum(row.matched for row in rates), "unmatched": sum(row.unmatched for row in rates)},
+        ),
+        "unmatched": (logged == waiting, unmatched, logged, {"waiting": waiting}),
+        "formula": (
+            not any(row.difference for row in formula),
+            formula,
+            len(formula),
+            {
+                "records": sum(row.record_count for row in formula),
+                "final": final.total(),
+                "logged": sum(row.unmatched_in_logs for row in formula),
+            },
+        ),
+    }
+    return [
+        Check(name, passed, _shown(name, found, days), rows, number, figures)
+        for name, (passed, rows, number, figures) in results.items()
+    ]
 
 
-def _rates(database: DatabaseSession, found: Files, days: int, query: str) -> dict[str, int]:
-    """Compare the matched records of each file with its records in the final table."""
-    del days
-    return _one(
-        database,
-        "number matched unmatched wrong",
-        f"""
-        SELECT count(*) AS number, sum(q.matched) AS matched, sum(q.unmatched) AS unmatched,
-            count(*) FILTER (WHERE q.matched <> COALESCE(f.final, 0)) AS wrong
-        FROM ({query}) q LEFT JOIN (
-            SELECT u.filename, sum(d.records) AS final FROM viewership.uploads u JOIN (
-                SELECT upload_id, count(DISTINCT viewership_id) AS records FROM viewership.episode_details
-                WHERE upload_id = ANY (:uploads) GROUP BY upload_id
-            ) d USING (upload_id) GROUP BY u.filename
-        ) f USING (filename)
-        """,  # noqa: S608 - a constant of this module
-        files=found.names,
-        uploads=found.uploads,
-    )
+def _query(name: str, days: int) -> str:
+    return _SQL[name].replace(":days", str(days))
 
 
-def _unmatched(database: DatabaseSession, found: Files, days: int, query: str) -> dict[str, int]:
-    """Compare the number of logged records with the rows that are not in the final table."""
-    return _one(
-        database,
-        "number waiting wrong",
-        f"""
-        SELECT q.number, q.number - f.waiting AS wrong, f.waiting
-        FROM (SELECT count(*) AS number FROM ({query}) logged) q CROSS JOIN (
-            SELECT count(*) AS waiting FROM viewership.platform_viewership r
-            JOIN viewership.uploads u USING (upload_id)
-            WHERE r.upload_id = ANY (:uploads) AND r.key_id IS NOT NULL
-                AND u.created_at >= CURRENT_TIMESTAMP - make_interval(days => :days)
-                AND NOT EXISTS (SELECT FROM viewership.episode_details d WHERE d.viewership_id = r.id)
-        ) f
-        """,  # noqa: S608 - a constant of this module
-        files=found.names,
-        uploads=found.uploads,
-        days=days,
-    )
-
-
-def _formula(database: DatabaseSession, found: Files, days: int, query: str) -> dict[str, int]:
-    del days
-    return _one(
-        database,
-        "number records final logged wrong",
-        f"""
-        SELECT count(*) AS number, sum(record_count) AS records, sum(matched_in_final_table) AS final,
-            sum(unmatched_in_logs) AS logged, count(*) FILTER (WHERE difference <> 0) AS wrong
-        FROM ({query}) q
-        """,  # noqa: S608 - a constant of this module
-        uploads=found.uploads,
-    )
-
-
-_FIGURES: Final = {"recent": _recent, "rates": _rates, "unmatched": _unmatched, "formula": _formula}
+def _shown(name: str, found: Files, days: int) -> str:
+    names = ", ".join("'" + each.replace("'", "''") + "'" for each in found.names)
+    query = _query(name, days).replace(":uploads", f"ARRAY[{', '.join(map(str, found.uploads))}]::bigint[]")
+    return query.replace(":files", f"ARRAY[{names}]::text[]")
