@@ -21,7 +21,7 @@ _FATES: Final = "ARRAY['final', 'final', 'final', 'final', 'final', 'final', 'fi
 _BARE: Final = "SELECT sum(units), sum(hours) FROM console.match_rates"
 _BARE_QUERY: Final = "SELECT count(*) FROM viewership.platform_viewership WHERE upload_id <= 5"
 # Rows that the original's queries may read, in five uploads.
-_ROWS: Final = 50_000
+_ROWS: Final = 20_000
 
 
 def seed(session: DatabaseSession, uploads: int, keys: int) -> None:
@@ -116,7 +116,7 @@ def _rows(session: DatabaseSession) -> None:
         INSERT INTO viewership.keys (digest, platform, content_name, review_key, review_digest, key_version)
         SELECT decode(md5('matching ' || n), 'hex'), 'tubi', 'Title ' || n, ARRAY['tubi', '', '', '', '', ''],
             decode(md5('matching ' || n), 'hex'), 1
-        FROM generate_series(1, 5000) n
+        FROM generate_series(1, 4000) n
         """
     )
     session.run(
@@ -133,14 +133,13 @@ def _rows(session: DatabaseSession) -> None:
         f"""
         INSERT INTO viewership.platform_viewership (upload_id, line, scope_id, key_id, platform_content_name, tot_hov,
             date, week, day, month, quarter, year)
-        SELECT u.upload_id, k.n + 5000 * half, s.scope_id, k.key_id, 'Title', 1, DATE '2025-01-06', DATE '2025-01-06',
+        SELECT u.upload_id, k.n, s.scope_id, k.key_id, 'Title', 1, DATE '2025-01-06', DATE '2025-01-06',
             6, 1, 'q1', 2025
-        FROM {newest} u, generate_series(0, :halves - 1) half, viewership.scopes s,
+        FROM {newest} u, viewership.scopes s,
             (SELECT key_id, row_number() OVER (ORDER BY key_id) AS n FROM viewership.keys
                 WHERE content_name LIKE 'Title %') k
         WHERE s.digest = decode(md5('matching'), 'hex')
-        """,
-        halves=_ROWS // 25_000,
+        """
     )
     session.run(
         """

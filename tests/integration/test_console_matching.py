@@ -277,7 +277,7 @@ def test_a_lost_final_row_fails_two_queries(app, database):
 def test_large_files_are_left_to_psql(app, monkeypatch):
     monkeypatch.setattr("jobs.console.tables.source_queries.MOST_ROWS", 1)
     text = " ".join(see(app, "/matching/checks").text.split())
-    assert "No loaded file of the last 7 days has at most 50,000 rows; run the queries in psql" in text
+    assert "No loaded file of the last 7 days has at most 20,000 rows; run the queries in psql" in text
 
 
 def test_a_lost_row_is_reported(database, app):

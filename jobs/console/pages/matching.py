@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlencode
@@ -165,6 +165,14 @@ def _review_href(row: Any) -> str:
     return f"/review?{urlencode({'platform': row.platform, 'key': row.key})}"
 
 
+def _failed_href(row: Any) -> str | None:
+    if not row.failed:
+        return None
+    first = (datetime.now(UTC) - timedelta(days=DAYS)).date()
+    words = {"platform": row.platform, "status": "failed", "from": first}
+    return f"/uploads?{urlencode({name: word for name, word in words.items() if word is not None})}"
+
+
 def _named(row: Any) -> str:
     return row.title or row.series or row.content_id or "without a title"
 
@@ -205,7 +213,7 @@ _RECENT: Final = (
     Column("platform", "platform", value=lambda row: row.platform or "unknown", key=True),
     Column("uploads", "all", "number"),
     Column("loaded", "loaded", "number"),
-    Column("failed", "failed", "number"),
+    Column("failed", "failed", "number", href=_failed_href),
     Column("waiting", "waiting", "number"),
     Column("failure_rate", "failed of all", "rate"),
 )

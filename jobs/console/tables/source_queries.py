@@ -20,7 +20,7 @@ __all__ = ["CHECKS", "MOST_CHOSEN", "MOST_ROWS", "Check", "Files", "checks", "fi
 CHECKS: Final = ("recent", "rates", "unmatched", "formula")
 """The three queries in their order, and the formula."""
 
-MOST_ROWS: Final = 50_000
+MOST_ROWS: Final = 20_000
 """Rows that the queries read. The largest file of a few days may have millions."""
 
 MOST_CHOSEN: Final = 500_000
