@@ -228,7 +228,10 @@ def _grid(name: str, query: MatchingQuery, database: DatabaseSession, found: Fou
     if name == "titles":
         return Grid(name, "Titles", _TITLES, tables.titles(database, scope), (Column("key", "key"),))
     if name == "phases":
-        return Grid(name, "Phases", _PHASES, tables.phases(database, scope))
+        rows = tables.phases(database, scope)
+        # The parts of match are at the end: nine for each platform.
+        whole = sum(not row.phase.startswith("match ") for row in rows)
+        return Grid(name, "Phases", _PHASES, rows, shown=None if scope.platform or scope.upload_id else whole)
     if name == "slowest":
         return Grid(name, "Slowest uploads", _SLOWEST, tables.slowest(database, scope))
     return Grid(name, "Uploads by platform", _RECENT, tables.recent(database, scope))

@@ -339,8 +339,9 @@ def phases(database: DatabaseSession, scope: Scope) -> Sequence[Any]:
             max(execution_ms)::float / 1000 AS max_s
         {_TIMES}
         GROUP BY procedure_name, COALESCE(platform, '')
-        ORDER BY array_position(ARRAY['upload', 'normalize', 'match', 'load', 'reprocess', 'retract'],
-            split_part(procedure_name, ' ', 1)), procedure_name, 2
+        ORDER BY procedure_name LIKE 'match %',
+            array_position(ARRAY['upload', 'normalize', 'match', 'load', 'reprocess', 'retract'], procedure_name),
+            procedure_name, 2
         """,
         **_of_upload(scope),
     )
