@@ -17,6 +17,7 @@ from jobs.viewership.review.decisions import decide, undo
 from shared.database.session import transaction
 from shared.errors import TransientError
 from tests.console_app import ask, settings
+from tests.integration.test_console_role import CONSOLE, migrated  # noqa: F401
 from tests.postgres_server import Database, database, postgres, until  # noqa: F401
 from tests.viewership_rows import catalogue, row, upload
 
@@ -121,3 +122,12 @@ def test_a_copy_that_is_killed_leaves_the_one_before(database: Database) -> None
     assert copied(database) == before != exact(database)
     snapshots.refresh("match_rates")
     assert copied(database) == exact(database)
+
+
+def test_the_role_of_the_console_may_read_all_that_the_pages_need(migrated: Database) -> None:
+    catalogue(migrated)
+    upload(migrated, ROWS)
+    app = create(settings(database_url=migrated.as_role(CONSOLE)))
+    assert len(ask(app, "/matching/uploads.json").json()["rows"]) == 1
+    assert ask(app, "/matching").status == 200
+    assert len(ask(app, "/matching/checks/formula.json").json()["rows"]) == 1
