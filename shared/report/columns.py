@@ -94,6 +94,16 @@ def time_ticks(labels: Sequence[str], left: float, right: float) -> list[Tick]:
     return [Tick(round(left + (index + 0.5) * room, 2), labels[index]) for index in shown]
 
 
+def _heights(values: Sequence[float], scale: float) -> list[float]:
+    """Return the heights of a column's parts, each visible; what small ones have too much, the largest lacks."""
+    heights = [round(max(value * scale, _LEAST), 2) if value else 0.0 for value in values]
+    excess = sum(heights) - sum(values) * scale
+    largest = max(range(len(heights)), key=heights.__getitem__, default=0)
+    if heights and heights[largest] - excess >= _LEAST:
+        heights[largest] = round(heights[largest] - excess, 2)
+    return heights
+
+
 def stacked(section: Columns) -> ColumnChart:
     """Lay out columns; the axis begins at 0, and all pieces of a column together have its height."""
     left, right, top, bottom = float(_LEFT), float(WIDTH - _RIGHT), float(_TOP), float(HEIGHT - _BOTTOM)
@@ -108,12 +118,12 @@ def stacked(section: Columns) -> ColumnChart:
     for index, (label, values) in enumerate(zip(section.labels, columns, strict=True)):
         pieces = []
         words = [f"{label}: {number(sum(values))} {section.unit}"]
+        heights = _heights(values, (bottom - top) / peak)
         y = bottom
-        for place, (part, value) in enumerate(zip(section.parts, values, strict=True)):
+        for place, (part, value, height) in enumerate(zip(section.parts, values, heights, strict=True)):
             if not value:
                 continue
             present.add(place)
-            height = round(min(max(value / peak * (bottom - top), _LEAST), y - top), 2)
             y = round(y - height, 2)
             pieces.append(Piece(part.tone, y, height))
             words.append(f"{part.name} {number(value)}")

@@ -16,7 +16,7 @@ from jobs.viewership.phases.retract import retract
 from jobs.viewership.review.decisions import decide, undo
 from shared.database.session import transaction
 from shared.errors import TransientError
-from tests.console_app import ask, settings
+from tests.console_app import BROWSER, ask, settings
 from tests.integration.test_console_role import CONSOLE, migrated  # noqa: F401
 from tests.postgres_server import Database, database, postgres, until  # noqa: F401
 from tests.viewership_rows import catalogue, row, upload
@@ -81,6 +81,7 @@ def test_the_sums_equal_the_reconciliation_after_every_change(database: Database
     for name, change in changes(database).items():
         change()
         assert exact(database) != before, f"{name} changes fates"
+        assert "As of" in ask(app, "/matching", headers=BROWSER).text
         snapshots.refresh("match_rates")
         before = copied(database)
         assert before == exact(database), name

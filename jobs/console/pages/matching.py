@@ -240,11 +240,10 @@ def _grid(name: str, query: MatchingQuery, database: DatabaseSession, found: Fou
 def _charts(found: Found) -> dict[str, Any]:
     """Return the charts of weeks and of platforms."""
     by_week = {each.key: each for each in found.weeks if each.key is not None}
-    shown: list[date] = []
-    if by_week:
-        last = max(by_week)
-        first = max(min(by_week), last - timedelta(weeks=_WEEKS - 1))
-        shown = [first + timedelta(weeks=index) for index in range((last - first).days // 7 + 1)]
+    # A mistyped year would leave room for decades: then only weeks with rows are drawn.
+    shown = sorted(by_week)[-_WEEKS:]
+    if shown and (shown[-1] - shown[0]).days // 7 < _WEEKS:
+        shown = [shown[0] + timedelta(weeks=index) for index in range((shown[-1] - shown[0]).days // 7 + 1)]
     weeks = [by_week.get(week, Sums(week)) for week in shown]
     labels = [f"{week.day} {week:%b %y}" for week in shown]
     fates = [part for part in FATES if part.name not in ("rejected", "filtered")]
