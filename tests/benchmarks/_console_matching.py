@@ -114,7 +114,7 @@ def _rows(session: DatabaseSession) -> None:
     session.run(
         """
         INSERT INTO viewership.keys (digest, platform, content_name, review_key, review_digest, key_version)
-        SELECT decode(md5('matching ' || n), 'hex'), 'tubi', 'Title ' || n, ARRAY['tubi', '', '', '', '', ''],
+        SELECT decode(md5('matching ' || n), 'hex'), 'tubi', 'matching ' || n, ARRAY['tubi', '', '', '', '', ''],
             decode(md5('matching ' || n), 'hex'), 1
         FROM generate_series(1, 4000) n
         """
@@ -126,7 +126,7 @@ def _rows(session: DatabaseSession) -> None:
         SELECT key_id, CASE WHEN n % 10 = 0 THEN 'unmatched' ELSE 'matched' END, 'FULL_DATA',
             CASE WHEN n % 10 > 0 THEN 1 END, '[{"code": "NO_CANDIDATE"}]', '1', 1, 'run-1'
         FROM (SELECT key_id, row_number() OVER (ORDER BY key_id) AS n FROM viewership.keys
-            WHERE content_name LIKE 'Title %') k
+            WHERE content_name LIKE 'matching %') k
         """
     )
     session.run(
@@ -137,7 +137,7 @@ def _rows(session: DatabaseSession) -> None:
             6, 1, 'q1', 2025
         FROM {newest} u, viewership.scopes s,
             (SELECT key_id, row_number() OVER (ORDER BY key_id) AS n FROM viewership.keys
-                WHERE content_name LIKE 'Title %') k
+                WHERE content_name LIKE 'matching %') k
         WHERE s.digest = decode(md5('matching'), 'hex')
         """
     )
