@@ -25,34 +25,39 @@ _ROWS: Final = 20_000
 
 
 def seed(session: DatabaseSession, uploads: int, keys: int) -> None:
-    """Write uploads with 52 weeks of ten fates each, and keys that wait.
+    """Write uploads with 52 weeks of ten fates each, and keys that wait unless there are some. Call it last.
 
     Args:
-        session: an open transaction on an empty, migrated database.
+        session: an open transaction on a migrated database.
         uploads: number of uploads; 200 make 104,000 rows of the copy.
-        keys: number of keys in review, unless another area has written them.
+        keys: number of keys in review.
     """
+    ((alone,),) = session.rows("SELECT NOT EXISTS (SELECT FROM viewership.keys)")
     _uploads(session, uploads)
     _rates(session)
     _log(session)
     _rows(session)
-    session.run(
-        f"""
-        INSERT INTO console.review_keys (review_digest, platform, status, title, keys, rows, held, uploads, hours,
-            revenue, candidates, waiting_since)
-        SELECT decode(md5('matching ' || n), 'hex'), ({_PLATFORMS})[1 + n % 8], 'review', 'Title ' || n, ARRAY[n], 10,
-            0, 1, n % 9973, 0, 3, now()
-        FROM generate_series(1, :keys) n WHERE NOT EXISTS (SELECT FROM console.review_keys)
-        """,
-        keys=keys,
-    )
-    # Copies of the future are never made again: the views have none of these rows.
+    # A copy of the future is never made again: the view has none of these rows.
+    frozen = ["match_rates"]
+    if alone:
+        frozen.append("review_keys")
+        session.run(
+            f"""
+            INSERT INTO console.review_keys (review_digest, platform, status, title, keys, rows, held, uploads, hours,
+                revenue, candidates, waiting_since)
+            SELECT decode(md5('matching ' || n), 'hex'), ({_PLATFORMS})[1 + n % 8], 'review', 'Title ' || n, ARRAY[n],
+                10, 0, 1, n % 9973, 0, 3, now()
+            FROM generate_series(1, :keys) n
+            """,
+            keys=keys,
+        )
     session.run(
         """
         INSERT INTO console.snapshots (name, mark, taken_at, took_ms)
-        VALUES ('match_rates', '', now() + interval '1 day', 1), ('review_keys', '', now() + interval '1 day', 1)
+        SELECT name, '', now() + interval '1 day', 1 FROM unnest(CAST(:names AS text[])) name
         ON CONFLICT (name) DO UPDATE SET taken_at = EXCLUDED.taken_at
-        """
+        """,
+        names=frozen,
     )
 
 
