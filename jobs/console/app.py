@@ -18,11 +18,15 @@ from jobs.console.pages import (
     login,
     matching,
     operations,
+    postmortem,
     run,
     runs,
     search,
     session,
     sessions,
+    slo,
+    slo_days,
+    slos,
     sprites,
 )
 from jobs.console.tables.database import Database
@@ -30,6 +34,7 @@ from jobs.console.tables.snapshots import Snapshots
 from jobs.console.web import problems
 from jobs.console.web.assets import Assets
 from jobs.console.web.gate import Gate
+from jobs.console.web.gauges import Gauges
 from jobs.console.web.metrics import Metrics
 from jobs.console.web.render import Pages
 from jobs.console.web.state import Console
@@ -43,7 +48,11 @@ if TYPE_CHECKING:
 
 __all__ = ["NAVIGATION", "create"]
 
-_PAGES: Final = (home, checks, matching, runs, errors, run, sessions, session, sprites, search, login, operations)
+_PAGES: Final = (
+    *(home, matching, checks, runs, errors, run, sessions, session, sprites),
+    *(slos, slo, slo_days, postmortem),
+    *(search, login, operations),
+)
 
 NAVIGATION: Final = (
     ("/", "Home"),
@@ -51,6 +60,7 @@ NAVIGATION: Final = (
     ("/runs", "Runs"),
     ("/errors", "Failed items"),
     ("/sessions", "Sessions"),
+    ("/slos", "SLOs"),
 )
 """Navigation entries: path and label."""
 
@@ -72,7 +82,9 @@ def create(settings: ConsoleSettings) -> ASGIApp:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_threads, redirect_slashes=False)
     pages = Pages(settings, assets)
     pages.environment.globals["nav"] = NAVIGATION
-    state = Console(settings, database, Access(settings, database), assets, Metrics(), pages, Snapshots(database))
+    metrics = Metrics()
+    gauges = Gauges(database, metrics)
+    state = Console(settings, database, Access(settings, database), assets, metrics, gauges, pages, Snapshots(database))
     app.state.console = state
     for page in _PAGES:
         app.include_router(page.router)

@@ -105,6 +105,12 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         group=WHERE,
         aliases=("TELECINE_NOTIFY_LINK",),
     )
+    docs_link: Annotated[str | None, AfterValidator(_link)] = setting(
+        None,
+        description="Link to runbooks below this URL of the folder docs.",
+        detail="For example https://git.example/telecine/docs. Without it, pages show paths of files.",
+        group=WHERE,
+    )
     manifest_bucket: Bucket = setting(
         default_factory=lambda: default_bucket("game-data-manifest"),
         default_text="game-data-manifest",

@@ -24,7 +24,7 @@ from shared.database.connection import dispose
 from shared.database.migrate import upgrade
 from shared.database.session import transaction
 from shared.settings import StepSettings
-from tests.benchmarks import _console_matching
+from tests.benchmarks import _console_matching, _console_slos
 from tests.benchmarks._console_seed import Sizes, seed
 from tests.benchmarks._table import machine, print_table, progress
 from tests.postgres_server import reachable_folder
@@ -64,6 +64,7 @@ def main(part: str = "", *, quick: bool = False) -> None:
             with transaction(settings) as session:
                 seed(session, sizes)
                 _console_matching.seed(session, _UPLOADS, _KEYS)
+                _console_slos.seed(session, 1_000 if quick else 20_000)
             # As autovacuum does within a minute: facets are counted by index alone.
             with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
@@ -113,6 +114,7 @@ def _ways(sizes: Sizes) -> dict[str, _Way]:
         "sessions by prefix": (lambda draw: f"/sessions?prefix=day%3D{day(draw)}/&view=table", _SESSIONS),
         "sessions by run": (lambda draw: f"/sessions?run={run(draw)}", _SESSIONS),
         **_console_matching.ways(_UPLOADS),
+        **_console_slos.ways(),
         "next pages of runs": (lambda _: "/runs.json?after=NEXT", _RUNS),
         "next pages of sessions": (lambda _: "/sessions.json?after=NEXT", _SESSIONS),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.browser import seed_matching
+from tests.browser import seed_matching, seed_slos
 
 if TYPE_CHECKING:
     from tests.postgres_server import Database
@@ -24,6 +24,7 @@ def seed(database: Database) -> None:
         for number in range(RUNS):
             _run(connection, number)
         seed_matching.seed(connection)
+        seed_slos.seed(connection)
 
 
 def _run(connection, number: int) -> None:  # type: ignore[no-untyped-def]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, date, datetime
 from functools import cache
 
 import pytest
 import yaml
 
 from jobs.console.settings import ConsoleSettings
+from jobs.console.tables.levels import DayRow, Levels
+from jobs.console.tables.objectives import OBJECTIVES
 from jobs.console.web.metrics import Metrics
 from jobs.gamedata.settings import ManifestSettings
 from jobs.trakt.settings import IngestSettings, ModelSettings, PublishSettings
@@ -17,6 +20,7 @@ from jobs.viewership.settings.formats import FormatsSettings
 from shared.doctor.settings import DoctorSettings
 from shared.notify.settings import NotifySettings
 from shared.rayjob.settings import RaySettings
+from shared.slo.days import day_of
 from tests.chart.openapi import problems
 from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, merged, render, values_of
 from tests.crds import crd, errors_of, module_dir_of
@@ -237,6 +241,7 @@ def test_the_consoles_variables_are_its_settings(monkeypatch):
                 "sessionHours": 3,
                 "drainSeconds": 7,
                 "manifestBucket": "frames",
+                "docsLink": "https://docs.example.com/main",
             },
             "notify": {"link": "https://argo.example.com/{namespace}/{workflow}"},
             "s3": {"endpointUrl": "http://s3:9000", "region": "r", "addressing": "path"},
@@ -256,6 +261,7 @@ def test_the_consoles_variables_are_its_settings(monkeypatch):
     assert (found.viewer_groups, found.uploader_groups, found.reviewer_groups) == (("a", "b c"), ("d",), ("e",))
     assert (found.session_hours, found.drain_s, found.log_level) == (3, 7, "DEBUG")
     assert found.argo_link == "https://argo.example.com/{namespace}/{workflow}"
+    assert found.docs_link == "https://docs.example.com/main"
     assert (found.host, found.port) == ("0.0.0.0", container["ports"][0]["containerPort"])
     assert (found.manifest_bucket, found.reports) == ("s3://frames", ("s3://telecine-artifacts",))
     assert (found.s3_endpoint_url, found.s3_addressing) == ("http://s3:9000", "path")
@@ -506,6 +512,9 @@ def console_metrics():
     metrics = Metrics()
     metrics.observe("GET", "/runs", 200, 0.1)
     metrics.login("accepted")
+    noon = datetime(2026, 1, 1, 18, tzinfo=UTC)
+    day = DayRow(date(2026, 1, 1), True, 1, 1, 1, 1, 0, None, 0, 0, 0, None, {}, {}, "r", noon)
+    metrics.levels(Levels(each, noon, day_of(noon), [day], is_installed=True) for each in OBJECTIVES.values())
     found = {}
     for family in metrics.registry.collect():
         for sample in family.samples:
