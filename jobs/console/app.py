@@ -13,11 +13,16 @@ from jobs.console.access.guard import check_routes
 from jobs.console.access.modes import Access
 from jobs.console.pages import (
     checks,
+    episode,
+    episodes,
     errors,
     home,
     login,
     matching,
+    not_ingested,
     operations,
+    person,
+    persons,
     postmortem,
     run,
     runs,
@@ -51,6 +56,7 @@ __all__ = ["NAVIGATION", "create"]
 _PAGES: Final = (
     *(home, matching, checks, runs, errors, run, sessions, session, sprites),
     *(slos, slo, slo_days, postmortem),
+    *(episodes, episode, not_ingested, persons, person),
     *(search, login, operations),
 )
 
@@ -60,6 +66,7 @@ NAVIGATION: Final = (
     ("/runs", "Runs"),
     ("/errors", "Failed items"),
     ("/sessions", "Sessions"),
+    ("/episodes", "Episodes"),
     ("/slos", "SLOs"),
 )
 """Navigation entries: path and label."""

@@ -24,7 +24,7 @@ from shared.database.connection import dispose
 from shared.database.migrate import upgrade
 from shared.database.session import transaction
 from shared.settings import StepSettings
-from tests.benchmarks import _console_matching, _console_slos
+from tests.benchmarks import _console_matching, _console_screen, _console_slos
 from tests.benchmarks._console_seed import Sizes, seed
 from tests.benchmarks._table import machine, print_table, progress
 from tests.postgres_server import reachable_folder
@@ -54,7 +54,7 @@ _SESSIONS: Final = 'SELECT * FROM gold.gamedata_sessions ORDER BY s3_key COLLATE
 def main(part: str = "", *, quick: bool = False) -> None:
     """Print latency, size and memory; ``part`` is empty."""
     del part
-    sizes = Sizes(5_000, 50_000, 10_000, 1_000) if quick else Sizes(100_000, 1_000_000, 200_000, 20_000)
+    sizes = Sizes(5_000, 50_000, 10_000, 1_000, 1_000) if quick else Sizes(100_000, 1_000_000, 200_000, 20_000, 20_000)
     with reachable_folder() as folder:
         url = embedded.ensure(folder, {})
         settings = StepSettings(database_url=url)
@@ -65,6 +65,7 @@ def main(part: str = "", *, quick: bool = False) -> None:
                 seed(session, sizes)
                 _console_matching.seed(session, _UPLOADS, _KEYS)
                 _console_slos.seed(session, 1_000 if quick else 20_000)
+                _console_screen.seed(session, sizes.episodes)
             # As autovacuum does within a minute: facets are counted by index alone.
             with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
@@ -76,7 +77,8 @@ def main(part: str = "", *, quick: bool = False) -> None:
             embedded.release(folder)
     print(machine())
     print_table(
-        f"{sizes.runs:,} runs, {sizes.errors:,} item errors, {sizes.sessions:,} sessions;"
+        f"{sizes.runs:,} runs, {sizes.errors:,} item errors, {sizes.sessions:,} sessions,"
+        f" {sizes.episodes:,} episodes of {_console_screen.PERSONS} persons;"
         f" {_REQUESTS} requests a page with seed {_SEED}",
         ["page", "p50 ms", "p95 ms", f"below {_LIST_MS} ms", "bare query ms", "x", "kB gz"],
         [_row(name, *figures) for name, figures in timed.items()],
@@ -115,6 +117,7 @@ def _ways(sizes: Sizes) -> dict[str, _Way]:
         "sessions by run": (lambda draw: f"/sessions?run={run(draw)}", _SESSIONS),
         **_console_matching.ways(_UPLOADS),
         **_console_slos.ways(),
+        **_console_screen.ways(sizes.episodes),
         "next pages of runs": (lambda _: "/runs.json?after=NEXT", _RUNS),
         "next pages of sessions": (lambda _: "/sessions.json?after=NEXT", _SESSIONS),
     }

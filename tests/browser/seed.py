@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.browser import seed_matching, seed_slos
+from tests.browser import seed_matching, seed_screen, seed_slos
 
 if TYPE_CHECKING:
     from tests.postgres_server import Database
@@ -25,6 +25,7 @@ def seed(database: Database) -> None:
             _run(connection, number)
         seed_matching.seed(connection)
         seed_slos.seed(connection)
+        seed_screen.seed(connection)
 
 
 def _run(connection, number: int) -> None:  # type: ignore[no-untyped-def]

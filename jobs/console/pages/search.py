@@ -1,4 +1,4 @@
-"""`/search`: find a run, a failed item or a session by prefix."""
+"""`/search`: find a run, a failed item, a session, an episode or a person by prefix."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
+from jobs.console.tables import screen_copy
 from jobs.console.tables.search import MOST, search
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
@@ -34,6 +35,8 @@ def page(request: Request, query: _Query) -> Response:
     """Show the hits; redirect to a single hit."""
     hits = []
     if query.q is not None:
+        # Episodes and persons are found in the copies.
+        screen_copy.current(console(request).database)
         with console(request).database.read() as database:
             hits = search(database, query.q)
     if len(hits) == 1:

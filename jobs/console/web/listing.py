@@ -46,7 +46,19 @@ COUNT_CAP: Final = 10_000
 _FACET_VALUES: Final = 12
 
 Kind = Literal[
-    "text", "code", "time", "number", "duration", "bytes", "status", "share", "rate", "flag", "list", "details"
+    "text",
+    "code",
+    "command",
+    "time",
+    "number",
+    "duration",
+    "bytes",
+    "status",
+    "share",
+    "rate",
+    "flag",
+    "list",
+    "details",
 ]
 
 
