@@ -16,11 +16,13 @@ from jobs.console.launch import background
 from jobs.console.pages import (
     again,
     changes,
+    checks,
     episode,
     episodes,
     errors,
     home,
     login,
+    matching,
     not_ingested,
     operations,
     person,
@@ -65,6 +67,7 @@ __all__ = ["NAVIGATION", "create"]
 _PAGES: Final = (
     *(home,),
     *(upload_new, upload_file, uploads, upload, rejects, changes, again),
+    *(matching, checks),
     *(runs, errors, run),
     *(sessions, session, sprites),
     *(episodes, episode, not_ingested, persons, person),
@@ -76,6 +79,7 @@ _PAGES: Final = (
 NAVIGATION: Final = (
     ("/", "Home"),
     ("/uploads", "Uploads"),
+    ("/matching", "Matching"),
     ("/runs", "Runs"),
     ("/errors", "Failed items"),
     ("/sessions", "Sessions"),

@@ -18,9 +18,10 @@ _LABELLED: Final = 9.0
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of one bar: its width in percent of the bar, its text and its tooltip."""
+    """A part of one bar: where it begins and its width, in percent of the bar; its text and its tooltip."""
 
     tone: str
+    x: float
     width: float
     label: str
     title: str
@@ -49,7 +50,8 @@ def divided(shares: Shares) -> Divided:
     for label, values in shares.bars:
         amounts = [max(float(value), 0.0) for value in values]
         total = sum(amounts)
-        segments = []
+        segments: list[Segment] = []
+        before = 0.0
         for place, (part, amount) in enumerate(zip(shares.parts, amounts, strict=True)):
             if not amount:
                 continue
@@ -58,11 +60,13 @@ def divided(shares: Shares) -> Divided:
             segments.append(
                 Segment(
                     part.tone,
+                    round(100 * before / total, 3),
                     round(share, 3),
                     f"{share:.0f} %" if share >= _LABELLED else "",
                     f"{label}, {part.name}: {number(amount)} {shares.unit}, {_percent(share)}",
                 )
             )
+            before += amount
         bars.append(SharedBar(label, f"{number(float(sum(values)))} {shares.unit}", segments))
     return Divided([part for place, part in enumerate(shares.parts) if place in present], bars)
 

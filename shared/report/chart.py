@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from shared.report.sections import Histogram
 
-__all__ = ["HEIGHT", "WIDTH", "Bar", "Chart", "Tick", "chart", "number", "round_step"]
+__all__ = ["HEIGHT", "WIDTH", "Bar", "Chart", "Tick", "chart", "number", "round_step", "short"]
 
 WIDTH: Final = 460
 HEIGHT: Final = 210
@@ -69,6 +69,19 @@ def number(value: float) -> str:
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{min(digits, 9)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def short(value: float) -> str:
+    """Return a number for an axis, with a letter for its thousands.
+
+    Example:
+        >>> short(250), short(250_000), short(1_500_000)
+        ('250', '250k', '1.5M')
+    """
+    for letter, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= 10 * size or (size > 1e3 and abs(value) >= size):  # noqa: PLR2004 - 2,500 fits
+            return f"{number(value / size)}{letter}"
+    return number(value)
 
 
 def round_step(top: float, most: int) -> float:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from shared.report._shares import divided
 from shared.report.chart import chart
+from shared.report.columns import stacked
+from shared.report.rates import rate_lines
 from shared.report.trend import drawn
 
 if TYPE_CHECKING:
@@ -15,7 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["FILTERS", "loader"]
 
-FILTERS: Final[dict[str, Callable[..., Any]]] = {"chart": chart, "drawn": drawn}
+FILTERS: Final[dict[str, Callable[..., Any]]] = {
+    "chart": chart,
+    "divided": divided,
+    "drawn": drawn,
+    "rate_lines": rate_lines,
+    "stacked": stacked,
+}
 """Filters of the macros, besides ``number``."""
 
 

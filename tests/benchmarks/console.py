@@ -24,7 +24,7 @@ from shared.database.connection import dispose
 from shared.database.migrate import upgrade
 from shared.database.session import transaction
 from shared.settings import StepSettings
-from tests.benchmarks import _console_screen, _console_slos, _console_titles, _console_uploads
+from tests.benchmarks import _console_matching, _console_screen, _console_slos, _console_titles, _console_uploads
 from tests.benchmarks._console_intake import measure_uploads
 from tests.benchmarks._console_seed import Sizes, seed
 from tests.benchmarks._table import machine, print_table, progress
@@ -43,6 +43,8 @@ _WHOLE: Final = Sizes(runs=100_000, errors=1_000_000, sessions=200_000, frames=2
 _LIST_MS: Final = 150
 # By the start of a page's name.
 _SLOWER_MS: Final = {"quadrants": 300, "one quadrant": 300}
+_UPLOADS: Final = 200
+_KEYS: Final = 50_000
 _PAGE_KB: Final = 60
 _RSS_MB: Final = 250
 _ACCEPT: Final = {"Accept": "text/html", "Accept-Encoding": "gzip"}
@@ -67,6 +69,7 @@ def main(part: str = "", *, quick: bool = False) -> None:
             with transaction(settings) as session:
                 seed(session, sizes)
                 _console_uploads.seed(session, quick=quick)
+                _console_matching.seed(session, _UPLOADS, _KEYS)
                 _console_slos.seed(session, 1_000 if quick else 20_000)
                 _console_screen.seed(session, sizes.episodes)
                 _console_titles.seed(session, sizes.titles, 5 if quick else _console_titles.DAYS)
@@ -120,6 +123,7 @@ def _ways(sizes: Sizes) -> dict[str, _Way]:
         "sessions by error": (lambda draw: f"/sessions?error={draw.choice(codes)}", _SESSIONS),
         "sessions by prefix": (lambda draw: f"/sessions?prefix=day%3D{day(draw)}/&view=table", _SESSIONS),
         "sessions by run": (lambda draw: f"/sessions?run={run(draw)}", _SESSIONS),
+        **_console_matching.ways(_UPLOADS),
         **_console_slos.ways(),
         **_console_screen.ways(sizes.episodes),
         "next pages of runs": (lambda _: "/runs.json?after=NEXT", _RUNS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.browser import seed_intake, seed_screen, seed_slos, seed_titles, seed_uploads
+from tests.browser import seed_intake, seed_matching, seed_screen, seed_slos, seed_titles, seed_uploads
 
 if TYPE_CHECKING:
     from tests.postgres_server import Database
@@ -24,6 +24,7 @@ def seed(database: Database) -> None:
         for number in range(RUNS):
             _run(connection, number)
         seed_uploads.seed(connection)
+        seed_matching.seed(connection)
         seed_slos.seed(connection)
         seed_screen.seed(connection)
         seed_intake.seed(connection)

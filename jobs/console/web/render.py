@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from jobs.console.tables.levels import share_of_budget
 from shared.report.charts import FILTERS, loader
 from shared.report.format import duration, number, size
+from shared.report.rates import percent
 from shared.scrub import scrub
 from shared.text import as_json, printable
 
@@ -58,6 +59,7 @@ class Pages:
             exact=exact,
             moment=moment,
             number=_number,
+            percent=percent,
             of_budget=share_of_budget,
             share=_share,
         )

@@ -10,22 +10,20 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from jobs.console.web.listing import cursor_after, fetch
 from shared.scrub import scrub
 from shared.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from starlette.responses import Response
+    from collections.abc import Iterator, Sequence
 
     from jobs.console.tables.database import Database
-    from jobs.console.web.listing import Listing, Page
+    from jobs.console.web.listing import Column, Listing, Page
     from jobs.console.web.query import ListQuery
 
-__all__ = ["as_csv", "as_json", "cell"]
+__all__ = ["as_csv", "as_json", "cell", "rows_as_csv", "rows_as_json"]
 
 # Rows per query and per CSV file; a spreadsheet holds about a million.
 _AT_ONCE: Final = 1_000
@@ -77,6 +75,30 @@ def as_csv(
         body(),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}.csv"', **headers},
+    )
+
+
+def rows_as_json(columns: Sequence[Column], rows: Sequence[Any]) -> Response:
+    """Return a whole table as ``{"rows": [...], "next": null}``."""
+    plain = [{column.name: _plain(column.of(row)) for column in columns if column.twin} for row in rows]
+    return JSONResponse({"rows": plain, "next": None})
+
+
+def rows_as_csv(name: str, columns: Sequence[Column], rows: Sequence[Any], *, bom: bool = True) -> Response:
+    """Return a whole table as a CSV file for spreadsheets.
+
+    Args:
+        name: file name, without its suffix.
+        columns: its columns.
+        rows: all rows.
+        bom: start with a byte order mark; without it, Excel assumes the local code page.
+    """
+    kept = [column for column in columns if column.twin]
+    body = _csv([[column.name for column in kept], *([cell(column.of(row)) for column in kept] for row in rows)])
+    return Response(
+        ("\ufeff" if bom else "").encode() + body,
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
     )
 
 

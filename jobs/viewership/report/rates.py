@@ -11,6 +11,7 @@ from jobs.viewership.matching.model import BUCKETS, Bucket
 from jobs.viewership.model import Fate, exact_sum
 from jobs.viewership.tables.fates import BucketSum
 from shared.report import Part, Shares, Table
+from shared.report.rates import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from jobs.viewership.tables.uploads import Upload
     from shared.report import Section
 
-__all__ = ["DECISION", "ORDER", "MatchRate", "match_rates", "percent", "rate_sections"]
+__all__ = ["DECISION", "ORDER", "MatchRate", "match_rates", "rate_sections"]
 
 DECISION: Final = "DECISION"
 """Bucket of matches that a reviewer set."""
@@ -152,17 +153,3 @@ def _bar(rate: MatchRate, *, hours: bool) -> tuple[str, list[float | Decimal]]:
         part = each.part if each.part in values else DECISION
         values[part] += each.hours if hours else each.units
     return rate.platform, list(values.values())
-
-
-def percent(rate: Decimal | None) -> str | None:
-    """Return a rate as text; only exact rates are shown as 0 % or 100 %.
-
-    Example:
-        >>> percent(Decimal("0.99999")), percent(Decimal(1)), percent(None)
-        ('99.9 %', '100 %', None)
-    """
-    if rate is None:
-        return None
-    if rate in (0, 1):
-        return f"{100 * rate:.0f} %"
-    return f"{min(max(100 * rate, Decimal('0.1')), Decimal('99.9')):.1f} %"
