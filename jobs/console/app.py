@@ -11,7 +11,20 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from jobs.console.access.guard import check_routes
 from jobs.console.access.modes import Access
-from jobs.console.pages import errors, home, login, operations, run, runs, search, session, sessions, sprites
+from jobs.console.pages import (
+    decided,
+    errors,
+    home,
+    login,
+    operations,
+    review,
+    run,
+    runs,
+    search,
+    session,
+    sessions,
+    sprites,
+)
 from jobs.console.tables.database import Database
 from jobs.console.tables.snapshots import Snapshots
 from jobs.console.web import problems
@@ -30,9 +43,15 @@ if TYPE_CHECKING:
 
 __all__ = ["NAVIGATION", "create"]
 
-_PAGES: Final = (home, runs, errors, run, sessions, session, sprites, search, login, operations)
+_PAGES: Final = (home, review, decided, runs, errors, run, sessions, session, sprites, search, login, operations)
 
-NAVIGATION: Final = (("/", "Home"), ("/runs", "Runs"), ("/errors", "Failed items"), ("/sessions", "Sessions"))
+NAVIGATION: Final = (
+    ("/", "Home"),
+    ("/review", "Review"),
+    ("/runs", "Runs"),
+    ("/errors", "Failed items"),
+    ("/sessions", "Sessions"),
+)
 """Navigation entries: path and label."""
 
 

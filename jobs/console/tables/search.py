@@ -1,4 +1,4 @@
-"""Search for runs, failed items and sessions by prefix."""
+"""Search for runs, failed items, sessions and keys that wait for review by prefix."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from jobs.console.tables.errors import errors_url, items_with_prefix
 from jobs.console.tables.ledger import like, runs_with_prefix
+from shared.report.format import number
 
 if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
@@ -19,7 +20,7 @@ MOST: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A hit: its kind (``run``, ``item`` or ``session``), name, note and URL."""
+    """A hit: its kind (``run``, ``item``, ``session`` or ``review``), name, note and URL."""
 
     kind: str
     name: str
@@ -32,7 +33,7 @@ def search(database: DatabaseSession, text: str) -> list[Hit]:
 
     Args:
         database: an open transaction.
-        text: prefix of a run id, failed item or session key.
+        text: prefix of a run id, failed item, session key, or the title or series of a key that waits for review.
     """
     hits = [
         Hit("run", row.run_id, f"{row.pipeline}, {row.status}", f"/runs/{quote(row.run_id, safe='')}")
@@ -47,6 +48,20 @@ def search(database: DatabaseSession, text: str) -> list[Hit]:
         prefix=like(text),
         most=MOST,
     )
+    hits += [
+        Hit(
+            "review",
+            ": ".join(filter(None, (row.series, row.title))),
+            f"{row.platform}, {number(float(row.hours))} hours wait",
+            f"/review?{urlencode({'key': bytes(row.review_digest).hex()})}",
+        )
+        for row in database.rows(
+            "SELECT review_digest, platform, series, title, hours FROM console.review_keys"
+            " WHERE title ILIKE :prefix OR series ILIKE :prefix ORDER BY hours DESC, review_digest LIMIT :most",
+            prefix=like(text),
+            most=MOST,
+        )
+    ]
     return hits + [
         Hit("session", row.s3_key, "", f"/sessions/by-key?{urlencode({'key': row.s3_key})}") for row in sessions
     ]
