@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tests.browser import seed_review
+
 if TYPE_CHECKING:
     from tests.postgres_server import Database
 
@@ -21,6 +23,7 @@ def seed(database: Database) -> None:
     with database.connect() as connection, connection.transaction():
         for number in range(RUNS):
             _run(connection, number)
+    seed_review.seed(database)
 
 
 def _run(connection, number: int) -> None:  # type: ignore[no-untyped-def]

@@ -77,11 +77,14 @@ const busy = (target) =>
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   if (event.altKey || event.ctrlKey || event.metaKey || event.repeat || busy(target)) return;
+  // An open menu takes all keys.
   const menu = document.querySelector("details.menu[open]");
   if (menu && key === "Escape") menu.open = false;
   if (key !== "Enter" ? key.length > 1 : target.closest("a, button, summary")) return;
   const named = `[aria-keyshortcuts~="${CSS.escape(key)}"]`;
-  const found = menu?.querySelector(named) ?? document.querySelector(`#list ${named}`) ?? document.querySelector(named);
+  // What a closed menu hides has the same keys as what the page shows.
+  const shown = (within) => [...document.querySelectorAll(within + named)].find((each) => each.checkVisibility());
+  const found = menu ? shown("details.menu[open] ") : (shown("#list ") ?? shown(""));
   if (!found) return;
   event.preventDefault();
   if (found.matches("[type=search]")) found.focus();
