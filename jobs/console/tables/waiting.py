@@ -235,7 +235,8 @@ def key(database: DatabaseSession, digest: bytes) -> Key | None:
     )
     if not spellings:
         return None
-    waiting = next(iter(database.rows(f"{_WAITING} SELECT * FROM summed", digest=digest)), None)
+    sql = f"{_WAITING} SELECT * FROM summed"  # noqa: S608 - a constant of this module
+    waiting = next(iter(database.rows(sql, digest=digest)), None)
     first = next((row for row in spellings if waiting and row.key_id == waiting.first), spellings[0])
     accepted = first.episode_id if waiting and waiting.accepted else None
     candidates = first.candidates
