@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jobs.console.tables.ledger import like
 
@@ -18,7 +18,20 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["Candidate", "Field", "Key", "Queue", "decided_among", "find_episodes", "forget", "key", "queue", "remember"]
+__all__ = [
+    "Candidate",
+    "Field",
+    "Group",
+    "Key",
+    "Queue",
+    "decided_among",
+    "find_episodes",
+    "forget",
+    "groups",
+    "key",
+    "queue",
+    "remember",
+]
 
 _EXAMPLES: Final = 8
 _UPLOADS: Final = 12
@@ -148,11 +161,18 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Sums over keys that wait."""
+    """A number of keys that wait, and the hours of their rows."""
 
     keys: int
-    rows: int
     hours: Decimal | int
+
+
+class Group(NamedTuple):
+    """Keys that wait with the same values: the values, the number of keys, and their hours."""
+
+    values: tuple[str | None, ...]
+    keys: int
+    hours: Decimal
 
 
 def queue(database: DatabaseSession, where: str = "", values: dict[str, Any] | None = None) -> Queue:
@@ -164,11 +184,30 @@ def queue(database: DatabaseSession, where: str = "", values: dict[str, Any] | N
         values: its parameters.
     """
     (row,) = database.rows(
-        "SELECT count(*), COALESCE(sum(q.rows), 0)::bigint, COALESCE(sum(q.hours), 0)"  # noqa: S608 - trusted, see above
-        f" FROM console.review_keys q {where}",
+        f"SELECT count(*), COALESCE(sum(q.hours), 0) FROM console.review_keys q {where}",  # noqa: S608 - trusted
         **(values or {}),
     )
     return Queue(*row)
+
+
+def groups(
+    database: DatabaseSession, expressions: Sequence[str], where: str = "", values: dict[str, Any] | None = None
+) -> list[Group]:
+    """Return the copy of the queue in groups by the values of a few expressions.
+
+    Args:
+        database: a transaction.
+        expressions: trusted SQL over ``console.review_keys q``, each with few distinct values.
+        where: trusted SQL of a WHERE clause.
+        values: its parameters.
+    """
+    places = ", ".join(str(place) for place in range(1, len(expressions) + 1))
+    rows = database.rows(
+        f"SELECT {', '.join(f'({each})::text' for each in expressions)}, count(*), sum(q.hours)"  # noqa: S608 - trusted
+        f" FROM console.review_keys q {where} GROUP BY {places}",
+        **(values or {}),
+    )
+    return [Group(tuple(row[:-2]), row[-2], row[-1]) for row in rows]
 
 
 def decided_among(database: DatabaseSession, digests: Sequence[bytes]) -> set[bytes]:
