@@ -14,7 +14,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
-from jobs.console.pages.review import ReviewQuery, count_refusal, decision_number, said, undo
+from jobs.console.pages.card import SWAP, said
+from jobs.console.pages.queue import ReviewQuery
+from jobs.console.pages.review import count_refusal, decision_number, undo
 from jobs.console.tables import decisions
 from jobs.console.web.dates import between
 from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
@@ -136,7 +138,7 @@ def _page(request: Request, query: HistoryQuery, *, error: Refused | None = None
         may_decide=request.state.principal.role.includes(Role.REVIEWER),
     )
     if error:
-        response.headers.update({**error.headers, "X-Swap": "list"})
+        response.headers.update({**error.headers, SWAP: "list"})
     return response
 
 
