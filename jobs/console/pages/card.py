@@ -1,4 +1,4 @@
-"""The card of a review key: its rows beside its candidates, and the scope of each decision."""
+"""The card of a review key: its rows next to its candidates, and the scope of each decision."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jobs.console.errors import Refused
 from jobs.console.model import Role
-from jobs.console.pages.queue import LISTING, PATH, ReviewQuery, beside, first_live, total
+from jobs.console.pages.queue import LISTING, PATH, ReviewQuery, before_and_after, first_live, total
 from jobs.console.tables import decisions, viewers
 from jobs.console.tables.candidates import find_episodes
 from jobs.console.tables.key import key
@@ -40,7 +40,7 @@ _PAST: Final = {"accept": "accepted", "alias": "accepted with an alias", "reject
 
 
 class _Row(NamedTuple):
-    """A field of a candidate beside the key's, each as pieces of which some are marked."""
+    """A field of a candidate and that of the key, each as pieces of which some are marked."""
 
     name: str
     mine: list[Any]
@@ -55,7 +55,7 @@ class _Choice(NamedTuple):
         key: the key that chooses it, 1 to 9; empty beyond.
         candidate: the episode.
         chips: reasons for and against it, each with its class.
-        rows: its fields beside the key's.
+        rows: its fields next to the key's.
         scope: what accepting it would do.
     """
 
@@ -131,7 +131,7 @@ def _shown(database: DatabaseSession, query: ReviewQuery, digest: bytes) -> dict
         _choice(place, each, scopes.get(each.episode_id, scopes[None]), hide=bool(query.scores))
         for place, each in enumerate(ordered, 1)
     ]
-    before, after = beside(database, query, digest)
+    before, after = before_and_after(database, query, digest)
 
     def other(key: bytes | None) -> str | None:
         return None if key is None else query.url(PATH, key=key.hex())

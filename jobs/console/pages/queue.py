@@ -1,4 +1,4 @@
-"""The queue of review keys: its filters, list and counts, and the keys beside one key."""
+"""The queue of review keys: its filters, list and counts, and the keys before and after one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["LISTING", "PATH", "ReviewQuery", "beside", "counted", "first_live", "live_rows", "total"]
+__all__ = ["LISTING", "PATH", "ReviewQuery", "before_and_after", "counted", "first_live", "live_rows", "total"]
 
 PATH: Final = "/review"
 # Keys of the copy to look at for one that still waits: more were not decided since it was made.
@@ -201,7 +201,7 @@ def first_live(database: DatabaseSession, query: ReviewQuery) -> bytes | None:
     return bytes(rows[0].review_digest) if rows else None
 
 
-def beside(database: DatabaseSession, query: ReviewQuery, digest: bytes) -> tuple[bytes | None, bytes | None]:
+def before_and_after(database: DatabaseSession, query: ReviewQuery, digest: bytes) -> tuple[bytes | None, bytes | None]:
     """Return the keys before and after a key in the queue's order; after the last one, its first."""
     plain = query.model_copy(update={"after": None})
     identity = Condition("key", "q.review_digest = :here", {"here": digest})

@@ -15,7 +15,7 @@ from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
 from jobs.console.pages.card import render_card
-from jobs.console.pages.queue import LISTING, PATH, ReviewQuery, beside, counted, live_rows
+from jobs.console.pages.queue import LISTING, PATH, ReviewQuery, before_and_after, counted, live_rows
 from jobs.console.tables import decisions
 from jobs.console.web.listing import fetch
 from jobs.console.web.query import query_of
@@ -80,7 +80,7 @@ class _Given(BaseModel):
 @router.post(PATH)
 @allow(Role.REVIEWER)
 def decide(request: Request, query: _Query, given: Annotated[_Given, Form()]) -> Response:
-    """Decide on the card's key, or undo a decision; go on to the next card, or to the key of what was undone."""
+    """Decide on the card's key, or undo a decision; redirect to the next card, or to the key of the undone one."""
     try:
         if given.action == "undo":
             target = undo(request, decision_number(given.decision))
@@ -118,7 +118,7 @@ def _decide(request: Request, query: ReviewQuery, given: _Given) -> dict[str, An
     none = "no episode is chosen; choose a candidate with the keys 1 to 9"
     episode = None if action == "reject" else _number(given.episode, none)
     with decisions.deciding(state.database) as database:
-        _, following = beside(database, query, digest)
+        _, following = before_and_after(database, query, digest)
         wanted = decisions.Wanted(action, digest, episode, note or None, given.seen)
         done = decisions.decide(database, request.state.principal, wanted)
     state.metrics.decision(action)

@@ -1,4 +1,4 @@
-"""Episodes of the catalogue that a review key may mean, field by field beside the key."""
+"""Episodes of the catalogue that a review key may mean, compared field by field."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FOUND: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a key beside that of an episode.
+    """A field of a key and that of an episode.
 
     Attributes:
         name: title, series, season, episode or id.
@@ -48,7 +48,7 @@ class Candidate:
         score: 0 to 100; None for one that a search found.
         margin: points ahead of the next, or behind the best; None without a score or another candidate.
         found_by: names of the evidence.
-        fields: the key's fields beside its own.
+        fields: the key's fields next to its own.
     """
 
     episode_id: int
@@ -62,7 +62,7 @@ class Candidate:
 
 
 def candidates_of(database: DatabaseSession, mine: Any, found: Sequence[dict[str, Any]]) -> tuple[Candidate, ...]:
-    """Return stored candidates, best first, each beside a spelling."""
+    """Return stored candidates, best first, each compared with a spelling."""
     ranked = sorted(found, key=lambda each: -float(each["score"]))[:_CANDIDATES]
     known = {row.id: row for row in _episodes(database, [each["episode_id"] for each in ranked], mine)}
     scores = [float(each["score"]) for each in ranked]
@@ -83,7 +83,7 @@ def find_episodes(database: DatabaseSession, digest: bytes, text: str) -> tuple[
 
     Args:
         database: a transaction.
-        digest: the key to show them beside.
+        digest: the key to compare them with.
         text: words, such as ``harbour storm`` or ``HL-0101``.
     """
     words = text.split()[:8]
@@ -172,5 +172,5 @@ def _number(number: int | None, text: str | None) -> str:
 
 
 def _within(part: str | None, whole: str | None) -> bool:
-    """Return whether an id occurs in another with no letter or digit beside it; both are keys."""
+    """Return whether an id occurs in another with no letter or digit next to it; both are keys."""
     return bool(part and whole and re.search(rf"(?<![^\W_]){re.escape(part)}(?![^\W_])", whole))

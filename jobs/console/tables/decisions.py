@@ -264,7 +264,7 @@ SOURCE: Final = """
     LEFT JOIN catalog.episodes e ON e.id = d.episode_id
     LEFT JOIN viewership.keys k ON k.key_id = d.keys[1]
 """
-"""Where :data:`COLUMNS` come from."""
+"""FROM clause of :data:`COLUMNS`."""
 _DECISIONS: Final = f"SELECT {COLUMNS} FROM {SOURCE}"  # noqa: S608 - constants
 
 

@@ -84,7 +84,7 @@ _VIEWS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """When a copy was made, and whether nothing has changed since."""
+    """The state of a copy: its time, and whether nothing has changed since."""
 
     at: datetime
     is_current: bool

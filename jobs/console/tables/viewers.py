@@ -1,4 +1,4 @@
-"""Who looks at which card: shown to others, not a lock."""
+"""Open cards by reviewer: shown to others, not a lock."""
 
 from __future__ import annotations
 

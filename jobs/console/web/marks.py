@@ -1,4 +1,4 @@
-"""Two texts beside each other, with the characters marked in which they differ."""
+"""Differences of two texts: both as pieces, of which the differing ones are marked."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def test_a_change_keeps_the_filters_and_drops_the_card():
         [("platform", "tubi"), ("key", KEY), ("find", "storm"), ("done", "3"), ("chosen", "4"), ("scores", "hide")],
     )
     assert query.url("/review") == "/review?platform=tubi&scores=hide"
-    assert query.url("/review", key="f" * 32) == f"/review?platform=tubi&scores=hide&key={'f' * 32}"
+    assert query.url("/review", key="f" * 32) == f"/review?platform=tubi&key={'f' * 32}&scores=hide"
     assert [chip.label for chip in query.chips("/review")] == ["platform"]
 
 

@@ -1,4 +1,4 @@
-"""What the console starts: files that it received, and the runs that it requested; copies of views that are slow."""
+"""Tables for received files, for runs that users of the console request, and for copies of slow views."""
 
 from __future__ import annotations
 
