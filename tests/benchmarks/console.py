@@ -24,6 +24,7 @@ from shared.database.connection import dispose
 from shared.database.migrate import upgrade
 from shared.database.session import transaction
 from shared.settings import StepSettings
+from tests.benchmarks import _console_review as review
 from tests.benchmarks._console_seed import Sizes, seed
 from tests.benchmarks._table import machine, print_table, progress
 from tests.postgres_server import reachable_folder
@@ -37,6 +38,7 @@ _SEED: Final = 20261130
 _REQUESTS: Final = 60
 _CLIENTS: Final = 50
 _LIST_MS: Final = 150
+_DECISION_MS: Final = 100
 _PAGE_KB: Final = 60
 _RSS_MB: Final = 250
 _ACCEPT: Final = {"Accept": "text/html", "Accept-Encoding": "gzip"}
@@ -52,6 +54,7 @@ def main(part: str = "", *, quick: bool = False) -> None:
     """Print latency, size and memory; ``part`` is empty."""
     del part
     sizes = Sizes(5_000, 50_000, 10_000, 1_000) if quick else Sizes(100_000, 1_000_000, 200_000, 20_000)
+    keys = 2_500 if quick else 50_000
     with reachable_folder() as folder:
         url = embedded.ensure(folder, {})
         settings = StepSettings(database_url=url)
@@ -60,11 +63,14 @@ def main(part: str = "", *, quick: bool = False) -> None:
             progress("seed")
             with transaction(settings) as session:
                 seed(session, sizes)
+                review.seed(session, keys)
             # As autovacuum does within a minute: facets are counted by index alone.
             with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
             with _served(url) as (address, process):
-                timed = {name: _time(address, settings, *way) for name, way in _ways(sizes).items()}
+                ways = _ways(sizes) | review.ways()
+                timed = {name: _time(address, settings, *way) for name, way in ways.items()}
+                decided = review.decide(address, _REQUESTS)
                 memory = _crowd(address, process, sizes)
         finally:
             dispose()
@@ -75,6 +81,17 @@ def main(part: str = "", *, quick: bool = False) -> None:
         f" {_REQUESTS} requests a page with seed {_SEED}",
         ["page", "p50 ms", "p95 ms", f"below {_LIST_MS} ms", "bare query ms", "x", "kB gz"],
         [_row(name, *figures) for name, figures in timed.items()],
+    )
+    print_table(
+        f"{keys:,} review keys, {len(decided)} decisions, each with its redirect and the next card",
+        ["p50 ms", "p95 ms", f"below {_DECISION_MS} ms"],
+        [
+            [
+                f"{statistics.median(decided):.1f}",
+                f"{_p95(decided):.1f}",
+                "yes" if _p95(decided) <= _DECISION_MS else "NO",
+            ]
+        ],
     )
     rate, p95, resident = memory
     print_table(
