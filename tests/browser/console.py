@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.browser import seed_review
+from tests.browser import seed_review, seed_screen, seed_slos
 from tests.browser.seed import seed
 from tests.cli import ROOT, telecine
 from tests.postgres_server import Database, made_database, postgres
@@ -46,6 +46,8 @@ PAGES = (
     "/search?q=run-10",
     "/sessions",
     *seed_review.PAGES,
+    *seed_slos.PAGES,
+    *seed_screen.PAGES,
 )
 PROBLEMS = ("/runs?colour=red", "/runs/run-0", "/nowhere")
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")

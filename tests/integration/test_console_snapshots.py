@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.console.settings import ConsoleSettings
+from jobs.console.tables import snapshots as module
 from jobs.console.tables.database import Database as Connections
 from jobs.console.tables.snapshots import Snapshots
 from jobs.viewership.review.decisions import decide, undo
@@ -31,7 +32,9 @@ ROWS = (
 
 
 @pytest.fixture
-def snapshots(database: Database) -> Iterator[Snapshots]:
+def snapshots(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Snapshots]:
+    """Copies that count as slow."""
+    monkeypatch.setattr(module, "_AT_ONCE_MS", -1)
     made = Snapshots(Connections(ConsoleSettings(database_url=database.url)))
     yield made
     made.wait()
@@ -107,6 +110,34 @@ def test_an_upload_a_decision_and_its_undo_each_make_the_copies_again(database: 
         assert current(snapshots) == [False, False]
         assert current(snapshots) == [True, True]
         assert differences(database) == []
+
+
+def test_a_copy_that_takes_a_moment_is_made_at_once(
+    database: Database, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE_MS", 60_000)
+    catalogue(database)
+    upload(database, ROWS)
+    current(snapshots)
+    upload(database, ROWS[1:3])
+
+    assert current(snapshots) == [True, True]
+    assert differences(database) == []
+
+
+def test_a_page_shows_the_old_copy_while_another_process_makes_it(
+    database: Database, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE_MS", 60_000)
+    catalogue(database)
+    upload(database, ROWS)
+    current(snapshots)
+    upload(database, ROWS)
+    with database.connect() as other, other.transaction():
+        for name in ("review_keys", "match_rates"):
+            other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"telecine console {name}",))
+        assert current(snapshots) == [False, False]
+    assert current(snapshots) == [True, True]
 
 
 def test_a_copy_is_not_made_again_within_seconds_or_without_a_change(database: Database, snapshots: Snapshots) -> None:

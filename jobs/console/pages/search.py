@@ -1,4 +1,4 @@
-"""`/search`: find a run, a failed item, a session or a key that waits for review by prefix."""
+"""`/search`: find a run, a failed item, a session, an episode, a person or a waiting key by prefix."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ def page(request: Request, query: _Query) -> Response:
     """Show the hits; redirect to a single hit."""
     hits = []
     if query.q is not None:
+        # Episodes, persons and keys are found in the copies.
+        console(request).snapshots.current("screenalytics")
         console(request).snapshots.current("review_keys")
         with console(request).database.read() as database:
             hits = search(database, query.q)

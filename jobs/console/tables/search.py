@@ -1,4 +1,4 @@
-"""Search for runs, failed items, sessions and keys that wait for review by prefix."""
+"""Search for runs, failed items, sessions, episodes, persons and waiting keys by prefix."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from urllib.parse import quote, urlencode
 
 from jobs.console.tables.errors import errors_url, items_with_prefix
 from jobs.console.tables.ledger import like, runs_with_prefix
+from jobs.console.tables.screen import episode_href, episodes_with_prefix
+from jobs.console.tables.screen_persons import person_href, persons_with_prefix
 from shared.report.format import number
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ MOST: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A hit: its kind (``run``, ``item``, ``session`` or ``review``), name, note and URL."""
+    """A hit: its kind (``run``, ``item``, ``session``, ``episode``, ``person`` or ``review``), name, note and URL."""
 
     kind: str
     name: str
@@ -33,7 +35,8 @@ def search(database: DatabaseSession, text: str) -> list[Hit]:
 
     Args:
         database: an open transaction.
-        text: prefix of a run id, failed item, session key, or the title or series of a key that waits for review.
+        text: prefix of a run id, failed item, session key, episode, of a person's name or id, or of the title or series
+            of a key that waits for review.
     """
     hits = [
         Hit("run", row.run_id, f"{row.pipeline}, {row.status}", f"/runs/{quote(row.run_id, safe='')}")
@@ -62,6 +65,17 @@ def search(database: DatabaseSession, text: str) -> list[Hit]:
             most=MOST,
         )
     ]
+    hits += [Hit("session", row.s3_key, "", f"/sessions/by-key?{urlencode({'key': row.s3_key})}") for row in sessions]
+    hits += [
+        Hit("episode", row.ep_id, f"{row.persons:,} persons", episode_href(row.ep_id))
+        for row in episodes_with_prefix(database, text, MOST)
+    ]
     return hits + [
-        Hit("session", row.s3_key, "", f"/sessions/by-key?{urlencode({'key': row.s3_key})}") for row in sessions
+        Hit(
+            "person",
+            row.name or row.person_id,
+            f"{', '.join(row.shows[:3])}, {row.episodes:,} episodes",
+            person_href(row.show, row.person_id),
+        )
+        for row in persons_with_prefix(database, text, MOST)
     ]

@@ -48,7 +48,9 @@ _FACET_VALUES: Final = 12
 # A numeric(38, 10) has 40 characters; an exponent would make PostgreSQL write out all of its zeros.
 _MOST_DIGITS: Final = 60
 
-Kind = Literal["text", "code", "time", "number", "duration", "bytes", "status", "share", "flag", "list", "details"]
+Kind = Literal[
+    "text", "code", "command", "time", "number", "duration", "bytes", "status", "share", "flag", "list", "details"
+]
 
 
 def _bigint(text: str) -> int:

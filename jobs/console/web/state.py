@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jobs.console.tables.database import Database
     from jobs.console.tables.snapshots import Snapshots
     from jobs.console.web.assets import Assets
+    from jobs.console.web.gauges import Gauges
     from jobs.console.web.metrics import Metrics
     from jobs.console.web.render import Pages
 
@@ -28,6 +29,7 @@ class Console:
     access: Access
     assets: Assets
     metrics: Metrics
+    gauges: Gauges
     pages: Pages
     snapshots: Snapshots
 

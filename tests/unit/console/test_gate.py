@@ -193,6 +193,8 @@ def test_metrics_parse():
         *("telecine_console_requests", "telecine_console_request_seconds", "telecine_console_logins"),
         *("telecine_console_decisions", "telecine_console_review_keys", "telecine_console_review_hours"),
         "telecine_console_database_up",
+        *("telecine_console_slo_budget_left_share", "telecine_console_slo_budget_spent_share"),
+        *("telecine_console_slo_days", "telecine_console_slo_days_without_data"),
     }
     (sample,) = [each for each in families["telecine_console_requests"].samples if each.name.endswith("_total")]
     assert sample.labels == {"method": "GET", "route": "/healthz", "status": "200"}
