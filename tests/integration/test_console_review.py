@@ -183,6 +183,8 @@ def test_a_stale_decision_is_409_with_the_new_card_and_loses_nothing(app: ASGIAp
     key = digest(loaded, HARVEST)
     old = seen(card(app, key))
     upload(loaded, [row(HARVEST, "30", series="Harbour Lights")])
+    # Brings the copy up to date.
+    card(app)
     before = tables(loaded)
     wanted = episode(loaded, "HL-0102")
     answer = decide(app, key, "accept", episode=wanted, note="my note", seen=old)
