@@ -17,6 +17,7 @@ from jobs.console.pages import (
     again,
     changes,
     checks,
+    decided,
     episode,
     episodes,
     errors,
@@ -29,6 +30,7 @@ from jobs.console.pages import (
     persons,
     postmortem,
     rejects,
+    review,
     run,
     runs,
     search,
@@ -67,6 +69,7 @@ __all__ = ["NAVIGATION", "create"]
 _PAGES: Final = (
     *(home,),
     *(upload_new, upload_file, uploads, upload, rejects, changes, again),
+    *(review, decided),
     *(matching, checks),
     *(runs, errors, run),
     *(sessions, session, sprites),
@@ -79,6 +82,7 @@ _PAGES: Final = (
 NAVIGATION: Final = (
     ("/", "Home"),
     ("/uploads", "Uploads"),
+    ("/review", "Review"),
     ("/matching", "Matching"),
     ("/runs", "Runs"),
     ("/errors", "Failed items"),

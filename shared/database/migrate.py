@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["CONSOLE", "HEAD", "READER", "RIGHTS", "Upgrade", "console_rights", "ready", "upgrade"]
+__all__ = ["CONSOLE", "CONSOLE_FUNCTIONS", "HEAD", "READER", "RIGHTS", "Upgrade", "console_rights", "ready", "upgrade"]
 
 # The key of the advisory lock that an upgrade holds: the word "telecine" as a number.
 _LOCK: Final = int.from_bytes(b"telecine", "big", signed=True)
@@ -26,6 +26,12 @@ READER: Final = "telecine_reader"
 # Serves pages: reads all tables, and writes the schema of the same name only.
 CONSOLE: Final = "telecine_console"
 _CONSOLE_SCHEMA: Final = "console"
+CONSOLE_FUNCTIONS: Final = (
+    "viewership.preview(text, bigint[], bigint)",
+    "viewership.decide(text, bigint[], bigint, text, text, text)",
+    "viewership.undo(bigint, text)",
+)
+"""Functions that the role ``telecine_console`` may call: they decide for it, with the rights of their owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +173,4 @@ def _grant_console(connection: Connection) -> None:
     for rights in (("SELECT",), RIGHTS):
         names = [name for name, given in console_rights().items() if given == rights]
         connection.execute(text(f"GRANT {', '.join(rights)} ON {', '.join(names)} TO {CONSOLE}"))
+    connection.execute(text(f"GRANT EXECUTE ON FUNCTION {', '.join(CONSOLE_FUNCTIONS)} TO {CONSOLE}"))

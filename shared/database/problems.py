@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 from shared.database._schema import HEAD, SCHEMA, VERSION_TABLE, declared
 from shared.database._state import describe, require_environment, require_server, scalar, serves, version
 from shared.database.connection import database_command, engine, translated
-from shared.database.migrate import CONSOLE, RIGHTS, console_rights
+from shared.database.migrate import CONSOLE, CONSOLE_FUNCTIONS, RIGHTS, console_rights
 from shared.errors import ConfigurationError, DatabaseNotMigrated, WrongEnvironment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -61,8 +62,8 @@ def check(settings: DatabaseSettings) -> list[Problem]:
             return [*problems, Problem(f"role '{user}' cannot use schema '{SCHEMA}'", fix)]
         problems += _missing_tables(connection, upgrade_it)
         problems += _missing_rights(connection, user)
-        if user != CONSOLE:
-            problems += _missing_functions(connection, user, upgrade_it)
+        functions = CONSOLE_FUNCTIONS if user == CONSOLE else declared().functions
+        problems += _missing_functions(connection, user, functions, upgrade_it)
         if not problems:
             try:
                 found = version(connection)
@@ -120,6 +121,22 @@ def console_role(settings: DatabaseSettings) -> list[Problem] | None:
             elif has and not wanted:
                 fix = f"REVOKE {right} ON {name} FROM {CONSOLE}, or from PUBLIC or a role that it is a member of"
                 problems.append(Problem(f"role '{CONSOLE}' has {right} on {name}, which no page needs", fix))
+        rows = connection.execute(
+            text(
+                "SELECT name, has_schema_privilege(:role, split_part(name, '.', 1), 'USAGE')"
+                " AND has_function_privilege(:role, name, 'EXECUTE')"
+                " FROM unnest(CAST(:names AS text[])) AS name WHERE to_regprocedure(name) IS NOT NULL"
+            ),
+            {"role": CONSOLE, "names": list(declared().functions)},
+        )
+        for name, has in rows:
+            wanted = name in CONSOLE_FUNCTIONS
+            if wanted and not has:
+                fix = f"Run: {database_command(settings, 'db upgrade')}"
+                problems.append(Problem(f"role '{CONSOLE}' lacks EXECUTE on {name}", fix))
+            elif has and not wanted:
+                fix = f"REVOKE EXECUTE ON FUNCTION {name} FROM {CONSOLE}, PUBLIC or a role that it is a member of"
+                problems.append(Problem(f"role '{CONSOLE}' has EXECUTE on {name}, which no page needs", fix))
     return problems
 
 
@@ -201,11 +218,11 @@ def _missing_rights(connection: Connection, user: str) -> list[Problem]:
     return problems
 
 
-def _missing_functions(connection: Connection, user: str, fix: str) -> list[Problem]:
+def _missing_functions(connection: Connection, user: str, functions: Sequence[str], fix: str) -> list[Problem]:
     from sqlalchemy import text
 
     problems = []
-    for function in declared().functions:
+    for function in functions:
         schema = function.partition(".")[0]
         if not scalar(connection, _IS_SCHEMA, name=schema) or not _may_use(connection, schema):
             continue  # reported as such

@@ -25,6 +25,7 @@ from shared.database.migrate import upgrade
 from shared.database.session import transaction
 from shared.settings import StepSettings
 from tests.benchmarks import _console_matching, _console_screen, _console_slos, _console_titles, _console_uploads
+from tests.benchmarks import _console_review as review
 from tests.benchmarks._console_intake import measure_uploads
 from tests.benchmarks._console_seed import Sizes, seed
 from tests.benchmarks._table import machine, print_table, progress
@@ -44,7 +45,7 @@ _LIST_MS: Final = 150
 # By the start of a page's name.
 _SLOWER_MS: Final = {"quadrants": 300, "one quadrant": 300}
 _UPLOADS: Final = 200
-_KEYS: Final = 50_000
+_DECISION_MS: Final = 100
 _PAGE_KB: Final = 60
 _RSS_MB: Final = 250
 _ACCEPT: Final = {"Accept": "text/html", "Accept-Encoding": "gzip"}
@@ -60,6 +61,7 @@ def main(part: str = "", *, quick: bool = False) -> None:
     """Print latency, size and memory; ``part`` is empty."""
     del part
     sizes = _QUICK if quick else _WHOLE
+    keys = 2_500 if quick else 50_000
     with reachable_folder() as folder:
         url = embedded.ensure(folder, {})
         settings = StepSettings(database_url=url)
@@ -68,8 +70,9 @@ def main(part: str = "", *, quick: bool = False) -> None:
             progress("seed")
             with transaction(settings) as session:
                 seed(session, sizes)
+                review.seed(session, keys)
+                _console_matching.seed(session, _UPLOADS, keys)
                 _console_uploads.seed(session, quick=quick)
-                _console_matching.seed(session, _UPLOADS, _KEYS)
                 _console_slos.seed(session, 1_000 if quick else 20_000)
                 _console_screen.seed(session, sizes.episodes)
                 _console_titles.seed(session, sizes.titles, 5 if quick else _console_titles.DAYS)
@@ -77,7 +80,9 @@ def main(part: str = "", *, quick: bool = False) -> None:
             with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
             with _served(url) as (address, process):
-                timed = {name: _time(address, settings, *way) for name, way in _ways(sizes).items()}
+                ways = _ways(sizes) | review.ways()
+                timed = {name: _time(address, settings, *way) for name, way in ways.items()}
+                decided = review.decide(address, _REQUESTS)
                 memory = _crowd(address, process, sizes)
             measure_uploads(url, quick=quick)
         finally:
@@ -90,6 +95,17 @@ def main(part: str = "", *, quick: bool = False) -> None:
         f" {_REQUESTS} requests a page with seed {_SEED}",
         ["page", "p50 ms", "p95 ms", "budget ms", "bare query ms", "x", "kB gz"],
         [_row(name, *figures) for name, figures in timed.items()],
+    )
+    print_table(
+        f"{keys:,} review keys, {len(decided)} decisions, each with its redirect and the next card",
+        ["p50 ms", "p95 ms", f"below {_DECISION_MS} ms"],
+        [
+            [
+                f"{statistics.median(decided):.1f}",
+                f"{_p95(decided):.1f}",
+                "yes" if _p95(decided) <= _DECISION_MS else "NO",
+            ]
+        ],
     )
     rate, p95, resident = memory
     print_table(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.browser import seed_intake, seed_matching, seed_screen, seed_slos, seed_titles, seed_uploads
+from tests.browser import seed_intake, seed_matching, seed_review, seed_screen, seed_slos, seed_titles, seed_uploads
 from tests.browser.seed import seed
 from tests.cli import ROOT, telecine
 from tests.postgres_server import Database, made_database, postgres
@@ -47,6 +47,7 @@ PAGES = (
     "/sessions",
     *seed_uploads.PAGES,
     *seed_matching.PAGES,
+    *seed_review.PAGES,
     *seed_slos.PAGES,
     *seed_screen.PAGES,
     *seed_intake.PAGES,

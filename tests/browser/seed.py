@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.browser import seed_intake, seed_matching, seed_screen, seed_slos, seed_titles, seed_uploads
+from tests.browser import seed_intake, seed_matching, seed_review, seed_screen, seed_slos, seed_titles, seed_uploads
 
 if TYPE_CHECKING:
     from tests.postgres_server import Database
@@ -29,6 +29,7 @@ def seed(database: Database) -> None:
         seed_screen.seed(connection)
         seed_intake.seed(connection)
         seed_titles.seed(connection)
+    seed_review.seed(database)
 
 
 def _run(connection, number: int) -> None:  # type: ignore[no-untyped-def]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
+import re
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,12 @@ from jobs.diagnosis import doctor
 from shared.database import check, upgrade
 from shared.database._schema import declared
 from shared.database.connection import dispose
-from shared.database.migrate import CONSOLE, READER
+from shared.database.migrate import CONSOLE, CONSOLE_FUNCTIONS, READER
 from shared.database.session import transaction
 from shared.doctor.settings import DoctorSettings
+from tests.console_app import BROWSER, ask, post
 from tests.postgres_server import Database, database, postgres  # noqa: F401
+from tests.viewership_rows import catalogue, reconciled, row, upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +65,8 @@ async def _visit(settings: ConsoleSettings, token: str) -> None:
     async with httpx.AsyncClient(transport=transport, base_url="https://c.example") as client:
         assert (await client.get("/readyz")).status_code == 200
         assert (await client.get("/runs.json")).status_code == 401
-        for path in ("/", "/runs", "/runs.json", "/runs.csv", "/uploads", "/uploads.csv", "/search?q=1"):
+        pages = ("/", "/review", "/review?view=list", "/review/history", "/runs", "/runs.json", "/runs.csv", "/uploads")
+        for path in (*pages, "/uploads.csv", "/search?q=1", "/matching", "/episodes", "/persons", "/titles", "/slos"):
             answer = await client.get(path, headers={"Authorization": f"Bearer {token}"})
             assert answer.status_code == 200, (path, answer.text)
         form = {"token": token, "next": "/"}
@@ -105,6 +109,27 @@ def test_the_role_writes_no_table_of_a_pipeline(migrated: Database):
                     connection.execute(statement)
 
 
+def test_the_role_decides_by_functions_alone(migrated: Database):
+    catalogue(migrated)
+    upload(migrated, [row("The Quiet Harvst Moon", "2", series="Harbour Lights")])
+    # The owner of the tables may be another role than the one that decides.
+    console = Database("", migrated.as_role(CONSOLE))
+    app = create(ConsoleSettings(database_url=migrated.as_role(CONSOLE)))
+    seen = re.search(r'name="seen" value="(.*?)"', ask(app, "/review", headers=BROWSER).text)
+    key = migrated.rows("SELECT encode(review_digest, 'hex') FROM console.review_keys")[0][0]
+    wanted = migrated.rows("SELECT id FROM catalog.episodes WHERE ref_id = 'HL-0102'")[0][0]
+    assert seen is not None
+    fields = {"action": "accept", "episode": str(wanted), "seen": seen[1]}
+    assert post(app, f"/review?key={key}", fields).status == 303
+    assert migrated.rows("SELECT decided_role FROM viewership.decisions") == [(CONSOLE,)]
+    assert migrated.rows("SELECT count(*) FROM viewership.episode_details") == [(1,)]
+    assert post(app, "/review/history", {"decision": "1"}).status == 303
+    assert migrated.rows("SELECT count(*) FROM viewership.episode_details") == [(0,)]
+    for function in set(declared().functions) - set(CONSOLE_FUNCTIONS):
+        assert console.rows("SELECT has_function_privilege(to_regprocedure(%s), 'EXECUTE')", function) == [(False,)]
+    reconciled(migrated)
+
+
 def test_the_role_changes_no_schema(migrated: Database):
     with psycopg.connect(url_of(migrated), autocommit=True) as connection:
         for statement in (
@@ -133,6 +158,15 @@ def test_doctor_names_missing_and_excess_rights(migrated: Database, monkeypatch)
     migrated.rows("GRANT DELETE ON gold.gamedata_sessions TO PUBLIC")
     found = look(database_url=migrated.url)["role"]
     assert found["said"] == f"role '{CONSOLE}' has DELETE on gold.gamedata_sessions, which no page needs"
+    migrated.rows("REVOKE DELETE ON gold.gamedata_sessions FROM PUBLIC")
+    migrated.rows(f"REVOKE EXECUTE ON FUNCTION {CONSOLE_FUNCTIONS[2]} FROM {CONSOLE}")
+    assert (
+        look(database_url=migrated.url)["role"]["said"] == f"role '{CONSOLE}' lacks EXECUTE on {CONSOLE_FUNCTIONS[2]}"
+    )
+    upgrade(migrated.settings())
+    migrated.rows("GRANT EXECUTE ON FUNCTION viewership.lock_final(text[]) TO PUBLIC")
+    found = look(database_url=migrated.url)["role"]
+    assert found["said"] == f"role '{CONSOLE}' has EXECUTE on viewership.lock_final(text[]), which no page needs"
 
 
 def test_doctor_knows_how_users_get_in(database: Database, monkeypatch):

@@ -22,6 +22,7 @@ _LATEST = 10
 @allow(Role.VIEWER)
 def home(request: Request) -> HTMLResponse:
     """Show the cards and the latest runs."""
+    console(request).snapshots.current("review_keys")
     with console(request).database.read() as database:
         cards = overview.cards(database)
         latest = fetch(database, LISTING, RunsQuery(limit=_LATEST))

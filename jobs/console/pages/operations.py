@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
+from jobs.console.tables.waiting import queue
 from jobs.console.web.metrics import CONTENT_TYPE
 from jobs.console.web.state import console
 from shared.errors import TelecineError
+
+if TYPE_CHECKING:
+    from jobs.console.web.state import Console
 
 __all__ = ["router"]
 
@@ -44,6 +50,7 @@ def metrics(request: Request) -> Response:
     """Return the metrics of this process; they contain no names, keys or users."""
     state = console(request)
     state.gauges.refresh()
+    _measure(state)
     return Response(state.metrics.text(), media_type=CONTENT_TYPE)
 
 
@@ -52,3 +59,15 @@ def metrics(request: Request) -> Response:
 async def static(request: Request, digest: str, name: str) -> Response:
     """Return a static file."""
     return console(request).assets.response(digest, name)
+
+
+def _measure(state: Console) -> None:
+    """Set the gauges of the review queue from its copy, at most every 30 s; without a database, they stay."""
+    if not state.metrics.is_due():
+        return
+    try:
+        with state.database.read() as database:
+            found = queue(database)
+    except TelecineError:
+        return
+    state.metrics.queue(found.keys, float(found.hours))

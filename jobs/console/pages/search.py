@@ -34,9 +34,9 @@ def page(request: Request, query: _Query) -> Response:
     """Show the hits; redirect to a single hit."""
     hits = []
     if query.q is not None:
-        for name in ("screenalytics", "review_keys"):
-            # Episodes, persons and keys are found in the copies.
-            console(request).snapshots.current(name)
+        # Episodes, persons and keys are found in the copies.
+        console(request).snapshots.current("screenalytics")
+        console(request).snapshots.current("review_keys")
         with console(request).database.read() as database:
             hits = search(database, query.q)
     if len(hits) == 1:

@@ -40,11 +40,16 @@ document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
 
 document.addEventListener("htmx:before:response", (event) => {
   const { ctx } = event.detail;
-  const { ok, redirected, status } = ctx.response.raw;
-  if ((ok && !redirected) || status === 304) return;
+  const { ok, redirected, status, url, headers } = ctx.response.raw;
+  const posted = ctx.request.method === "POST";
+  // A form that wrote something is redirected to what it shows next; some refusals come with the list as it is now.
+  if ((ok && (!redirected || (posted && !url.includes("/login?")))) || status === 304 || headers.has("X-Swap")) return;
   // A problem or the login form is a page of its own; a poll keeps what it shows.
   event.preventDefault();
-  if (ctx.steers) location.assign(ctx.request.action);
+  if (!ctx.steers) return;
+  if (!posted) location.assign(ctx.request.action);
+  else if (status === 401 || redirected) location.reload();
+  else say(`not done: the console answered ${status}; try again`);
 });
 
 document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
@@ -63,17 +68,25 @@ document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   if (ctx.toTop) scrollTo(0, 0);
 });
 
-// A key acts only if nothing else handles it.
+// Elements name their keys in aria-keyshortcuts. A key acts only if nothing else handles it: not in fields and dialogs,
+// not while a request is out, and not again while it is held down.
 const busy = (target) =>
-  target.closest("input, textarea, select, dialog, [contenteditable]") || document.querySelector("dialog[open], [aria-busy=true]");
+  target.closest("input:not([type=radio]), textarea, select, dialog, [contenteditable]") ||
+  document.querySelector("dialog[open], :popover-open, [aria-busy=true]");
 
 document.addEventListener("keydown", (event) => {
-  if (event.altKey || event.ctrlKey || event.metaKey || busy(event.target)) return;
-  if (event.key === "/") {
-    const search = document.getElementById("search");
-    if (search) {
-      event.preventDefault();
-      search.focus();
-    }
-  }
+  const { key, target } = event;
+  if (event.altKey || event.ctrlKey || event.metaKey || event.repeat || busy(target)) return;
+  // An open menu takes all keys.
+  const menu = document.querySelector("details.menu[open]");
+  if (menu && key === "Escape") menu.open = false;
+  if (key !== "Enter" ? key.length > 1 : target.closest("a, button, summary")) return;
+  const named = `[aria-keyshortcuts~="${CSS.escape(key)}"]`;
+  // What a closed menu hides has the same keys as what the page shows.
+  const shown = (within) => [...document.querySelectorAll(within + named)].find((each) => each.checkVisibility());
+  const found = menu ? shown("details.menu[open] ") : (shown("#list ") ?? shown(""));
+  if (!found) return;
+  event.preventDefault();
+  if (found.matches("[type=search]")) found.focus();
+  else found.click();
 });

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from jobs.console.tables import gamedata, levels, uploads
+from jobs.console.tables.waiting import queue
 from shared.ledger.store import STALE_S
+from shared.report.format import number
 
 if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
@@ -52,8 +54,10 @@ def cards(database: DatabaseSession) -> list[Card]:
         most=CAP + 1,
     )
     failed_uploads, open_uploads = uploads.attention(database, CAP)
+    waits = queue(database)
     failed_sessions, flagged_sessions = gamedata.attention(database, CAP)
     return [
+        Card("Keys to review", waits.keys, "/review", f"{number(float(waits.hours))} hours at stake", bad=True),
         Card("Failed runs", row.failed, "/runs?status=failed", "in the last 24 hours", bad=True),
         Card("Partial runs", row.partial, "/runs?status=partial", "in the last 24 hours, with failed items", bad=True),
         Card("Running", row.running, "/runs?status=running", "with a heartbeat in the last minute", bad=False),

@@ -11,6 +11,7 @@ import binascii
 import json
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jobs.console.errors import BadQuery
@@ -44,6 +45,8 @@ __all__ = [
 COUNT_CAP: Final = 10_000
 # Maximum number of values shown per facet.
 _FACET_VALUES: Final = 12
+# A numeric(38, 10) has 40 characters; an exponent would make PostgreSQL write out all of its zeros.
+_MOST_DIGITS: Final = 60
 
 Kind = Literal[
     "text",
@@ -70,10 +73,22 @@ def _bigint(text: str) -> int:
     return number
 
 
+def _numeric(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError("it is not a number") from error
+    if "e" in text.lower() or len(text) > _MOST_DIGITS or not number.is_finite():
+        raise ValueError("it is not a number")
+    return number
+
+
 _TYPES: Final[dict[str, Callable[[str], Any]]] = {
     "text": str,
     "bigint": _bigint,
+    "bytea": lambda text: bytes.fromhex(text.removeprefix("\\x")),
     "double precision": float,
+    "numeric": _numeric,
     "timestamptz": datetime.fromisoformat,
     "date": date.fromisoformat,
 }
@@ -114,7 +129,7 @@ class Term:
 
     Attributes:
         expression: trusted SQL that is never NULL.
-        type: its PostgreSQL type: text, bigint, double precision, timestamptz or date.
+        type: its PostgreSQL type: text, bigint, bytea, double precision, numeric, timestamptz or date.
         descending: the highest value first.
     """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -17,6 +19,10 @@ __all__ = ["CONTENT_TYPE", "Metrics"]
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 # Around the budgets: 150 ms for lists, 300 ms for the slowest pages, 5 s for the statement timeout.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.3, 0.6, 1.0, 2.5, 5.0, 10.0)
+
+
+# Prometheus asks each replica several times a minute.
+_EVERY_S = 30.0
 
 
 class Metrics:
@@ -40,6 +46,17 @@ class Metrics:
         self._logins = Counter("telecine_console_logins", "Logins by result.", ("result",), registry=self.registry)
         self._uploads = Counter(
             "telecine_console_uploads", "Received files by result.", ("result",), registry=self.registry
+        )
+        self._read_at = -math.inf
+        self._decisions = Counter(
+            "telecine_console_decisions",
+            "Decisions on review keys by result: the action, or the code of the refusal.",
+            ("result",),
+            registry=self.registry,
+        )
+        self._queue_keys = Gauge("telecine_console_review_keys", "Keys that wait for review.", registry=self.registry)
+        self._queue_hours = Gauge(
+            "telecine_console_review_hours", "Hours of the rows that wait for review.", registry=self.registry
         )
         self._up = Gauge(
             "telecine_console_database_up", "1 if the database answered the last query.", registry=self.registry
@@ -80,6 +97,23 @@ class Metrics:
     def upload(self, result: str) -> None:
         """Count a file: ``stored``, ``same_bytes``, ``refused``, ``limited``, ``busy``, ``cut`` or ``failed``."""
         self._uploads.labels(result).inc()
+
+    def decision(self, result: str) -> None:
+        """Count a decision: ``accept``, ``alias``, ``reject``, ``undo``, ``busy`` or the code of another refusal."""
+        self._decisions.labels(result).inc()
+
+    def is_due(self) -> bool:
+        """Return whether figures of the database are older than 30 s; the caller then reads them."""
+        now = time.monotonic()
+        if now - self._read_at < _EVERY_S:
+            return False
+        self._read_at = now
+        return True
+
+    def queue(self, keys: int, hours: float) -> None:
+        """Record the size of the review queue, and the hours at stake."""
+        self._queue_keys.set(keys)
+        self._queue_hours.set(hours)
 
     def database(self, *, up: bool) -> None:
         """Record whether the database answered."""

@@ -40,7 +40,7 @@ CONSOLE: Final[Mapping[str, Relation]] = {
             "at": "time of the action",
             "actor": "name of the user or token, or the command",
             "role": "the user's role; NULL for a command",
-            "action": "login, logout, token_issued, token_revoked, file_received, file_cancelled and others",
+            "action": "a word, such as login, file_received, review_accept or run_requested",
             "subject": "object of the action, such as a token's name",
             "details": "additional data, as JSON",
         },
@@ -114,6 +114,14 @@ CONSOLE: Final[Mapping[str, Relation]] = {
             "margin": "points ahead of the next; NULL without a next one",
             "reason": "code of the first reason why it waits",
             "waiting_since": "when its first upload was made",
+        },
+    ),
+    "console.viewers": Relation(
+        "the card that a reviewer looks at, shown to other reviewers for five minutes",
+        {
+            "viewer": "name of the reviewer",
+            "review_digest": "digest of the card's key",
+            "seen_at": "when the reviewer opened it",
         },
     ),
     "console.match_rates": Relation(

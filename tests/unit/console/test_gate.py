@@ -191,6 +191,7 @@ def test_metrics_parse():
     families = {each.name: each for each in text_string_to_metric_families(ask(app, "/metrics").text)}
     assert {name for name in families if not name.endswith("_created")} == {
         *("telecine_console_requests", "telecine_console_request_seconds", "telecine_console_logins"),
+        *("telecine_console_decisions", "telecine_console_review_keys", "telecine_console_review_hours"),
         "telecine_console_database_up",
         *("telecine_console_slo_budget_left_share", "telecine_console_slo_budget_spent_share"),
         *("telecine_console_slo_days", "telecine_console_slo_days_without_data"),
