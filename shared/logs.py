@@ -189,7 +189,7 @@ class _FileHandler(logging.FileHandler):
             super().close()
 
 
-def configure(level: str = "INFO", log_file: str | None = None, human: bool | None = None) -> None:
+def configure(level: str = "INFO", log_file: str | None = None, form: str = "auto") -> None:
     """Set up logging for the process; a second call replaces the first setup.
 
     Third-party lines below WARNING are dropped at every level: botocore's DEBUG lines contain credentials.
@@ -197,12 +197,12 @@ def configure(level: str = "INFO", log_file: str | None = None, human: bool | No
     Args:
         level: ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
         log_file: file to which JSON lines are appended as well; its folder is created.
-        human: write readable lines instead of JSON; None: decide by :func:`is_human`.
+        form: ``text``, ``json``, or ``auto`` to decide by :func:`is_human`.
 
     Raises:
         UsageError: the file cannot be opened.
     """
-    shown = is_human() if human is None else human
+    shown = is_human() if form == "auto" else form == "text"
     stderr = _StderrHandler()
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     stderr.setFormatter(HumanFormatter(colour=colour) if shown else JsonFormatter())

@@ -21,6 +21,9 @@ _LOG = logging.getLogger(__name__)
 # Argo's executor reads the progress file every 3 s; writing more than once a second is wasted.
 _FILE_EVERY_S: Final = 1.0
 _LOG_EVERY_S: Final = 15.0
+# From these on, a rate of unfinished work is shown.
+_RATE_ITEMS: Final = 2
+_RATE_S: Final = 5.0
 
 
 class _Display(Protocol):
@@ -101,8 +104,9 @@ class Progress:
         parts = [f"{self.done} of {self.total} {self.unit}"]
         parts += [f"{name} {value}" for name, value in self.counts.items() if value]
         seconds = self.seconds
-        # A rate over less than a second is meaningless.
-        if self.done and seconds >= 1:
+        # At first, a rate is mostly the time to start workers.
+        is_meaningful = self.done >= self.total or (self.done >= _RATE_ITEMS and seconds >= _RATE_S)
+        if self.done and seconds >= 1 and is_meaningful:
             rate = self.done / seconds
             parts.append(f"{rate:.3g} {self.unit}/s")
             if self.done < self.total:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from shared.cluster.client import Client
+from shared.cluster.workflows import create_workflow
 from shared.rayjob.cluster import KubernetesCluster
 from tests.crds import module_dir_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Rights", "executor_rights", "launcher_rights", "role_rights"]
+__all__ = ["Rights", "console_rights", "executor_rights", "launcher_rights", "role_rights"]
 
 Rights = dict[tuple[str, str], set[str]]
 
@@ -52,17 +54,24 @@ class _Api:
 
 
 def launcher_rights() -> Rights:
-    """Return the rights that the public methods of our client use, each called once.
+    """Return the rights that the launcher's and the sweep's calls use, each called once.
 
-    ``ask`` is left out: only `telecine doctor` calls it, for what every account may ask (the API's kinds, its own
-    rights), and takes a refusal of anything else as an answer.
+    ``Client.ask`` is left out: only `telecine doctor` calls it, for what every account may ask (the API's kinds, its
+    own rights), and takes a refusal of anything else as an answer.
     """
     api = _Api()
-    cluster = KubernetesCluster(api, _NAMESPACE)
+    cluster = KubernetesCluster(Client(api, _NAMESPACE))
     values = {"name": "a", "uid": "u", "selector": "a=b", "manifest": {"metadata": {"name": "a"}}}
     for name, method in inspect.getmembers(cluster, inspect.ismethod):
-        if not name.startswith("_") and name != "ask":
+        if not name.startswith("_"):
             method(**{each: values[each] for each in inspect.signature(method).parameters})
+    return dict(api.rights)
+
+
+def console_rights() -> Rights:
+    """Return the rights that the console uses to start a run."""
+    api = _Api()
+    create_workflow(Client(api, _NAMESPACE), "a", "viewership", {}, {})
     return dict(api.rights)
 
 

@@ -12,24 +12,36 @@ from starlette.middleware.gzip import GZipMiddleware
 from jobs.console.access.guard import check_routes
 from jobs.console.access.modes import Access
 from jobs.console.intake.receive import FORM_BYTES
+from jobs.console.launch import background
 from jobs.console.pages import (
+    episode,
+    episodes,
     errors,
     home,
     login,
+    not_ingested,
     operations,
+    person,
+    persons,
+    postmortem,
     run,
     runs,
     search,
     session,
     sessions,
+    slo,
+    slo_days,
+    slos,
     sprites,
     upload_file,
     upload_new,
 )
 from jobs.console.tables.database import Database
+from jobs.console.tables.snapshots import Snapshots
 from jobs.console.web import problems
 from jobs.console.web.assets import Assets
 from jobs.console.web.gate import Gate
+from jobs.console.web.gauges import Gauges
 from jobs.console.web.metrics import Metrics
 from jobs.console.web.render import Pages
 from jobs.console.web.state import Console
@@ -44,11 +56,21 @@ if TYPE_CHECKING:
 __all__ = ["NAVIGATION", "create"]
 
 _PAGES: Final = (
-    *(home, runs, errors, run, sessions, session, sprites, search, login, operations),
+    *(home, runs, errors, run, sessions, session, sprites),
+    *(slos, slo, slo_days, postmortem),
+    *(episodes, episode, not_ingested, persons, person),
     *(upload_new, upload_file),
+    *(search, login, operations),
 )
 
-NAVIGATION: Final = (("/", "Home"), ("/runs", "Runs"), ("/errors", "Failed items"), ("/sessions", "Sessions"))
+NAVIGATION: Final = (
+    ("/", "Home"),
+    ("/runs", "Runs"),
+    ("/errors", "Failed items"),
+    ("/sessions", "Sessions"),
+    ("/episodes", "Episodes"),
+    ("/slos", "SLOs"),
+)
 """Navigation entries: path and label."""
 
 
@@ -59,17 +81,21 @@ def create(settings: ConsoleSettings) -> ASGIApp:
         settings: the console's settings.
 
     Raises:
-        ConfigurationError: the access mode would not protect the console, or is not set in a pod.
+        ConfigurationError: the access mode would not protect the console, or is not set in a pod; or runs cannot be
+            started as set.
         TypeError: a route declares no role.
     """
     settings.check_access()
+    _ = settings.launch_mode
     database = Database(settings)
     assets = Assets()
     # Redirects of `/runs/` would contain the scheme of the request: plain HTTP behind a TLS proxy.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_threads, redirect_slashes=False)
     pages = Pages(settings, assets)
     pages.environment.globals["nav"] = NAVIGATION
-    state = Console(settings, database, Access(settings, database), assets, Metrics(), pages)
+    metrics = Metrics()
+    gauges = Gauges(database, metrics)
+    state = Console(settings, database, Access(settings, database), assets, metrics, gauges, pages, Snapshots(database))
     app.state.console = state
     for page in _PAGES:
         app.include_router(page.router)
@@ -83,6 +109,9 @@ def create(settings: ConsoleSettings) -> ASGIApp:
 
 @asynccontextmanager
 async def _threads(app: FastAPI) -> AsyncIterator[None]:
+    console = app.state.console
     # More threads than connections would only wait for one.
-    anyio.to_thread.current_default_thread_limiter().total_tokens = app.state.console.settings.threads
-    yield
+    anyio.to_thread.current_default_thread_limiter().total_tokens = console.settings.threads
+    with background.running(console):
+        yield
+    console.snapshots.wait()

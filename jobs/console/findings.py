@@ -1,4 +1,4 @@
-"""Findings of `telecine doctor` about the console: access and its database role."""
+"""Findings of `telecine doctor` about the console: access, its right to start runs, and its database role."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from jobs.console.settings import ConsoleSettings
+from shared.cluster.client import connect
+from shared.cluster.workflows import RIGHTS
 from shared.database import problems
 from shared.database.connection import is_embedded
 from shared.database.migrate import CONSOLE
@@ -28,7 +30,7 @@ def examine(settings: DoctorSettings) -> Iterator[Finding]:
     """Yield findings about the console if this machine configures one or the database has its role."""
     is_configured = _is_configured()
     if is_configured:
-        yield _access()
+        yield from _settings()
     yield from _role(settings, is_configured=is_configured)
 
 
@@ -39,14 +41,32 @@ def _is_configured() -> bool:
     return any(name.startswith(_VARIABLES) for name in given & (names | {f"{name}_BASE64" for name in names}))
 
 
-def _access() -> Finding:
+def _settings() -> Iterator[Finding]:
     try:
         # Parsed like the flags of `telecine console`, so that an error names the variable.
         settings = parse(ConsoleSettings, "telecine console", "", [])
         settings.check_access()
+        mode = settings.launch_mode
     except TelecineError as error:
-        return of_error(_AREA, "access", error)
-    return Finding(_AREA, "access", "ok", f"{settings.mode}, at {settings.public_url or 'any host'}")
+        yield of_error(_AREA, "access", error)
+        return
+    yield Finding(_AREA, "access", "ok", f"{settings.mode}, at {settings.public_url or 'any host'}")
+    if mode == "workflow":
+        yield _launch()
+
+
+def _launch() -> Finding:
+    """Look at the right to create Workflows: without it, every upload that a user confirms fails."""
+    name = "starting runs"
+    try:
+        client = connect(user="the console", rights=RIGHTS)
+        refused = [str(right) for right in RIGHTS if not client.may(right)]
+    except TelecineError as error:
+        return of_error(_AREA, name, error)
+    if refused:
+        fix = "Run helm upgrade with console.launch.enabled=true; docs/console.md lists the rights."
+        return Finding(_AREA, name, "fail", f"cannot {', '.join(refused)} in {client.namespace}", fix)
+    return Finding(_AREA, name, "ok", f"may create Workflows in {client.namespace}")
 
 
 def _role(settings: DoctorSettings, *, is_configured: bool) -> Iterator[Finding]:

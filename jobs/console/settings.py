@@ -18,9 +18,18 @@ from shared.settings.step import LogLevel  # noqa: TC001 - pydantic resolves the
 from shared.settings.storage import StorageSettings
 from shared.storage.uris import Bucket, Place, default_bucket, normalise
 
-__all__ = ["AccessMode", "ConsoleSettings", "IssueSettings", "RevokeSettings", "RoleName", "TokensSettings"]
+__all__ = [
+    "AccessMode",
+    "ConsoleSettings",
+    "IssueSettings",
+    "LaunchMode",
+    "RevokeSettings",
+    "RoleName",
+    "TokensSettings",
+]
 
 AccessMode = Literal["local", "proxy", "token"]
+LaunchMode = Literal["workflow", "process", "off"]
 RoleName = Literal["viewer", "uploader", "reviewer"]
 
 _ACCESS: Final = Group("Access", 20)
@@ -105,6 +114,12 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         group=WHERE,
         aliases=("TELECINE_NOTIFY_LINK",),
     )
+    docs_link: Annotated[str | None, AfterValidator(_link)] = setting(
+        None,
+        description="Link to runbooks below this URL of the folder docs.",
+        detail="For example https://git.example/telecine/docs. Without it, pages show paths of files.",
+        group=WHERE,
+    )
     manifest_bucket: Bucket = setting(
         default_factory=lambda: default_bucket("game-data-manifest"),
         default_text="game-data-manifest",
@@ -171,6 +186,12 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
     session_hours: PositiveInt = setting(
         12, unit="h", description="End browser sessions after this time without a request.", group=_ACCESS
     )
+    launch: Literal["auto", "workflow", "process", "off"] = setting(
+        "auto",
+        description="Start requested runs as Workflows or as processes; off starts none.",
+        detail="auto: Workflows in a pod, which needs a token of its service account; processes elsewhere.",
+        group=HOW_IT_RUNS,
+    )
     threads: Annotated[int, Field(ge=1, le=12)] = setting(
         10,
         description="Handle up to this many requests concurrently.",
@@ -219,6 +240,23 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
                 code="access_missing",
             )
         return "local"
+
+    @property
+    def launch_mode(self) -> LaunchMode:
+        """Return how runs are started.
+
+        Raises:
+            ConfigurationError: ``process`` in a pod.
+        """
+        if self.launch == "process" and in_pod():
+            raise ConfigurationError(
+                "--launch process would run uploads in the console's pod, whose database role cannot store them;"
+                " expected workflow or off",
+                code="launch_process",
+            )
+        if self.launch == "auto":
+            return "workflow" if in_pod() else "process"
+        return self.launch
 
     def check_access(self) -> None:
         """Reject an access mode that would not protect the console.

@@ -11,6 +11,8 @@ from shared.database.connection import is_embedded, shown
 from shared.database.migrate import ready
 from shared.errors import BucketMissing, TelecineError
 from shared.finding import Finding, of_error
+from shared.ledger import history
+from shared.logs import in_pod
 from shared.storage import open_store
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ __all__ = ["examine_database", "examine_store"]
 # uses the database's own clock.
 _SKEW_WARN_S: Final = 60
 _SKEW_FAIL_S: Final = 900
+# Runs in which the buckets in use are looked for.
+_RUNS: Final = 50
 _PROBE: Final = b"written by telecine doctor; safe to delete\n"
 
 
@@ -50,16 +54,41 @@ def examine_database(settings: DoctorSettings) -> Iterator[Finding]:
 
 
 def examine_store(settings: DoctorSettings) -> Iterator[Finding]:
-    """Yield findings from listing and reading every bucket, writing to the write buckets, and the store's clock."""
-    for uri in settings.read_buckets:
-        yield _bucket(uri, settings, write=False)[0]
+    """Yield findings from listing and reading every bucket, writing to the write buckets, and the store's clock.
+
+    Outside a pod, buckets of the latest runs replace the default ones, unless settings name some.
+    """
+    read, written = settings.read_buckets, settings.write_buckets
+    if not in_pod() and settings.model_fields_set.isdisjoint(("read_buckets", "write_buckets")):
+        used = _used(settings)
+        read = used or read
+        # A folder of another project must get no object.
+        written = tuple(uri for uri in written if not used or uri in used)
+    for uri in read:
+        if uri not in written:
+            yield _bucket(uri, settings, write=False)[0]
     clock: datetime | None = None
-    for uri in settings.write_buckets:
+    for uri in written:
         finding, server_time = _bucket(uri, settings, write=True)
         yield finding
         clock = server_time or clock
     if clock is not None:
         yield _skew("store", clock)
+
+
+def _used(settings: DoctorSettings) -> tuple[str, ...]:
+    """Return the buckets of the latest run of each pipeline, from the ledger; none if it cannot be read."""
+    try:
+        latest = {run.pipeline: run for run in reversed(history.list_runs(settings, limit=_RUNS))}
+    except TelecineError:
+        return ()  # the findings about the database say why
+    found = {
+        value: None
+        for run in latest.values()
+        for name, value in run.parameters.items()
+        if (name == "bucket" or name.endswith("_bucket")) and isinstance(value, str) and "://" in value
+    }
+    return tuple(found)
 
 
 def _bucket(uri: str, settings: DoctorSettings, *, write: bool) -> tuple[Finding, datetime | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -10,6 +10,9 @@ from shared.ledger import history
 from shared.settings.base import setting
 from shared.settings.database import DatabaseSettings
 from shared.text import as_json, one_line, text_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["ListSettings", "ShowSettings", "list_runs", "show_run"]
 
@@ -33,12 +36,20 @@ def list_runs(settings: ListSettings) -> str:
     """Return a table of the latest runs, newest first."""
     runs = history.list_runs(settings, limit=settings.limit, pipeline=settings.of)
     if not runs:
-        return "There are no runs yet."
+        return _none(settings)
     rows = [
         (run.run_id, run.pipeline, run.status, _time(run.started_at), _duration(run.seconds), run.error_message or "")
         for run in runs
     ]
     return text_table(("run", "pipeline", "status", "started (UTC)", "took", ""), rows)
+
+
+def _none(settings: ListSettings) -> str:
+    """Return that there are no runs, and of which pipelines there are."""
+    known = history.pipelines(settings) if settings.of is not None else []
+    if not known:
+        return "There are no runs yet."
+    return f"There are no runs of {one_line(repr(settings.of))}; there are runs of: {', '.join(map(one_line, known))}."
 
 
 def show_run(settings: ShowSettings) -> str:
@@ -63,7 +74,7 @@ def show_run(settings: ShowSettings) -> str:
         for stage in stages
     ]
     if rows:
-        lines += ["", text_table(("", "stage", "status", "attempt", "took", "exit", "counts"), rows)]
+        lines += ["", text_table(("order", "stage", "status", "attempt", "took", "exit", "counts"), rows)]
     lines += [f"{one_line(stage.stage)} wrote {one_line(stage.manifest_key)}" for stage in stages if stage.manifest_key]
     failures = history.failed_items(settings, run.run_id, limit=SHOWN_ERRORS)
     total = sum(stage.failed_items for stage in stages)
@@ -72,13 +83,22 @@ def show_run(settings: ShowSettings) -> str:
         lines += ["", text_table(("item", "code", "message"), errors)]
     if total > len(failures):
         lines.append(f"… and {total - len(failures)} more")
-    if run.parameters:
-        lines += [
-            "",
-            "parameters",
-            *(f"  {one_line(name)} = {as_json(value)}" for name, value in run.parameters.items()),
-        ]
+    lines += _parameters(run.parameters, stages)
     return "\n".join(lines)
+
+
+def _parameters(parameters: dict[str, Any], stages: Sequence[history.StageRow]) -> list[str]:
+    """Return the parameters in lines, those that differ from their defaults first."""
+    changed = {name for stage in stages for name in stage.changed or ()}
+    is_known = any(stage.changed is not None for stage in stages)
+    groups = [("parameters that differ from their defaults", [name for name in parameters if name in changed])]
+    others = [name for name in parameters if name not in changed]
+    groups.append(("other parameters" if is_known else "parameters", others))
+    lines: list[str] = []
+    for title, names in groups:
+        if names:
+            lines += ["", title, *(f"  {one_line(name)} = {as_json(parameters[name])}" for name in names)]
+    return lines
 
 
 def _time(moment: Any) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from shared.settings.database import DatabaseSettings
 
-__all__ = ["RunRow", "StageRow", "failed_items", "list_runs", "show_run"]
+__all__ = ["RunRow", "StageRow", "failed_items", "list_runs", "pipelines", "show_run"]
 
 # A reader without write access sees the status that a sweep would have stored.
 _SHOWN: Final = """CASE WHEN status = 'running' AND heartbeat_at < clock_timestamp() - make_interval(secs => :stale)
@@ -36,7 +36,7 @@ _RUNS: Final = text(f"""
 _STAGES: Final = text(f"""
     SELECT stage, stage_order, pipeline, {_SHOWN}, attempt, started_at,
         coalesce(finished_at, clock_timestamp()) - started_at AS took, counts, exit_code, input_hash, output_hash,
-        manifest_key, error_message, error_details,
+        manifest_key, error_message, error_details, parameters -> '_origin' -> 'changed' AS changed,
         (SELECT count(*) FROM pipeline.item_errors e WHERE e.run_id = s.run_id AND e.stage = s.stage) AS failed_items
     FROM pipeline.run_stages s WHERE run_id = :run_id ORDER BY stage_order, started_at, stage
 """)  # noqa: S608 - our constant
@@ -64,7 +64,12 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
-    """One stage of a run; `failed_items` is the number of its item errors."""
+    """One stage of a run.
+
+    Attributes:
+        failed_items: number of its item errors.
+        changed: names of parameters that differ from their defaults; None if an older version recorded it.
+    """
 
     stage: str
     order: int
@@ -81,6 +86,7 @@ class StageRow:
     error_message: str | None
     error_details: dict[str, Any] | None
     failed_items: int
+    changed: tuple[str, ...] | None
 
 
 def list_runs(settings: DatabaseSettings, *, limit: int = 20, pipeline: str | None = None) -> list[RunRow]:
@@ -96,6 +102,17 @@ def list_runs(settings: DatabaseSettings, *, limit: int = 20, pipeline: str | No
     """
     with translated(settings), _swept(settings).connect() as connection:
         return _runs(connection, limit=limit, pipeline=pipeline)
+
+
+def pipelines(settings: DatabaseSettings) -> list[str]:
+    """Return the pipelines that have runs, by name.
+
+    Args:
+        settings: where the database is.
+    """
+    with translated(settings), _swept(settings).connect() as connection:
+        found = connection.execute(text("SELECT DISTINCT pipeline FROM pipeline.runs ORDER BY pipeline"))
+        return [row.pipeline for row in found]
 
 
 def show_run(settings: DatabaseSettings, run_id: str) -> tuple[RunRow, list[StageRow]]:
@@ -138,6 +155,7 @@ def show_run(settings: DatabaseSettings, run_id: str) -> tuple[RunRow, list[Stag
                 error_message=row.error_message,
                 error_details=row.error_details,
                 failed_items=row.failed_items,
+                changed=tuple(map(str, row.changed)) if isinstance(row.changed, list) else None,
             )
             for row in rows
         ]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from shared.cluster.client import connect
 from shared.errors import ConfigurationError
 from shared.finding import Finding
-from shared.rayjob.cluster import RIGHTS, KubernetesCluster, connect
+from shared.rayjob.cluster import RIGHTS, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.rayjob.cluster import Right
+    from shared.cluster.client import Client
 
 __all__ = ["examine", "look"]
 
@@ -34,7 +35,7 @@ def look(namespace: str | None) -> Iterator[Finding]:
         TelecineError: the API does not answer.
     """
     try:
-        cluster = connect(namespace)
+        cluster = connect(namespace, **options())
     except ConfigurationError as error:
         yield Finding(
             _AREA, "connection", "warn", error.message, "Only the launcher's pod has a token; run doctor there."
@@ -43,7 +44,7 @@ def look(namespace: str | None) -> Iterator[Finding]:
     yield from examine(cluster)
 
 
-def examine(cluster: KubernetesCluster) -> Iterator[Finding]:
+def examine(cluster: Client) -> Iterator[Finding]:
     """Check a cluster with the rights of this account."""
     version = cluster.ask("/version", "get the version") or {}
     yield Finding(_AREA, "connection", "ok", f"Kubernetes {version.get('gitVersion', '?')}, {cluster.namespace}")
@@ -54,7 +55,7 @@ def examine(cluster: KubernetesCluster) -> Iterator[Finding]:
         yield _chart_object(cluster, plural, name)
 
 
-def _kinds(cluster: KubernetesCluster, group: str, product: str, plurals: tuple[str, ...]) -> Finding:
+def _kinds(cluster: Client, group: str, product: str, plurals: tuple[str, ...]) -> Finding:
     found = cluster.ask(f"/apis/{group}", f"list the kinds of {group}")
     served = {each["name"] for each in found["resources"]} if found else set()
     missing = [plural for plural in plurals if plural not in served]
@@ -64,11 +65,11 @@ def _kinds(cluster: KubernetesCluster, group: str, product: str, plurals: tuple[
     return Finding(_AREA, product, "ok", f"{group} has {', '.join(plurals)}")
 
 
-def _verbs(cluster: KubernetesCluster) -> Finding:
+def _verbs(cluster: Client) -> Finding:
     allowed: list[str] = []
     refused: list[str] = []
     for right in RIGHTS:
-        (allowed if _may(cluster, right) else refused).append(str(right))
+        (allowed if cluster.may(right) else refused).append(str(right))
     name = "own rights"
     if not refused:
         return Finding(_AREA, name, "ok", "has all rights of the launcher")
@@ -80,24 +81,7 @@ def _verbs(cluster: KubernetesCluster) -> Finding:
     return Finding(_AREA, name, "fail", f"cannot {', '.join(refused)}", fix)
 
 
-def _may(cluster: KubernetesCluster, right: Right) -> bool:
-    attributes = {
-        "namespace": cluster.namespace,
-        "verb": right.verb,
-        "group": right.group,
-        "resource": right.resource,
-    }
-    body: dict[str, Any] = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
-    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-    answer = cluster.ask(path, "check its own rights", body=body) or {}
-    return bool(answer.get("status", {}).get("allowed"))
-
-
-def _chart_object(cluster: KubernetesCluster, plural: str, name: str) -> Finding:
+def _chart_object(cluster: Client, plural: str, name: str) -> Finding:
     place = f"/api/v1/namespaces/{cluster.namespace}/{plural}/{name}"
     label = f"{plural.removesuffix('s')} {name}"
     try:

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from shared.failure import Failure
 from shared.report.model import MAX_FAILURES, SCHEMA_VERSION, Bound, Report, StageSummary, Status
-from shared.report.sections import Code, Figure, Figures, Histogram, Link, Part, Section, Shares, Table, Text, Trend
+from shared.report.sections import (
+    Code,
+    Figure,
+    Figures,
+    Histogram,
+    Link,
+    Part,
+    Section,
+    Shares,
+    Square,
+    Squares,
+    Table,
+    Text,
+    Trend,
+)
 from shared.report.write import write
 
 __all__ = [
@@ -21,6 +35,8 @@ __all__ = [
     "Report",
     "Section",
     "Shares",
+    "Square",
+    "Squares",
     "StageSummary",
     "Status",
     "Table",

@@ -17,7 +17,7 @@ from shared.report._shares import divided
 from shared.report.chart import number
 from shared.report.charts import FILTERS, loader
 from shared.report.format import blocks, duration, label
-from shared.report.sections import Code, Figure, Figures, Histogram, Link, Shares, Table, Text, Trend
+from shared.report.sections import Code, Figure, Figures, Histogram, Link, Shares, Squares, Table, Text, Trend
 from shared.report.style import STYLE
 from shared.scrub import scrub
 from shared.text import as_json, printable
@@ -105,7 +105,8 @@ def _finalize(value: Any) -> Any:
 
 
 def _kind(section: object) -> str:
-    return next(kind.__name__ for kind in (Table, Histogram, Trend, Shares, Figures, Text) if isinstance(section, kind))
+    kinds = (Table, Histogram, Trend, Shares, Squares, Figures, Text)
+    return next(kind.__name__ for kind in kinds if isinstance(section, kind))
 
 
 def _data_uri(figure: Figure) -> Markup:

@@ -8,6 +8,7 @@ from decimal import Decimal  # noqa: TC003 - likewise
 from typing import Any, Final
 
 __all__ = [
+    "MARKS",
     "TONES",
     "Code",
     "Figure",
@@ -17,6 +18,8 @@ __all__ = [
     "Part",
     "Section",
     "Shares",
+    "Square",
+    "Squares",
     "Table",
     "Text",
     "Trend",
@@ -27,6 +30,15 @@ TONES: Final = (
     *("amber", "red", "brown", "dark-red", "gray", "light-gray"),
 )
 """Colours of the parts of a bar, from the darkest to the lightest of each hue."""
+
+
+MARKS: Final = {
+    "good": "\N{CHECK MARK}",
+    "breach": "\N{MULTIPLICATION X}",
+    "no data": "?",
+    "not due": "\N{HORIZONTAL ELLIPSIS}",
+}
+"""Marks of the states of days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +143,43 @@ class Trend:
 
 
 @dataclass(frozen=True, slots=True)
+class Square:
+    """A day of :class:`Squares`.
+
+    Attributes:
+        label: short text in the square, such as the day of the month.
+        state: a key of :data:`MARKS`.
+        title: the day, its state and its figures, for pointers and screen readers.
+        href: a link; None: no link. Reports have none.
+    """
+
+    label: str
+    state: str
+    title: str
+    href: str | None = None
+
+    @property
+    def mark(self) -> str:
+        """The mark of the state, so that states differ without colour."""
+        return MARKS[self.state]
+
+
+@dataclass(frozen=True, slots=True)
+class Squares:
+    """Days as squares with a mark for their state.
+
+    Attributes:
+        title: heading.
+        squares: oldest first.
+        note: a sentence below it.
+    """
+
+    title: str
+    squares: Sequence[Square]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A part of every bar.
 
@@ -212,4 +261,4 @@ class Text:
     body: str
 
 
-Section = Table | Histogram | Trend | Shares | Figures | Text
+Section = Table | Histogram | Trend | Shares | Squares | Figures | Text

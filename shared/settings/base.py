@@ -5,8 +5,9 @@ A keyword argument overrides an environment variable, which overrides the defaul
 If it is not set, the field's aliases are read in order. An empty variable counts as unset.
 
 ``<VARIABLE>_BASE64`` holds the same value as base64 and overrides the plain variable: workflow templates pass every
-parameter this way, so that neither Argo nor Kubernetes evaluates what it contains. Secrets may also come from files,
-which :mod:`shared.secrets` describes.
+parameter this way, so that neither Argo nor Kubernetes evaluates what it contains. Argo itself evaluates the parameters
+of a Workflow before its templates can encode them, so a program passes them as ``base64:`` and the value's base64; see
+:func:`encoded_form`. Secrets may also come from files, which :mod:`shared.secrets` describes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import binascii
 import codecs
 import difflib
 import os
+import re
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, get_args, get_origin
@@ -47,6 +49,7 @@ __all__ = [
     "active_variable",
     "decoded",
     "encoded",
+    "encoded_form",
     "is_secret",
     "is_tuple",
     "metadata",
@@ -57,6 +60,10 @@ __all__ = [
 ]
 
 PREFIX: Final = "TELECINE_"
+# Begins the value of a form that is base64 itself.
+_IN_FORM: Final = "base64:"
+# Neither a tag of Argo nor a variable of the kubelet, and not taken for base64.
+_PLAIN: Final = re.compile(r"(?!base64:)[A-Za-z0-9 ._:/=,@+-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +373,18 @@ def encoded(value: str) -> str:
     return base64.b64encode(value.encode()).decode()
 
 
+def encoded_form(value: str) -> str:
+    """Return text as the value of a Workflow's parameter, which Argo leaves as it is.
+
+    Argo evaluates ``{{…}}`` in the parameters of a Workflow, and compares those with a list of values literally; plain
+    words stay as they are.
+
+    >>> encoded_form("2026-11"), encoded_form("{{workflow.name}}")
+    ('2026-11', 'base64:e3t3b3JrZmxvdy5uYW1lfX0=')
+    """
+    return value if _PLAIN.fullmatch(value) else _IN_FORM + encoded(value)
+
+
 def decoded(variable: str, value: str, *, cut: bool = False) -> str:
     """Return the text of a variable whose name ends in ``_BASE64``.
 
@@ -389,6 +408,11 @@ def decoded(variable: str, value: str, *, cut: bool = False) -> str:
     return text
 
 
+def _of_form(variable: str, text: str) -> str:
+    """Return the text of a value of a form, which may be base64 itself; see :func:`encoded_form`."""
+    return decoded(variable, text.removeprefix(_IN_FORM)) if text.startswith(_IN_FORM) else text
+
+
 def active_variable(model: type[Settings], name: str) -> tuple[str, str] | None:
     """Return the source that currently sets a field, as ``(variable or file, value)``, or None.
 
@@ -405,7 +429,7 @@ def active_variable(model: type[Settings], name: str) -> tuple[str, str] | None:
     variables = model.variables(name)
     variable = variables[0] + ENCODED_SUFFIX
     if (value := os.environ.get(variable)) and (text := decoded(variable, value, cut=metadata(field).cut)):
-        return variables[0], text
+        return variables[0], _of_form(variable, text)
     if metadata(field).argument:
         return None
     in_file = secrets.from_file(variables) if is_secret(field) else None

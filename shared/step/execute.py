@@ -54,7 +54,11 @@ def execute_tool(tool: Tool, argv: Sequence[str]) -> int:
 
     def body() -> int:
         settings = _parse(tool.settings, tool.program, tool.help, argv)
-        logs.configure(getattr(settings, "log_level", "INFO"), getattr(settings, "log_file", None))
+        logs.configure(
+            getattr(settings, "log_level", "INFO"),
+            getattr(settings, "log_file", None),
+            getattr(settings, "log_format", "auto"),
+        )
         guard.note_logs()
         answer = guard.load(tool.call)(settings)
         text, code = answer if isinstance(answer, tuple) else (str(answer), EXIT_OK)
@@ -82,7 +86,7 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
 
     outputs.begin()
     settings = cast("StepSettings", _parse(step.settings, step.program, step.help, argv))
-    logs.configure(settings.log_level, settings.log_file)
+    logs.configure(settings.log_level, settings.log_file, settings.log_format)
     guard.note_logs()
     _warn_of_variables(step.pipeline)
     if settings.run_id is not None:
@@ -226,7 +230,7 @@ def _write_failed(
         _LOG.warning("the report could not be written: %s", write_error)
     else:
         if paths:
-            _LOG.info("%s; report: %s", report.summary(), paths["report.html"])
+            _LOG.info("%s; report: %s", report.summary(), _link(paths["report.html"]))
 
 
 def _show(step: Step, report: Report, paths: dict[str, str]) -> None:
@@ -238,4 +242,11 @@ def _show(step: Step, report: Report, paths: dict[str, str]) -> None:
         if step.view is not None:
             guard.load(step.view)(report, console)
         if paths:
-            print_line(console, f"report: {paths['report.html']}")
+            print_line(console, f"report: {_link(paths['report.html'])}")
+
+
+def _link(place: str) -> str:
+    """Return a place as a URI, which terminals make a link of."""
+    from pathlib import Path
+
+    return place if "://" in place else Path(place).absolute().as_uri()

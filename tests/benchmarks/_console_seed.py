@@ -19,6 +19,7 @@ class Sizes:
     errors: int
     sessions: int
     frames: int
+    episodes: int
 
 
 def seed(database: DatabaseSession, sizes: Sizes) -> None:

@@ -24,6 +24,7 @@ from shared.database.connection import dispose
 from shared.database.migrate import upgrade
 from shared.database.session import transaction
 from shared.settings import StepSettings
+from tests.benchmarks import _console_screen, _console_slos
 from tests.benchmarks._console_intake import measure_uploads
 from tests.benchmarks._console_seed import Sizes, seed
 from tests.benchmarks._table import machine, print_table, progress
@@ -52,7 +53,7 @@ _SESSIONS: Final = 'SELECT * FROM gold.gamedata_sessions ORDER BY s3_key COLLATE
 def main(part: str = "", *, quick: bool = False) -> None:
     """Print latency, size and memory; ``part`` is empty."""
     del part
-    sizes = Sizes(5_000, 50_000, 10_000, 1_000) if quick else Sizes(100_000, 1_000_000, 200_000, 20_000)
+    sizes = Sizes(5_000, 50_000, 10_000, 1_000, 1_000) if quick else Sizes(100_000, 1_000_000, 200_000, 20_000, 20_000)
     with reachable_folder() as folder:
         url = embedded.ensure(folder, {})
         settings = StepSettings(database_url=url)
@@ -61,6 +62,8 @@ def main(part: str = "", *, quick: bool = False) -> None:
             progress("seed")
             with transaction(settings) as session:
                 seed(session, sizes)
+                _console_slos.seed(session, 1_000 if quick else 20_000)
+                _console_screen.seed(session, sizes.episodes)
             # As autovacuum does within a minute: facets are counted by index alone.
             with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
@@ -73,7 +76,8 @@ def main(part: str = "", *, quick: bool = False) -> None:
             embedded.release(folder)
     print(machine())
     print_table(
-        f"{sizes.runs:,} runs, {sizes.errors:,} item errors, {sizes.sessions:,} sessions;"
+        f"{sizes.runs:,} runs, {sizes.errors:,} item errors, {sizes.sessions:,} sessions,"
+        f" {sizes.episodes:,} episodes of {_console_screen.PERSONS} persons;"
         f" {_REQUESTS} requests a page with seed {_SEED}",
         ["page", "p50 ms", "p95 ms", f"below {_LIST_MS} ms", "bare query ms", "x", "kB gz"],
         [_row(name, *figures) for name, figures in timed.items()],
@@ -110,6 +114,8 @@ def _ways(sizes: Sizes) -> dict[str, _Way]:
         "sessions by error": (lambda draw: f"/sessions?error={draw.choice(codes)}", _SESSIONS),
         "sessions by prefix": (lambda draw: f"/sessions?prefix=day%3D{day(draw)}/&view=table", _SESSIONS),
         "sessions by run": (lambda draw: f"/sessions?run={run(draw)}", _SESSIONS),
+        **_console_slos.ways(),
+        **_console_screen.ways(sizes.episodes),
         "next pages of runs": (lambda _: "/runs.json?after=NEXT", _RUNS),
         "next pages of sessions": (lambda _: "/sessions.json?after=NEXT", _SESSIONS),
     }

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.browser import seed_intake
+from tests.browser import seed_intake, seed_screen, seed_slos
 from tests.browser.seed import seed
 from tests.cli import ROOT, telecine
 from tests.postgres_server import Database, made_database, postgres
@@ -45,6 +45,8 @@ PAGES = (
     "/errors?retryable=true",
     "/search?q=run-10",
     "/sessions",
+    *seed_slos.PAGES,
+    *seed_screen.PAGES,
     *seed_intake.PAGES,
 )
 PROBLEMS = ("/runs?colour=red", "/runs/run-0", "/nowhere")

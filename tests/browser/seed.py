@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.browser import seed_intake
+from tests.browser import seed_intake, seed_screen, seed_slos
 
 if TYPE_CHECKING:
     from tests.postgres_server import Database
@@ -23,6 +23,8 @@ def seed(database: Database) -> None:
     with database.connect() as connection, connection.transaction():
         for number in range(RUNS):
             _run(connection, number)
+        seed_slos.seed(connection)
+        seed_screen.seed(connection)
         seed_intake.seed(connection)
 
 

@@ -113,6 +113,7 @@ ALLOWED = {
     "kubelet probes the console": (Endpoint("10.244.0.1", node=True), CONSOLE, 8080),
     "console reads the database": (CONSOLE, NODE, DATABASE),
     "console reads the store": (CONSOLE, NODE, S3),
+    "console starts a run": (CONSOLE, NODE, API),
     "smoke test submits": (SMOKE, NODE, API),
     "smoke test writes TARs": (SMOKE, NODE, S3),
     "smoke test counts rows": (SMOKE, NODE, DATABASE),
@@ -153,7 +154,6 @@ BLOCKED = {
     "step to the console": (STEPS["plan"], CONSOLE, 8080),
     "ingress controller to another port of the console": (INGRESS, CONSOLE, 8265),
     "ingress controller to a step": (INGRESS, STEPS["plan"], 8080),
-    "console to the API server": (CONSOLE, NODE, API),
     "console to the webhook": (CONSOLE, HOST, WEBHOOK),
     "console to the internet": (CONSOLE, Endpoint("93.184.216.34"), 443),
     "console to Ray's head": (CONSOLE, RAY["head"], 8265),
@@ -225,6 +225,8 @@ def test_the_port_of_the_database_is_allowed(url, ports):
 def test_the_port_of_the_consoles_database_is_allowed_for_the_console_only():
     console = {"enabled": True, "access": "proxy", "trustedProxies": ["10.0.0.0/8"]}
     values = {"console": {**console, "databaseUrl": "postgresql://c:p@pooler:6432/d"}}
+    assert ports_of(values, "telecine-console") == [[5432, 6432], [443], [443, 6443]]
+    values["console"]["launch"] = {"enabled": False}
     assert ports_of(values, "telecine-console") == [[5432, 6432], [443]]
     assert ports_of(values, "telecine-migration") == [[5432]]
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, date, datetime
 from functools import cache
 
 import pytest
 import yaml
 
+from jobs.console.launch.requests import PARAMETERS
+from jobs.console.launch.workflow import TEMPLATES
 from jobs.console.settings import ConsoleSettings
+from jobs.console.tables.levels import DayRow, Levels
+from jobs.console.tables.objectives import OBJECTIVES
 from jobs.console.web.metrics import Metrics
 from jobs.gamedata.settings import ManifestSettings
 from jobs.trakt.settings import IngestSettings, ModelSettings, PublishSettings
@@ -17,9 +22,11 @@ from jobs.viewership.settings.formats import FormatsSettings
 from shared.doctor.settings import DoctorSettings
 from shared.notify.settings import NotifySettings
 from shared.rayjob.settings import RaySettings
+from shared.slo.days import day_of
 from tests.chart.openapi import problems
 from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, merged, render, values_of
 from tests.crds import crd, errors_of, module_dir_of
+from tests.render.rendered import by_name, spec_of
 from workflows import screenalytics, trakt, viewership
 from workflows.pipelines import PIPELINES
 
@@ -79,7 +86,8 @@ def test_every_object_has_our_labels_and_the_namespace(case):
         labels = each["metadata"]["labels"]
         assert {"app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/component"} <= set(labels)
         assert labels["app.kubernetes.io/managed-by"] == "Helm"
-        if not each["apiVersion"].startswith("argoproj.io/") and each["kind"] != "PriorityClass":
+        of_the_cluster = each["kind"] == "PriorityClass" or each["kind"].startswith("ValidatingAdmissionPolicy")
+        if not each["apiVersion"].startswith("argoproj.io/") and not of_the_cluster:
             assert each["metadata"]["namespace"] == "telecine"
 
 
@@ -92,12 +100,13 @@ def test_no_account_has_a_token_unless_a_pod_asks_for_it():
     assert accounts.keys() > given
     job = find(objects, "Job", "telecine-migration")
     assert job["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
-    objects = render(merged(LEAST, {"console": CONSOLE}))
-    for each in (
-        find(objects, "ServiceAccount", "telecine-console"),
-        find(objects, "Deployment", "telecine-console")["spec"]["template"]["spec"],
-    ):
-        assert each["automountServiceAccountToken"] is False
+    for starts in (True, False):
+        objects = render(merged(LEAST, {"console": {**CONSOLE, "launch": {"enabled": starts}}}))
+        for each in (
+            find(objects, "ServiceAccount", "telecine-console"),
+            find(objects, "Deployment", "telecine-console")["spec"]["template"]["spec"],
+        ):
+            assert each["automountServiceAccountToken"] is starts
 
 
 def test_argos_executor_finds_its_token_under_the_name_that_it_looks_for():
@@ -237,7 +246,10 @@ def test_the_consoles_variables_are_its_settings(monkeypatch):
                 "sessionHours": 3,
                 "drainSeconds": 7,
                 "manifestBucket": "frames",
+                "maxUploadMb": 300,
+                "docsLink": "https://docs.example.com/main",
             },
+            "viewership": {"bucket": "reports", "formatsDir": "/opt/formats"},
             "notify": {"link": "https://argo.example.com/{namespace}/{workflow}"},
             "s3": {"endpointUrl": "http://s3:9000", "region": "r", "addressing": "path"},
             "logLevel": "DEBUG",
@@ -256,9 +268,52 @@ def test_the_consoles_variables_are_its_settings(monkeypatch):
     assert (found.viewer_groups, found.uploader_groups, found.reviewer_groups) == (("a", "b c"), ("d",), ("e",))
     assert (found.session_hours, found.drain_s, found.log_level) == (3, 7, "DEBUG")
     assert found.argo_link == "https://argo.example.com/{namespace}/{workflow}"
+    assert found.docs_link == "https://docs.example.com/main"
     assert (found.host, found.port) == ("0.0.0.0", container["ports"][0]["containerPort"])
     assert (found.manifest_bucket, found.reports) == ("s3://frames", ("s3://telecine-artifacts",))
     assert (found.s3_endpoint_url, found.s3_addressing) == ("http://s3:9000", "path")
+    assert (found.launch_mode, found.max_upload_mb, found.formats_dir) == ("workflow", 300, "/opt/formats")
+    assert found.viewership_bucket == "s3://reports"
+
+
+def test_a_console_that_starts_no_runs_has_no_right_and_no_policy():
+    objects, spec = console_of({"console": {"launch": {"enabled": False}}})
+    named = {each["kind"] for each in objects if each["metadata"]["name"].startswith("telecine-console")}
+    assert named == {"ServiceAccount", "Service", "Deployment", "PodDisruptionBudget"}
+    variables = {each["name"]: each["value"] for each in spec["template"]["spec"]["containers"][0]["env"]}
+    assert variables["TELECINE_CONSOLE_LAUNCH"] == "off"
+
+
+def test_the_policy_of_the_console_knows_its_templates_and_parameters():
+    objects, _ = console_of({"serviceAccounts": {"console": {"name": "mine"}}})
+    policy = find(objects, "ValidatingAdmissionPolicy", "telecine-console-telecine")["spec"]
+    assert policy["failurePolicy"] == "Fail"
+    (condition,) = policy["matchConditions"]
+    assert condition["expression"] == "request.userInfo.username == 'system:serviceaccount:telecine:mine'"
+    expressions = " ".join(each["expression"] for each in policy["validations"])
+    lists = [set(re.findall(r"'([^']+)'", each)) for each in re.findall(r" in \[([^]]+)\]", expressions)]
+    assert set(TEMPLATES.values()) in lists
+    assert frozenset.union(*PARAMETERS.values()) in lists
+    assert set(TEMPLATES.values()) <= by_name().keys()
+    for step, name in TEMPLATES.items():
+        assert {each["name"] for each in spec_of(name)["arguments"]["parameters"]} >= PARAMETERS[step]
+    binding = find(objects, "ValidatingAdmissionPolicyBinding", "telecine-console-telecine")["spec"]
+    assert (binding["policyName"], binding["validationActions"]) == ("telecine-console-telecine", ["Deny"])
+    kinds = {each["kind"] for each in console_of({"console": {"launch": {"admissionPolicy": False}}})[0]}
+    assert not {kind for kind in kinds if kind.startswith("Validating")}
+
+
+@pytest.mark.parametrize("most", [None, 500])
+def test_two_uploads_fit_into_a_pod_of_the_console(most):
+    _, spec = console_of({"console": {"maxUploadMb": most}} if most else {})
+    pod = spec["template"]["spec"]
+    (size,) = (each["emptyDir"]["sizeLimit"] for each in pod["volumes"] if "emptyDir" in each)
+    most = most or 200
+    # Of each: the object, the reader's copy, and the unpacked workbook.
+    assert int(size.removesuffix("Mi")) >= 2 * 3 * most
+    if most == 200:
+        limits = pod["containers"][0]["resources"]["limits"]
+        assert int(size.removesuffix("Mi")) < 1024 * int(limits["ephemeral-storage"].removesuffix("Gi"))
 
 
 def test_the_console_reads_reports_only_from_its_own_s3_server():
@@ -275,7 +330,11 @@ def test_the_charts_defaults_are_those_of_the_console(monkeypatch):
     found = ConsoleSettings()
     changed = {name for name in ConsoleSettings.model_fields if getattr(found, name) != getattr(own, name)}
     # On a laptop, buckets are folders unless S3 is configured.
-    assert changed - {"manifest_bucket"} == {"host", "access", "public_url", "state_dir", "reports"}
+    assert changed - {"manifest_bucket", "viewership_bucket"} == {
+        *("host", "access", "public_url", "state_dir", "reports", "launch"),
+        # A pod has less memory and disk.
+        "max_upload_mb",
+    }
     assert found.manifest_bucket.endswith("/game-data-manifest")
 
 
@@ -506,6 +565,9 @@ def console_metrics():
     metrics = Metrics()
     metrics.observe("GET", "/runs", 200, 0.1)
     metrics.login("accepted")
+    noon = datetime(2026, 1, 1, 18, tzinfo=UTC)
+    day = DayRow(date(2026, 1, 1), True, 1, 1, 1, 1, 0, None, 0, 0, 0, None, {}, {}, "r", noon)
+    metrics.levels(Levels(each, noon, day_of(noon), [day], is_installed=True) for each in OBJECTIVES.values())
     found = {}
     for family in metrics.registry.collect():
         for sample in family.samples:

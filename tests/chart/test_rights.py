@@ -9,7 +9,7 @@ import pytest
 
 from shared.rayjob.cluster import RIGHTS, list_rights
 from tests.chart.rendering import CHART, LEAST, merged, render
-from tests.rights import executor_rights, launcher_rights, role_rights
+from tests.rights import console_rights, executor_rights, launcher_rights, role_rights
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,14 @@ def test_the_launcher_may_do_what_its_client_does_and_what_argos_executor_does(g
     assert granted["telecine-launcher"] == called | executor_rights()
 
 
-def test_uploads_trakt_ray_pods_the_migration_and_the_console_may_do_nothing(granted):
-    none = {"telecine-upload", "telecine-trakt", "telecine-ray", "telecine-migration", "telecine-console"}
-    assert granted.keys() == {"telecine-step", "telecine-launcher", "telecine-test", *none}
+def test_uploads_trakt_ray_pods_and_the_migration_may_do_nothing(granted):
+    none = {"telecine-upload", "telecine-trakt", "telecine-ray", "telecine-migration"}
+    assert granted.keys() == {"telecine-step", "telecine-launcher", "telecine-test", "telecine-console", *none}
     assert {name for name, rights in granted.items() if not rights} == none
+
+
+def test_the_console_may_create_workflows(granted):
+    assert granted["telecine-console"] == console_rights()
 
 
 def test_the_smoke_test_may_do_what_its_script_does(granted, monkeypatch):

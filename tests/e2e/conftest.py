@@ -50,6 +50,7 @@ ORDER = (
     "test_trakt",
     # Shows the runs of the tests before it.
     "test_console",
+    "test_console_uploads",
     "test_metrics",
     "test_alerts",
     # Last: it looks at the connections of all runs.

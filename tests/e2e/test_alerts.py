@@ -94,6 +94,16 @@ def console(up: int = 1, ok: int = 0, failed: int = 0, fast: int = 0, slow: int 
     )
 
 
+def slo(silent: int = 0, spent: float = 0) -> str:
+    """Return the gauges of an objective: days without data, and the share of the budget that the last day spent."""
+    labels = 'namespace="telecine",slo="trakt-freshness"'
+    return (
+        f"telecine_console_slo_days_without_data{{{labels}}} {silent}\n"
+        f'telecine_console_slo_budget_spent_share{{{labels},days="1"}} {spent}\n'
+        f'telecine_console_slo_budget_spent_share{{{labels},days="28"}} 0.9\n'
+    )
+
+
 def errors(count: int) -> str:
     return f'argo_workflows_error_count{{cause="CronWorkflowSubmissionError"}} {count}\n'
 
@@ -135,6 +145,7 @@ REVIEW, WAITS = "TelecineReviewOld", "TelecineUploadWaits"
 DAILY, FRESHNESS = "TelecineTraktDailyMissed", "TelecineTraktFreshnessMissed"
 CONSOLE_DOWN, NO_DATABASE = "TelecineConsoleDown", "TelecineConsoleWithoutDatabase"
 CONSOLE_ERRORS, CONSOLE_SLOW = "TelecineConsoleErrors", "TelecineConsoleSlow"
+SILENT, FAST = "TelecineSloWithoutData", "TelecineSloBudgetFast"
 BREACH, BUDGET, NOT_READ = "TelecineTraktBreach", "TelecineTraktBudget", "TelecineTraktNotRead"
 
 
@@ -151,6 +162,11 @@ BREACH, BUDGET, NOT_READ = "TelecineTraktBreach", "TelecineTraktBudget", "Teleci
         case("console-without-requests", None, (HOUR, console(ok=94, failed=6))),
         case("console-6-percent-slow", CONSOLE_SLOW, (HOUR, console()), (5 * MINUTE, console(fast=94, slow=6))),
         case("console-4-percent-slow", None, (HOUR, console()), (5 * MINUTE, console(fast=96, slow=4))),
+        case("slo-measured", None, (4 * HOUR, slo())),
+        case("slo-not-measured-for-3-hours", SILENT, (4 * HOUR, slo()), (3 * HOUR, slo(silent=1))),
+        case("slo-not-measured-for-an-hour", None, (4 * HOUR, slo()), (HOUR, slo(silent=1))),
+        case("slo-a-day-that-spends-30-percent", FAST, (HOUR, slo(spent=0.3))),
+        case("slo-a-day-that-spends-20-percent", None, (HOUR, slo(spent=0.2))),
         case("failed-run-as-a-new-series", FAILED, (HOUR, ""), (MINUTE, runs(1))),
         case("failed-run-as-the-first-page", FAILED, (MINUTE, runs(1))),
         case("run-with-an-error-as-a-new-series", FAILED, (HOUR, ""), (MINUTE, runs(1, "Error"))),
@@ -268,4 +284,6 @@ def test_metrics_that_no_page_has_are_named(binary: Path) -> None:
         **{key: ["telecine_console_database_up"] for key in (CONSOLE_DOWN, NO_DATABASE)},
         CONSOLE_ERRORS: ["telecine_console_requests_total"],
         CONSOLE_SLOW: ["telecine_console_request_seconds_bucket"],
+        SILENT: ["telecine_console_slo_days_without_data"],
+        FAST: ["telecine_console_slo_budget_spent_share"],
     }

@@ -115,7 +115,7 @@ def test_it_connects_to_the_database_as_its_own_role(site: Site, installation: I
     assert found == {(address, "telecine_console") for address in addresses}
 
 
-def test_doctor_in_its_pod_finds_the_role_and_the_access(site: Site) -> None:
+def test_doctor_in_its_pod_finds_the_role_the_access_and_the_right_to_start_runs(site: Site) -> None:
     said = site.node.kubectl(
         "-n", site.namespace, "exec", "deploy/telecine-console", "--",
         "sh", "-c", "telecine doctor --format json --read-buckets '' --write-buckets '' || true",
@@ -124,13 +124,15 @@ def test_doctor_in_its_pod_finds_the_role_and_the_access(site: Site) -> None:
     assert lines["database", "schema"]["status"] == "ok", lines
     assert lines["console", "access"]["status"] == "ok"
     assert lines["console", "role"]["status"] == "ok"
+    assert lines["console", "starting runs"]["status"] == "ok"
 
 
-def test_its_pods_have_no_token_and_a_read_only_root(site: Site) -> None:
+def test_its_pods_have_the_token_of_their_account_and_a_read_only_root(site: Site) -> None:
     for pod in site.pods():
         (container,) = pod.spec.containers
         mounts = {mount.mount_path for mount in container.volume_mounts}
-        assert not [path for path in mounts if path.startswith("/var/run/secrets/kubernetes.io")]
+        assert [path for path in mounts if path.startswith("/var/run/secrets/kubernetes.io")]
+        assert pod.spec.service_account_name == "telecine-console"
         assert container.security_context.read_only_root_filesystem
         assert pod.spec.security_context.run_as_non_root
 

@@ -15,14 +15,17 @@ from shared.doctor.commands import doctor, exit_code
 from shared.doctor.settings import DoctorSettings
 from shared.errors import ConfigurationError
 from shared.finding import Finding
+from shared.ledger import open_stage
 from shared.rayjob import cluster
 from shared.rayjob import doctor as cluster_doctor
+from shared.report import Report
 from tests.postgres_server import database, empty_database, postgres  # noqa: F401
 from tests.s3_server import s3_process, s3_server  # noqa: F401
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from shared.cluster.rights import Right
     from tests.postgres_server import Database
     from tests.s3_server import S3Server
 
@@ -129,6 +132,31 @@ def test_the_bucket_of_viewership_is_checked_where_it_is_used(database, monkeypa
     assert "gone-uploads" in checked()["s3://gone-uploads"]
 
 
+def test_folders_that_runs_used_replace_the_default_ones(database, monkeypatch, tmp_path):
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    mine, gone = f"file://{tmp_path}/mine", f"file://{tmp_path}/gone"
+
+    def checked(**values) -> dict[str, str]:
+        text, _ = doctor(DoctorSettings(database_url=database.url, format="json", **values))
+        return {line["name"]: line["said"] for line in json.loads(text)["lines"] if line["area"] == "store"}
+
+    default = f"file://{tmp_path}/game-data"
+    assert default in checked()
+    for number, parameters in enumerate(({"source_bucket": gone}, {"source_bucket": mine, "manifest_bucket": gone})):
+        settings = database.settings(run_id=f"r{number}")
+        with open_stage(settings, pipeline="gamedata", stage="extract", order=2, parameters=parameters) as stage_run:
+            stage_run.finish(Report())
+
+    assert checked() == {mine: "can list", gone: "folder does not exist"}
+    assert not list((tmp_path / "mine").iterdir())
+    assert set(checked(read_buckets=(mine,), write_buckets=())) == {mine}
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert default in checked(cluster=False)
+
+
 @pytest.mark.parametrize(
     ("statement", "what"),
     [
@@ -169,13 +197,13 @@ class Api:
     def __init__(self, kinds: set[str], rights: set[str], objects: set[str] | None) -> None:
         self.kinds, self.rights, self.objects = kinds, rights, objects
 
+    def may(self, right: Right) -> bool:
+        return str(right) in self.rights
+
     def ask(self, path: str, action: str, *, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
         if path == "/version":
             return {"gitVersion": "v1.34.4"}
-        if body is not None:
-            given = body["spec"]["resourceAttributes"]
-            assert given["namespace"] == "telecine"
-            return {"status": {"allowed": f"{given['verb']} {given['resource']}" in self.rights}}
+        assert body is None
         if path.startswith("/apis/"):
             found = [{"name": name} for name in self.kinds]
             return {"resources": found} if found else None

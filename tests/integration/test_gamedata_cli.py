@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,8 +85,9 @@ def test_the_table_ends_with_what_there_is(cli):
         rf"{len(GROUND_TRUTH)} sessions, [1-9]\d* flagged, {len(GROUND_TRUTH) - good} errors -> (\./)?manifest\.parquet"
     )
     assert re.fullmatch(wanted, lines[-2])
-    assert lines[-1].startswith("report: .telecine/reports/")
-    assert (cli.folder / lines[-1].removeprefix("report: ")).is_file()
+    place = lines[-1].removeprefix("report: file://")
+    assert place.startswith(f"{cli.folder}/.telecine/reports/")
+    assert Path(place).is_file()
     assert {path.name for path in (cli.folder / "out").rglob("*.pt")} >= {"gameplay.pt", "portrait.pt"}
     assert len(cli.etags("out")) == good
     assert (cli.folder / "out/mobile/portrait.pt").is_file()

@@ -317,11 +317,14 @@ def test_run_ids(database: Database, bad: str):
 def test_runs_list_and_show(database: Database):
     listing = ListSettings(database_url=database.url)
     assert list_runs(listing) == "There are no runs yet."
+    unknown = ListSettings(database_url=database.url, of="gamdata")
+    assert list_runs(unknown) == "There are no runs yet."
     with extract(database, run_id="aaa-1", parameters={"workers": 2}) as stage_run:
         stage_run.record_errors([BAD])
         stage_run.finish(Report(status="partial", counts={"items": 2}, failures=[BAD]))
     with extract(database, run_id="aaa-2") as stage_run:
         stage_run.finish(Report(outputs={"manifest": "file:///m.parquet"}))
+    assert list_runs(unknown) == "There are no runs of 'gamdata'; there are runs of: gamedata."
     lines = list_runs(listing).splitlines()
     assert [line.split()[:3] for line in lines[1:]] == [
         ["aaa-2", "gamedata", "success"],
@@ -333,6 +336,15 @@ def test_runs_list_and_show(database: Database):
     assert "items 2" in text
     assert "workers = 2" in text
     assert "wrote file:///m.parquet" in show_run(ShowSettings(database_url=database.url, run="aaa-2"))
+    with extract(database, run_id="ccc", parameters={"a": 1, "b": 2}) as stage_run:
+        stage_run.finish(Report())
+    with database.connect() as connection:
+        connection.execute(
+            "UPDATE pipeline.run_stages SET parameters = jsonb_set(parameters, '{_origin,changed}', '[\"b\"]')"
+            " WHERE run_id = 'ccc'"
+        )
+    shown = show_run(ShowSettings(database_url=database.url, run="ccc")).partition("parameters")[2]
+    assert shown == " that differ from their defaults\n  b = 2\n\nother parameters\n  a = 1"
     for word, code in (("bbb", "run_missing"), ("aaa", "run_ambiguous")):
         with pytest.raises(DataError) as caught:
             show_run(ShowSettings(database_url=database.url, run=word))

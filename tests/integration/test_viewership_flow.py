@@ -502,3 +502,33 @@ def test_validate_says_why_no_row_of_an_upload_counts(viewership):
     assert lines[at + 1] == "retracted by ann: the wrong month"
     at = lines.index("upload 4: old.csv (canonical, replaced): none of its rows count")
     assert lines[at + 1] == "replaced by upload 5"
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ("July report.csv", "July report.csv"),
+        ("../../etc/july.csv", "july.csv"),
+        ("C:\\fakepath\\july.csv", "july.csv"),
+        ("x" * 300 + ".csv", "x" * 251 + ".csv"),
+        ("a\nb\u202e.csv", None),
+        ("/", "file"),
+    ],
+)
+def test_a_file_is_stored_under_the_name_that_is_passed(viewership, given, stored):
+    viewership.catalogue()
+    viewership.upload(viewership.file("f00d", JULY + ROWS), filename=given)
+    ((name,),) = viewership.rows("SELECT filename FROM viewership.uploads")
+    if stored is None:
+        assert "\n" not in name
+        assert "\u202e" not in name
+    else:
+        assert name == stored
+
+
+@pytest.mark.parametrize("files", [(), ("a.csv", "b.csv")])
+def test_a_name_without_exactly_one_file_is_refused(viewership, files):
+    named = [viewership.file(name, JULY + ROWS) for name in files]
+    with pytest.raises(UsageError, match="expected exactly one; omit --filename"):
+        viewership.upload(*named, filename="july.csv")
+    assert viewership.rows("SELECT FROM viewership.uploads") == []

@@ -135,7 +135,7 @@ SECRETS = {
     # Those that read the store, with keys that may read uploads only; the first announces files with open questions.
     "upload": {"telecine-database", "telecine-viewership", "telecine-notify"},
     "verify": {"telecine-database", "telecine-viewership"},
-    **{name: {"telecine-database"} for name in ("normalize", "match", "load")},
+    **{name: {"telecine-database"} for name in ("normalize", "match", "load", "retract", "reprocess")},
 }
 
 

@@ -34,6 +34,8 @@ SECRET = {
 
 # Settings of viewership that no form has: a secret, and a folder of the pod that the chart names.
 OF_A_USER = {f"TELECINE_VIEWERSHIP_{name}" for name in ("UPLOAD", "PLATFORM", "OF_RUN", "FILES", "REREAD")}
+# A title, or a file of the pod.
+OF_A_FILE = {"TELECINE_VIEWERSHIP_TITLES"}
 OF_THE_INSTALLATION = {"TELECINE_VIEWERSHIP_OUTBOX_URL", "TELECINE_VIEWERSHIP_FORMATS_DIR"}
 
 # Settings of trakt that no form has: where the key is sent, and how often; secrets.
@@ -125,6 +127,7 @@ def test_values_reach_fields_of_the_steps_own_settings(name, template):
     allowed = {"CACHE_DIR", "CACHE_MB", "WORKERS", "COMPUTE", "TELECINE_MEDIA_REPORT_LINK"}
     # The later steps of viewership take all uploads that wait for them, and verify those of the run.
     allowed |= OF_TRAKT if group == "trakt" else set()
+    allowed |= OF_A_FILE if name == "viewership-reprocess" else set()
     assert left_out <= allowed | (OF_A_USER if name == "viewership" and template != "upload" else set())
 
 

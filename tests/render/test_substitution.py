@@ -14,12 +14,13 @@ import pytest
 from jobs.gamedata.settings import ExtractSettings, PlanSettings
 from jobs.screenalytics.settings import ReplaySettings
 from jobs.trakt.settings import BackfillSettings, IngestSettings, SloSettings
-from jobs.viewership.settings.uploads import RunSettings
+from jobs.viewership.settings.reprocess import ReprocessSettings
+from jobs.viewership.settings.uploads import RetractSettings, RunSettings
 from shared.notify.failures import parse
 from shared.notify.settings import CloseSettings
 from shared.retention.settings import VacuumSettings
 from shared.secrets import FOLDER_VARIABLE
-from shared.settings.base import active_variable
+from shared.settings.base import active_variable, encoded_form
 from shared.step.form import GIVEN_VARIABLE, check_names
 from tests.argo_template import Argo, argo
 from tests.render.rendered import TEMPLATES, WITH_LEDGER, by_name, spec_of, templates
@@ -144,6 +145,34 @@ def test_such_a_value_arrives_from_a_config_map(program: Argo) -> None:
         config = {"telecine-parameters": {"screenalytics-prefix": text}}
         (ingest,) = containers_of(program.ask(documents(), template="screenalytics", configMaps=config), "ingest")
         assert value_in(ingest, ReplaySettings, "prefix") == text
+
+
+@pytest.mark.parametrize(
+    "text", [*HOSTILE[:-1], *REFUSED, "base64:eA==", "x" * 64_000], ids=lambda text: ascii(text)[:20]
+)
+def test_a_value_that_a_program_encodes_arrives_as_it_was(program: Argo, text: str) -> None:
+    form = {"filename": encoded_form(text), "map": encoded_form(f"{text}=hours"), "platform": encoded_form("orbit-tv")}
+    response = program.ask(documents(), template="viewership", parameters=form, environment=ENVIRONMENT)
+    nothing_leaked(response["containers"])
+    (upload,) = containers_of(response, "upload")
+    assert value_in(upload, RunSettings, "filename") == text
+    assert value_in(upload, RunSettings, "map") == f"{text}=hours"
+    assert value_in(upload, RunSettings, "platform") == form["platform"] == "orbit-tv"
+    assert max(len(f"{name}={value}".encode()) for name, value in upload["env"].items()) < 128 * 1024
+
+
+@pytest.mark.parametrize("text", ["{{workflow.name}}", *REFUSED, "$(TELECINE_DATABASE_URL)"])
+def test_a_reason_and_a_name_reach_the_single_steps(program: Argo, text: str) -> None:
+    form = {"number": "12", "reason": encoded_form(text), "by": encoded_form(text)}
+    response = program.ask(documents(), template="viewership-retract", parameters=form, environment=ENVIRONMENT)
+    nothing_leaked(response["containers"])
+    (retract,) = containers_of(response, "retract")
+    assert retract["args"] == ["viewership", "retract"]
+    assert [value_in(retract, RetractSettings, name) for name in ("number", "reason", "by")] == ["12", text, text]
+    form = {"upload": "12", "all": "true", "by": encoded_form(text)}
+    response = program.ask(documents(), template="viewership-reprocess", parameters=form)
+    (reprocess,) = containers_of(response, "reprocess")
+    assert [value_in(reprocess, ReprocessSettings, name) for name in ("upload", "all_", "by")] == ["12", "true", text]
 
 
 @pytest.mark.parametrize("text", ["--all", "--", "$(TELECINE_DATABASE_URL)", "\U000e0001", "it's"])

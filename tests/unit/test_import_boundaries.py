@@ -249,8 +249,8 @@ def test_workflows_know_of_jobs_only_settings_and_codes():
     assert wrong == set()
 
 
-def test_only_rayjob_knows_kubernetes():
-    assert users("kubernetes", outside=("shared/rayjob",)) == []
+def test_only_the_cluster_room_knows_kubernetes():
+    assert users("kubernetes", outside=("shared/cluster/",)) == []
 
 
 def test_only_storage_knows_boto3():

@@ -86,7 +86,7 @@ def fields(
     )
     result = []
     for flag in flags(model):
-        name = flag.name.replace("_", "-")
+        name = _parameter_name(flag)
         if flag.pipeline is None or flag.secret or name in excluded or (included is not None and name not in included):
             continue
         field = model.model_fields[flag.name]
@@ -99,12 +99,17 @@ def fields(
             config_key=config_keys.get(name),
         )
         result.append(replace(declared, value=overrides[name]) if name in overrides else declared)
-    unknown = (excluded | (included or set()) | set(overrides) | set(config_keys)) - {
-        each.name.replace("_", "-") for each in flags(model)
-    }
+    unknown = (excluded | (included or set()) | set(overrides) | set(config_keys)) - set(
+        map(_parameter_name, flags(model))
+    )
     if unknown:
         raise ValueError(f"{model.__name__} has no field {', '.join(sorted(unknown))}")
     return tuple(result)
+
+
+def _parameter_name(flag: Flag) -> str:
+    """Return the name of a field in forms, which is that of its flag: `all` for `all_`."""
+    return flag.name.rstrip("_").replace("_", "-")
 
 
 def _choices(flag: Flag, *, optional: bool) -> tuple[str, ...]:

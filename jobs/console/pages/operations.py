@@ -42,7 +42,9 @@ def readyz(request: Request) -> Response:
 @allow(Role.PUBLIC)
 def metrics(request: Request) -> Response:
     """Return the metrics of this process; they contain no names, keys or users."""
-    return Response(console(request).metrics.text(), media_type=CONTENT_TYPE)
+    state = console(request)
+    state.gauges.refresh()
+    return Response(state.metrics.text(), media_type=CONTENT_TYPE)
 
 
 @router.get("/static/{digest}/{name:path}")

@@ -1,4 +1,4 @@
-"""`/search`: find a run, a failed item or a session by prefix."""
+"""`/search`: find a run, a failed item, a session, an episode or a person by prefix."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ def page(request: Request, query: _Query) -> Response:
     """Show the hits; redirect to a single hit."""
     hits = []
     if query.q is not None:
+        # Episodes and persons are found in the copies.
+        console(request).snapshots.current("screenalytics")
         with console(request).database.read() as database:
             hits = search(database, query.q)
     if len(hits) == 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from jobs.console.tables import gamedata
+from jobs.console.tables import gamedata, levels
 from shared.ledger.store import STALE_S
 
 if TYPE_CHECKING:
@@ -64,4 +64,11 @@ def cards(database: DatabaseSession) -> list[Card]:
             bad=True,
         ),
         Card("Flagged sessions", flagged_sessions, "/sessions?flag=any", "in the published manifest", bad=False),
+        Card(
+            "SLO breaches",
+            levels.breaches(database),
+            "/slos",
+            "objectives missed, or without data of the last day",
+            bad=True,
+        ),
     ]

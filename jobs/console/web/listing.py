@@ -45,7 +45,9 @@ COUNT_CAP: Final = 10_000
 # Maximum number of values shown per facet.
 _FACET_VALUES: Final = 12
 
-Kind = Literal["text", "code", "time", "number", "duration", "bytes", "status", "share", "flag", "list", "details"]
+Kind = Literal[
+    "text", "code", "command", "time", "number", "duration", "bytes", "status", "share", "flag", "list", "details"
+]
 
 
 def _bigint(text: str) -> int:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jobs.console.tables.levels import Levels
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
@@ -38,6 +45,28 @@ class Metrics:
             "telecine_console_database_up", "1 if the database answered the last query.", registry=self.registry
         )
 
+        self._budget_left = Gauge(
+            "telecine_console_slo_budget_left_share",
+            "Share of the error budget of 28 days that is left; below 0, the objective is missed.",
+            ("slo",),
+            registry=self.registry,
+        )
+        self._budget_spent = Gauge(
+            "telecine_console_slo_budget_spent_share",
+            "Share of the error budget of 28 days spent in the last 1, 7 and 28 days.",
+            ("slo", "days"),
+            registry=self.registry,
+        )
+        self._days = Gauge(
+            "telecine_console_slo_days", "Days of the last 28 by state.", ("slo", "state"), registry=self.registry
+        )
+        self._silent_days = Gauge(
+            "telecine_console_slo_days_without_data",
+            "Days without data up to the last one whose deadline has passed.",
+            ("slo",),
+            registry=self.registry,
+        )
+
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
         known = method if method in ("GET", "HEAD", "POST") else "other"
@@ -55,6 +84,25 @@ class Metrics:
     def database(self, *, up: bool) -> None:
         """Record whether the database answered."""
         self._up.set(1 if up else 0)
+
+    def levels(self, found: Iterable[Levels]) -> None:
+        """Replace the gauges of service levels.
+
+        Args:
+            found: the objectives; none removes the gauges. A figure without data has no gauge.
+        """
+        for gauge in (self._budget_left, self._budget_spent, self._days, self._silent_days):
+            gauge.clear()
+        for each in found:
+            name = each.objective.name
+            for state, number in each.states.items():
+                self._days.labels(name, state).set(number)
+            self._silent_days.labels(name).set(each.silent_days)
+            for burn in each.burns:
+                if burn.spent is not None:
+                    self._budget_spent.labels(name, str(burn.days)).set(burn.spent)
+            if each.objective.has_budget and each.window.days:
+                self._budget_left.labels(name).set(1 - each.window.spent)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format."""

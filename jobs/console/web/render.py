@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from jobs.console.tables.levels import share_of_budget
 from shared.report.charts import FILTERS, loader
 from shared.report.format import duration, number, size
 from shared.scrub import scrub
@@ -55,6 +56,7 @@ class Pages:
             duration=_duration,
             moment=moment,
             number=_number,
+            of_budget=share_of_budget,
             share=_share,
         )
         self.environment.globals.update(

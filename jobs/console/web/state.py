@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from jobs.console.access.modes import Access
     from jobs.console.settings import ConsoleSettings
     from jobs.console.tables.database import Database
+    from jobs.console.tables.snapshots import Snapshots
     from jobs.console.web.assets import Assets
+    from jobs.console.web.gauges import Gauges
     from jobs.console.web.metrics import Metrics
     from jobs.console.web.render import Pages
 
@@ -27,7 +29,9 @@ class Console:
     access: Access
     assets: Assets
     metrics: Metrics
+    gauges: Gauges
     pages: Pages
+    snapshots: Snapshots
 
 
 def console(request: Request) -> Console:

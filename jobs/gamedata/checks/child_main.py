@@ -37,7 +37,7 @@ def main() -> int:
     os.set_inheritable(job.journal, False)
     journal = Journal(job.journal)
     try:
-        logs.configure(job.settings.log_level, job.settings.log_file)
+        logs.configure(job.settings.log_level, job.settings.log_file, job.settings.log_format)
         checks = {check.name: check for check in load_checks(job.files)}
         wanted = [checks[name] for name in job.names]
     except TelecineError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = ["Outcome", "Pool", "R", "RayPool", "Runner", "W", "job_config", "require_local", "start_ray", "worker_count"]
+
+_log = logging.getLogger(__name__)
 
 W_contra = TypeVar("W_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
@@ -131,6 +134,7 @@ def start_ray(init: Callable[..., Any], **options: Any) -> None:
     Raises:
         TransientError: Ray's processes did not start in time (Ray 2.60 waits 30 s for the last one).
     """
+    _log.info("starting Ray on this machine")
     try:
         init(**options)
     except (AssertionError, AttributeError, ImportError, TypeError, ValueError):

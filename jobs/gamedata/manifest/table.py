@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import io
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -15,12 +17,13 @@ import pyarrow.compute as pc
 
 from jobs.gamedata.manifest.schema import MANIFEST_VERSION, manifest_schema
 from jobs.gamedata.revision import revision, version
+from shared.failure import Failure
 from shared.scrub import scrub
 
 if TYPE_CHECKING:
     from jobs.gamedata.checks import Registry
     from jobs.gamedata.checks.load import CheckFile
-    from jobs.gamedata.checks.run import Columns
+    from jobs.gamedata.checks.run import CheckError, Columns
     from jobs.gamedata.manifest.gather import Sessions
 
 __all__ = [
@@ -32,7 +35,11 @@ __all__ = [
     "flagged",
     "rejects_of",
     "retryable_keys",
+    "unusable_checks",
 ]
+
+# A frame of a traceback: file and line.
+_PLACE: Final = re.compile(r'^  File "(.+)", line ([0-9]+)', re.MULTILINE)
 
 
 # Short names of flags; a flag of a user's check keeps the name of its column.
@@ -55,6 +62,7 @@ class Manifest:
         registry: the checks that ran.
         durations: duration of each phase in seconds.
         retryable: ``s3_key`` of the sessions that failed for a transient reason.
+        unusable: the checks that raised on every session.
     """
 
     table: pa.Table
@@ -62,6 +70,7 @@ class Manifest:
     registry: Registry
     durations: dict[str, float]
     retryable: frozenset[str] = frozenset()
+    unusable: tuple[Failure, ...] = ()
 
     def parquet(self) -> memoryview:
         """Return the file's bytes."""
@@ -125,6 +134,36 @@ def retryable_keys(sessions: Sessions, results: Columns) -> frozenset[str]:
     return frozenset(
         keys[row] for row, errors in results.errors.items() if errors and all(error.retryable for error in errors)
     )
+
+
+def unusable_checks(count: int, results: Columns) -> tuple[Failure, ...]:
+    """Return the checks that raised on every session, each with its first error and the line that raised it.
+
+    Args:
+        count: number of sessions.
+        results: results of all checks.
+    """
+    raised: dict[str, list[CheckError]] = defaultdict(list)
+    for row in sorted(results.errors):
+        for error in results.errors[row]:
+            raised[error.check].append(error)
+    return tuple(
+        Failure(
+            f"check {name}",
+            "check_failed",
+            f"raised on {count:,} of {count:,} {'session' if count == 1 else 'sessions'}:"
+            f" {errors[0].message.removeprefix(f'{name}: ')}{_place(errors[0])}",
+            retryable=all(error.retryable for error in errors),
+        )
+        for name, errors in raised.items()
+        if len(errors) >= count
+    )
+
+
+def _place(error: CheckError) -> str:
+    """Return the last line of the traceback as ``(mine.py:7)``; empty without a traceback."""
+    places = _PLACE.findall(error.traceback)
+    return f" ({Path(places[-1][0]).name}:{places[-1][1]})" if places else ""
 
 
 def count_flags(table: pa.Table) -> dict[str, int]:

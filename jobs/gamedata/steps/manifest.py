@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from jobs.gamedata.checks.load import CheckFile, load_built_in, load_checks
 from jobs.gamedata.errors import NOTHING_EXTRACTED
 from jobs.gamedata.settings import ExtractSettings
-from shared.errors import BucketMissing, DataError
+from shared.errors import EXIT_DATA, EXIT_TRANSIENT, BucketMissing, DataError, most_severe
 from shared.settings.next_command import next_command
 from shared.verdict import verdict
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from shared.storage import ObjectStore
 
 __all__ = ["build", "run"]
+
+_log = logging.getLogger(__name__)
 
 
 def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
@@ -63,6 +66,12 @@ def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
     transient = sum(failure.retryable for failure in failures)
     judgement = verdict(len(failures), manifest.table.num_rows, settings.max_failed, transient=transient)
     report.exit_code, report.status = judgement
+    # A check that never works is a mistake in the check, however many sessions may fail.
+    for failure in manifest.unusable:
+        _log.error("%s %s", failure.item, failure.message)
+        report.failures.insert(0, failure)
+        report.status = "failed"
+        report.exit_code = most_severe(report.exit_code, EXIT_TRANSIENT if failure.retryable else EXIT_DATA)
     return report
 
 
@@ -74,7 +83,7 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
     """
     from jobs.gamedata.checks.menu_references import MenuReferences
     from jobs.gamedata.manifest.gather import gather
-    from jobs.gamedata.manifest.table import Manifest, assemble, retryable_keys
+    from jobs.gamedata.manifest.table import Manifest, assemble, retryable_keys, unusable_checks
 
     files = tuple(CheckFile.read(path, settings.checks_places) for path in settings.checks)
     registry = load_checks(files)
@@ -106,7 +115,8 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
     clock.lap("statistics_checks")
     assembled = assemble(sessions, columns, registry, files)
     clock.lap("assemble")
-    return Manifest(assembled, sessions, registry, clock.laps, retryable_keys(sessions, columns))
+    unusable = unusable_checks(len(sessions.rows), columns)
+    return Manifest(assembled, sessions, registry, clock.laps, retryable_keys(sessions, columns), unusable)
 
 
 def failures_of(table: pa.Table, retryable: Collection[str] = ()) -> list[Failure]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from shared.report import Report, Section
 
 __all__ = ["run"]
+
+_log = logging.getLogger(__name__)
 
 _BYTES_PER_MB: Final = 1_000_000
 # CPU seconds for ten minutes of 640x360 video at the default sampling (docs/performance.md); `exact` takes five times
@@ -63,6 +66,8 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
     total = len(worklist)
     invalid = sum(error.code == "key_invalid" for _, error in worklist.missing)
     passed_over = len(worklist.passed_over)
+    if len(worklist) and passed_over:
+        _log.log(worklist.passed_over.level, "passed over: %s", worklist.passed_over)
     stage_run.progress.start(total, "TARs")
     stage_run.progress.advance(total)
     report = Report(

@@ -10,39 +10,32 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from jobs.trakt.slo.levels import OBJECTIVE
 from jobs.trakt.slo.store import page_objective_met
 from shared.database.session import transaction
 from shared.errors import TelecineError
 from shared.notify.channels import channels
 from shared.notify.message import Notification
 from shared.report.terminal import counted
+from shared.slo.meanings import ALERTS, CODES
+from shared.slo.window import OBJECTIVE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from jobs.trakt.slo.levels import DayLevels, Window
+    from jobs.trakt.slo.levels import DayLevels
     from jobs.trakt.slo.store import StoredDay
     from shared.database.session import DatabaseSession
     from shared.notify.settings import NotifySettings
     from shared.settings.database import DatabaseSettings
+    from shared.slo.window import Window
 
-__all__ = ["ALERTS", "Alert", "codes", "conditions", "record", "send_open"]
+__all__ = ["Alert", "codes", "conditions", "record", "send_open"]
 
 _LOG: Final = logging.getLogger(__name__)
 _SENDING: Final = "telecine trakt slo alerts"
 # Share of the budget: above it, changes wait although the objective is still met.
 _BURN: Final = 0.75
-
-ALERTS: Final[dict[str, str]] = {
-    "breach": "fewer than 99 % of the title-days of the window are fresh, or fewer than 99 % of the day's pages landed",
-    "burn": "75 % of the error budget is spent, or an hour had a storm of 429 answers",
-    "missed": "no ingest read the feed before the deadline",
-}
-"""Alert -> its condition."""
-
-_CODES: Final = {"breach": "SLO_BREACH", "burn": "SLO_BURN", "missed": "INGEST_MISSED"}
 
 
 class Alert(NamedTuple):
@@ -193,7 +186,7 @@ def _message(alert: Alert, run_id: str, channel: str) -> Notification:
         run_id=run_id,
         status="alert",
         step="slo",
-        code=_CODES[alert.alert],
+        code=CODES[alert.alert],
         message=f"{alert.message} The run's report shows why; docs/trakt-slo.md says what to do.",
         at=datetime.now(UTC),
     )

@@ -5,27 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.trakt.slo.days import Day
+    from shared.slo.days import Day
 
-__all__ = ["REASONS", "Feed", "Freshness", "History", "Naming", "Sweep", "freshness"]
-
-REASONS: Final[dict[str, str]] = {
-    "FEED_MISSING": "the feed was not read on the day",
-    "FEED_GAP": "the feed was read, but not back to the watermark",
-    "FEED_LATE": "the feed was read without a gap only after the deadline",
-    "NOT_READ": "the feed named the title, but its comments were not read",
-    "RATING_MISSING": "the feed named the title, but its ratings were not read",
-    "READ_LATE": "the title was read only after the deadline",
-    "NEVER_SWEPT": "the title has no complete sweep of the last 7 days, and none before",
-    "SWEEP_OLD": "the last complete sweep is more than 7 days old",
-    "SWEEP_LATE": "the sweep that was due ended only after the deadline",
-}
-"""Reason why a title-day is not fresh -> meaning."""
+__all__ = ["Feed", "Freshness", "History", "Naming", "Sweep", "freshness"]
 
 
 class Feed(NamedTuple):
@@ -72,7 +59,7 @@ class Freshness(NamedTuple):
     """A title-day.
 
     Attributes:
-        reason: code of :data:`REASONS`; None if it was fresh in time.
+        reason: code of :data:`~shared.slo.meanings.REASONS`; None if it was fresh in time.
         fresh_at: when it became fresh; None if it did not on that day.
         feed_at: end of the read of the feed that counts, or else of the last one.
         read_at: when the title was read after the feed had named it; None if it was not named or not read.

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jobs.trakt.model import TitleRef
-from jobs.trakt.slo.days import SWEEP_DAYS, Day
 from jobs.trakt.slo.freshness import Feed, History, Naming, Sweep
+from shared.slo.days import SWEEP_DAYS, Day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,14 +33,7 @@ __all__ = [
 _BEFORE: Final = timedelta(days=SWEEP_DAYS + 1)
 # A page is one page of one listing, however often it was requested. Slices are parts of a failed page; a page beyond
 # the end of its listing was not needed. An outcome without a time is dated to its plan plus the request's duration.
-_PAGES: Final = """
-    SELECT day, kind, trakt_id, resource, sort, page, page_limit,
-        bool_or(status IN ('good', 'good_empty')) AS landed,
-        (array_agg(COALESCE(reason, upper(status)) ORDER BY planned_at DESC))[1] AS reason,
-        max(attempts) AS attempts, max(http_status) AS http_status
-    FROM trakt.pages WHERE NOT slice AND day BETWEEN :first AND :last
-        AND NOT (status = 'skipped' AND reason = 'NOT_NEEDED')
-    GROUP BY day, kind, trakt_id, resource, comment_id, sort, page, page_limit"""
+_PAGES: Final = "SELECT * FROM trakt.day_pages WHERE day BETWEEN :first AND :last"
 _ENDED: Final = "COALESCE(ended_at, planned_at + make_interval(secs => COALESCE(ms, 0) / 1000.0))"
 
 

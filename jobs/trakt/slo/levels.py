@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from jobs.trakt.slo.freshness import Freshness, freshness, minutes_late
+from shared.slo.window import is_met
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from jobs.trakt.slo.days import Day
     from jobs.trakt.slo.ledger import Ledger, PageCount, Title, Traffic
+    from shared.slo.days import Day
 
-__all__ = ["OBJECTIVE", "DayLevels", "TitleDay", "Window", "is_met", "levels", "window"]
-
-OBJECTIVE: Final = Fraction(99, 100)
-"""Lowest sufficient share of fresh title-days, of fresh titles on a good day, and of a title's landed pages."""
+__all__ = ["DayLevels", "TitleDay", "levels"]
 
 
 class TitleDay(NamedTuple):
@@ -87,55 +84,6 @@ class DayLevels:
         return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Sums over the days of a window.
-
-    Attributes:
-        title_days: titles of all days.
-        fresh: fresh ones.
-        days: days with titles.
-        good_days: days on which at least 99 % of the titles were fresh.
-    """
-
-    title_days: int
-    fresh: int
-    days: int
-    good_days: int
-
-    @property
-    def share(self) -> float | None:
-        """The share of fresh title-days, to which the objective applies; None without title-days."""
-        return self.fresh / self.title_days if self.title_days else None
-
-    @property
-    def day_share(self) -> float | None:
-        """The share of good days, to which the objective does not apply: 27 of 28 days are 96.4 %."""
-        return self.good_days / self.days if self.days else None
-
-    @property
-    def budget(self) -> float:
-        """Title-days that may be missed."""
-        return float((1 - OBJECTIVE) * self.title_days)
-
-    @property
-    def spent(self) -> float:
-        """Missed title-days divided by the budget; 0 without title-days."""
-        if not self.title_days:
-            return 0.0
-        return float((self.title_days - self.fresh) / ((1 - OBJECTIVE) * self.title_days))
-
-    @property
-    def is_met(self) -> bool:
-        """True if the objective is met, or there are no title-days."""
-        return not self.title_days or is_met(self.fresh, self.title_days)
-
-
-def is_met(part: int, whole: int) -> bool:
-    """Return whether a share is at least the objective, in exact arithmetic."""
-    return part >= OBJECTIVE * whole
-
-
 def levels(day: Day, ledger: Ledger, of_day: Traffic, now: datetime) -> DayLevels:
     """Return the levels of a day.
 
@@ -165,24 +113,4 @@ def levels(day: Day, ledger: Ledger, of_day: Traffic, now: datetime) -> DayLevel
         missing=dict(ledger.missing.get(day.date, {})),
         traffic=of_day,
         was_ingested=any(feed.started_at <= deadline for feed in feeds),
-    )
-
-
-def window(days: Sequence[tuple[int, int]]) -> Window:
-    """Return the sums of a window.
-
-    Args:
-        days: titles and fresh titles of each day.
-
-    Example:
-        >>> missed = window([(2000, 2000)] * 27 + [(2000, 1900)])
-        >>> f"{missed.share:.4f} of title-days, {missed.day_share:.4f} of days; met: {missed.is_met}"
-        '0.9982 of title-days, 0.9643 of days; met: True'
-    """
-    counted = [(titles, fresh) for titles, fresh in days if titles]
-    return Window(
-        title_days=sum(titles for titles, _ in counted),
-        fresh=sum(fresh for _, fresh in counted),
-        days=len(counted),
-        good_days=sum(is_met(fresh, titles) for titles, fresh in counted),
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from jobs.trakt.slo.days import ZONE
-from jobs.trakt.slo.freshness import REASONS
-from jobs.trakt.slo.levels import is_met
-from jobs.trakt.slo.store import burn
-from shared.report import Table, Text, Trend
+from shared.report import Squares, Table, Text, Trend
+from shared.slo.days import WINDOW_DAYS, ZONE
+from shared.slo.figures import budget, labels, squares
+from shared.slo.meanings import REASONS
+from shared.slo.states import state
+from shared.slo.window import is_met, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,34 +17,24 @@ if TYPE_CHECKING:
 
     from jobs.trakt.slo.alerts import Alert
     from jobs.trakt.slo.ledger import MissingPage
-    from jobs.trakt.slo.levels import DayLevels, Window
+    from jobs.trakt.slo.levels import DayLevels
     from jobs.trakt.slo.store import StoredDay
     from shared.report.sections import Section
+    from shared.slo.days import Day
+    from shared.slo.states import State
+    from shared.slo.window import Window
 
-__all__ = ["ALERTS", "LEVELS", "NOT_FRESH", "View", "percent", "sections"]
+__all__ = ["ALERTS", "DAYS", "LEVELS", "NOT_FRESH", "View", "sections"]
 
 LEVELS: Final = "Service levels"
 ALERTS: Final = "Open alerts"
 NOT_FRESH: Final = "Titles that are not fresh"
+DAYS: Final = "The last 28 days"
 _MISSING: Final = "Missing pages, and why"
 _DEFINITION: Final = (
     "A title-day is fresh if, by 09:00 America/Chicago, the feed was read without a gap, the title and its ratings were"
     " read if the feed named it, and the last complete sweep of the title is at most 7 days old."
 )
-
-
-def percent(part: float, whole: float) -> str:
-    """Return a share as text; only an exact 100 % is shown as 100.
-
-    Example:
-        >>> percent(1999, 2000), percent(99_999, 100_000)
-        ('99.95 %', '> 99.99 %')
-    """
-    if not whole:
-        return "\N{EN DASH}"
-    share = 100 * part / whole
-    text = f"{share:.2f}"
-    return "> 99.99 %" if text == "100.00" and part < whole else f"{text} %"
 
 
 class View(NamedTuple):
@@ -72,7 +63,7 @@ def sections(view: View) -> list[Section]:
     if view.alerts:
         rows = [[each.alert, str(each.opened_on), each.message] for each in view.alerts]
         found.append(Table(ALERTS, ["alert", "since", "message"], rows))
-    found += [_levels(view.measured, view.window), *_trends(view.days)]
+    found += [_levels(view.measured, view.window), _squares(view.measured, view.days), *_trends(view.days)]
     found += [_not_fresh(view.measured, view.shown), _missing(view.missing)]
     if view.measured.missing:
         reasons = [[reason, count] for reason, count in view.measured.missing.items()]
@@ -133,30 +124,38 @@ def _met(met: bool | None) -> Any:
     return None if met is None else "met" if met else ("missed",)
 
 
+def _squares(measured: DayLevels, days: Sequence[StoredDay]) -> Squares:
+    stored = {each.day: each for each in days}
+    shown: list[tuple[Day, State, str]] = []
+    for back in range(WINDOW_DAYS - 1, -1, -1):
+        day = measured.day - back
+        row = stored.get(day.date)
+        counted = row is not None and row.titles > 0
+        found = state(
+            is_due=back > 0 or measured.is_final,
+            is_final=row is not None and row.is_final,
+            is_good=is_met(row.fresh_titles, row.titles) if row is not None and counted else None,
+        )
+        words = f"{row.fresh_titles:,} of {row.titles:,} titles fresh" if row is not None and counted else ""
+        shown.append((day, found, words))
+    return squares(DAYS, shown, note="Each day by the share of titles that were fresh at 09:00. No data is not good.")
+
+
 def _trends(days: Sequence[StoredDay]) -> list[Section]:
-    spent = {each.day: 100 * share for each, share in burn(days)}
-    labels = [f"{each.day:%m-%d}" for each in days]
+    on_axis = labels(days)
     return [
-        Trend(
-            "Error budget",
-            "% spent",
-            labels,
-            [spent.get(each.day) for each in days],
-            limit=100.0,
-            note="Missed title-days so far, as a share of 1 % of the window's title-days. Above 100 %, the objective is"
-            " missed.",
-        ),
+        budget(days),
         Trend(
             "Titles late",
             "titles not fresh at 09:00",
-            labels,
+            on_axis,
             [each.titles - each.fresh_titles if each.is_final else None for each in days],
         ),
-        Trend("429 answers", "answers in the worst hour", labels, [each.throttled_hour for each in days]),
+        Trend("429 answers", "answers in the worst hour", on_axis, [each.throttled_hour for each in days]),
         Trend(
             "Late arrivals",
             "comments seen more than 7 days late",
-            labels,
+            on_axis,
             [each.late_arrivals for each in days],
             note="Comments first stored more than 7 days after they were written, except by backfills.",
         ),

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from jobs.trakt.slo.levels import OBJECTIVE, is_met
 from shared.database.merge import content_hash
+from shared.slo.window import is_met
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import date
 
-    from jobs.trakt.slo.days import Day
     from jobs.trakt.slo.levels import DayLevels
     from shared.database.session import DatabaseSession
+    from shared.slo.days import Day
 
-__all__ = ["LOCK", "StoredDay", "burn", "final_days", "page_objective_met", "stored_days", "write_day"]
+__all__ = ["LOCK", "StoredDay", "final_days", "page_objective_met", "stored_days", "write_day"]
 
 LOCK: Final = "telecine trakt slo"
 
@@ -150,23 +149,6 @@ def stored_days(session: DatabaseSession, first: Day, last: Day) -> list[StoredD
         last=last.date,
     )
     return [StoredDay(*row) for row in rows]
-
-
-def burn(days: Sequence[StoredDay]) -> list[tuple[StoredDay, float]]:
-    """Return the share of the window's budget spent after each final day.
-
-    The budget is that of the whole window, so the line ends at the window's own figure.
-
-    Args:
-        days: the days of one window, oldest first.
-    """
-    final = [each for each in days if each.is_final and each.titles]
-    budget = (1 - OBJECTIVE) * sum(each.titles for each in final)
-    found, missed = [], 0
-    for each in final:
-        missed += each.titles - each.fresh_titles
-        found.append((each, float(missed / budget)))
-    return found
 
 
 def page_objective_met(day: StoredDay) -> bool:

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.trakt.slo import page
 from jobs.trakt.slo.alerts import codes, conditions, record, send_open
-from jobs.trakt.slo.days import WINDOW_DAYS, Day, day_of
 from jobs.trakt.slo.ledger import first_day, missing_pages, read_ledger, traffic
-from jobs.trakt.slo.levels import levels, window
+from jobs.trakt.slo.levels import levels
 from jobs.trakt.slo.store import LOCK, final_days, stored_days, write_day
 from shared.database.migrate import ready
 from shared.database.session import transaction
@@ -24,16 +23,19 @@ from shared.errors import UsageError
 from shared.notify.settings import NotifySettings
 from shared.report import Report
 from shared.report.terminal import find_table, print_line, print_table
+from shared.slo.days import WINDOW_DAYS, Day, day_of
+from shared.slo.window import percent, window
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from jobs.trakt.settings import SloSettings
     from jobs.trakt.slo.alerts import Alert
-    from jobs.trakt.slo.levels import DayLevels, Window
+    from jobs.trakt.slo.levels import DayLevels
     from jobs.trakt.slo.store import StoredDay
     from shared.database.session import DatabaseSession
     from shared.ledger import StageRun
+    from shared.slo.window import Window
 
 __all__ = ["run", "show"]
 
@@ -164,7 +166,7 @@ def _headline(last: DayLevels | None, total: Window, of_day: StoredDay | None) -
         return f"{fresh}; no title-day has reached its deadline yet"
     state = "met" if total.is_met else "missed"
     return (
-        f"{fresh}; {page.percent(total.fresh, total.title_days)} of {total.title_days:,} title-days over {total.days}"
+        f"{fresh}; {percent(total.fresh, total.title_days)} of {total.title_days:,} title-days over {total.days}"
         f" days, the objective of 99 % is {state}, and {100 * total.spent:,.0f} % of the budget is spent"
     )
 

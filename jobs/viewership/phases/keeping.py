@@ -65,7 +65,13 @@ def raw_key(sha256: str) -> str:
 
 @contextmanager
 def fetched(
-    place: str, settings: StorageSettings, *, bucket: str, limits: ReadLimits | None = None, command: str = ""
+    place: str,
+    settings: StorageSettings,
+    *,
+    bucket: str,
+    limits: ReadLimits | None = None,
+    command: str = "",
+    name: str | None = None,
 ) -> Iterator[Kept]:
     """Copy a file to a temporary folder, hashing it on the way, and delete the copy at the end of the block.
 
@@ -77,6 +83,7 @@ def fetched(
         bucket: URI of the bucket of uploads. If it is a folder, links that point outside are refused.
         limits: the largest file.
         command: the command that reads files, with its flags; suggested if the place is a folder.
+        name: its name, if that is not the last part of the place; folders are cut off.
 
     Raises:
         AccessDenied: the file is a link inside the bucket that points outside.
@@ -94,7 +101,7 @@ def fetched(
                     raise over("the file has more than", f"{most:,} bytes", most, "split it by date", size=size)
                 digest.update(chunk)
                 copy.write(chunk)
-        yield Kept(place, _name(place), digest.hexdigest(), size, path)
+        yield Kept(place, _name((name or "").replace("\\", "/") or place), digest.hexdigest(), size, path)
 
 
 def key_below(bucket: str, uri: str) -> str | None:

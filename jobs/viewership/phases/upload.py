@@ -100,7 +100,7 @@ def take(settings: UploadSettings, place: str, run_id: str, *, sha256: str | Non
     """
     began = time.monotonic()
     command = next_command(f"viewership {step_of(settings)}", model=type(settings), settings=settings)
-    with fetched(place, settings, bucket=settings.bucket, command=command) as kept:
+    with fetched(place, settings, bucket=settings.bucket, command=command, name=settings.filename) as kept:
         if sha256 not in (None, kept.sha256):
             raise bad_arrival(
                 "SHA256_MISMATCH",

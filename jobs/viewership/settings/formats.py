@@ -20,6 +20,7 @@ __all__ = [
     "InterpretationSettings",
     "MappedSettings",
     "ReadingSettings",
+    "utf8",
 ]
 
 CODE: Final = r"[a-z0-9]+(?:-[a-z0-9]+)*"
@@ -30,7 +31,7 @@ _FORMATS: Final = Group("Formats", 20)
 _FILE: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*-[1-9][0-9]{0,3}\.yaml")
 
 
-def _text(value: str) -> str:
+def utf8(value: str) -> str:
     """Refuse bytes that are not UTF-8: choices are stored with the upload."""
     try:
         value.encode()
@@ -46,7 +47,7 @@ def _platform(value: str) -> str:
 
 
 def _pairs(value: tuple[str, ...]) -> tuple[str, ...]:
-    for pair in map(_text, value):
+    for pair in map(utf8, value):
         field, equals, column = pair.partition("=")
         if not (field.strip() and equals and column.strip()):
             raise ValueError("expected FIELD=COLUMN, such as 'hours=Watch Time'")
@@ -73,19 +74,19 @@ class FormatsSettings(Settings, pipeline="viewership"):
 class ReadingSettings(FormatsSettings, pipeline="viewership"):
     """Choices about how one upload is read, if the file leaves any."""
 
-    sheet: Annotated[str, AfterValidator(_text)] | None = setting(
+    sheet: Annotated[str, AfterValidator(utf8)] | None = setting(
         None,
         default_text="the only visible sheet with data",
         description="Read this sheet of a workbook.",
         group=READING,
     )
-    encoding: Annotated[str, AfterValidator(_text)] | None = setting(
+    encoding: Annotated[str, AfterValidator(utf8)] | None = setting(
         None,
         default_text="decided from the bytes",
         description="Read a text file in this encoding, such as utf-8 or cp1252.",
         group=READING,
     )
-    delimiter: Annotated[str, AfterValidator(_text)] | None = setting(
+    delimiter: Annotated[str, AfterValidator(utf8)] | None = setting(
         None,
         default_text="decided from the lines",
         description="Split a text file at this character or name (comma, semicolon, tab, pipe).",

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, PositiveInt, SecretStr
 
 from jobs.viewership.settings.common import SHOWN, Actor, UploadId, by
-from jobs.viewership.settings.formats import InterpretationSettings
+from jobs.viewership.settings.formats import InterpretationSettings, utf8
 from shared.settings import StepSettings, setting
 from shared.settings.base import LIMITS, WHERE, Group
 from shared.storage import Bucket, default_bucket
@@ -96,6 +96,15 @@ class UploadSettings(ArrivalSettings, InterpretationSettings, pipeline="viewersh
         form="Files to upload: s3://bucket/key, comma-separated. Empty: what has arrived.",
         detail="Paths or s3://bucket/key. Without a file: announced files and new files below --prefix.",
         argument=True,
+    )
+    filename: Annotated[str, AfterValidator(utf8)] | None = setting(
+        None,
+        default_text="the last part of its path or key",
+        description="Store the file under this name; only with one FILE.",
+        form="Name under which the file is stored; only with one file.",
+        detail="For a program that keeps files under other keys. Folders are cut off, and so is what exceeds 255"
+        " characters, at the beginning.",
+        group=_STORED,
     )
     on_overlap: Literal["ask", "skip", "replace", "append"] = setting(
         "ask",

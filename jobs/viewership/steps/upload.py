@@ -21,7 +21,7 @@ from jobs.viewership.steps._platforms import check_new_platform
 from jobs.viewership.steps._stages import phase_counts, phase_table
 from shared.database.migrate import ready
 from shared.database.session import transaction
-from shared.errors import EXIT_DATA, EXIT_OK, TelecineError, TransientError, most_severe
+from shared.errors import EXIT_DATA, EXIT_OK, TelecineError, TransientError, UsageError, most_severe
 from shared.failure import Failure
 from shared.logs import in_pod
 from shared.report import Report, Table
@@ -106,6 +106,11 @@ def take_files(settings: UploadSettings, stage_run: StageRun) -> Uploads:
     if form.is_known():
         form.check_names(pipeline="viewership")
     check_choices(settings)
+    if settings.filename is not None and len(settings.files) != 1:
+        raise UsageError(
+            f"--filename names one file, but {len(settings.files) or 'no'} FILE arguments are given; expected exactly"
+            " one; omit --filename to use the files' own names"
+        )
     ready(settings)
     with transaction(settings) as session:
         check_new_platform(settings, session)

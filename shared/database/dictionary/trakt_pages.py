@@ -117,6 +117,24 @@ TRAKT_PAGES: Final[Mapping[str, Relation]] = {
             "throttled": "429 answers among the attempts",
         },
     ),
+    "trakt.day_pages": Relation(
+        "a page of a day, once however often it was planned; without slices, and without pages beyond the end of a"
+        " listing",
+        {
+            "day": f"{_DAY} on which it was planned",
+            "kind": _KIND,
+            "trakt_id": f"{_TITLE}; NULL if it is about no title",
+            "resource": "`comments`, `replies`, `feed`, `rating`, `title` or `comment`",
+            "comment_id": "the comment, of `comment` and `replies`",
+            "sort": "sort order of the listing",
+            "page": "number of the page, from 1",
+            "page_limit": _LIMIT,
+            "landed": "a request for it succeeded on the day",
+            "reason": "code of its last plan; `PLANNED` if it was never requested",
+            "attempts": "the most requests of a plan, retries included",
+            "http_status": "the highest status of an answer",
+        },
+    ),
     "trakt.named_titles": Relation(
         "a tracked title that a read of the feed named, or at which a sweep found a comment that it lacked",
         {

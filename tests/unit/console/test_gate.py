@@ -192,6 +192,8 @@ def test_metrics_parse():
     assert {name for name in families if not name.endswith("_created")} == {
         *("telecine_console_requests", "telecine_console_request_seconds", "telecine_console_logins"),
         "telecine_console_database_up",
+        *("telecine_console_slo_budget_left_share", "telecine_console_slo_budget_spent_share"),
+        *("telecine_console_slo_days", "telecine_console_slo_days_without_data"),
         "telecine_console_uploads",
     }
     (sample,) = [each for each in families["telecine_console_requests"].samples if each.name.endswith("_total")]

@@ -63,6 +63,8 @@ def test_a_header_with_two_spellings_is_not_taken(header):
 def test_a_link_that_is_not_a_web_address_is_refused(link):
     with pytest.raises(ValidationError, match="web address"):
         settings(argo_link=link)
+    with pytest.raises(ValidationError, match="web address"):
+        settings(docs_link=link)
 
 
 @pytest.mark.parametrize("name", ["a b", "-a", "", "é", "a\n", "a" * 64])

@@ -79,7 +79,7 @@ def test_other_libraries_speak_from_warning_up(capsys):
 
 
 def test_people_get_plain_lines(capsys):
-    logs.configure("INFO", human=True)
+    logs.configure("INFO", form="text")
     with logs.bind(item="a.tar"):
         LOG.info("done")
         LOG.error("a.tar is bad")
@@ -110,9 +110,17 @@ def test_a_pod_gets_json_even_on_a_terminal(monkeypatch):
     assert not logs.is_human()
 
 
+def test_the_chosen_format_wins_over_terminal_and_pod(monkeypatch, capsys):
+    for terminal, form in ((True, "json"), (False, "text")):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal, raising=False)
+        logs.configure("INFO", form=form)
+        LOG.info("here")
+        assert capsys.readouterr().err.startswith("{") is (form == "json")
+
+
 def test_the_log_file_gets_json_and_its_folder(tmp_path, capsys):
     path = tmp_path / "deep" / "run.log"
-    logs.configure("INFO", str(path), human=True)
+    logs.configure("INFO", str(path), form="text")
     LOG.info("to both")
     assert json.loads(path.read_text())["message"] == "to both"
     assert "to both" in capsys.readouterr().err
@@ -290,7 +298,7 @@ def nested(levels: int) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("human", [True, False])
+@pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize(
     ("message", "arguments", "extra"),
     [
@@ -300,8 +308,8 @@ def nested(levels: int) -> list[Any]:
         ("postgresql://u:hush-hush@h/d \x1b[2J %(x)s", ({"y": "token=hush-hush"},), {}),
     ],
 )
-def test_a_line_that_cannot_be_formatted_ends_nothing_and_shows_no_secret(capsys, human, message, arguments, extra):
-    logs.configure("INFO", human=human)
+def test_a_line_that_cannot_be_formatted_ends_nothing_and_shows_no_secret(capsys, form, message, arguments, extra):
+    logs.configure("INFO", form=form)
     # Handled by ours alone: pytest's own handler raises such errors.
     (handler,) = [each for each in logging.getLogger().handlers if isinstance(each, logs._StderrHandler)]
     handler.handle(LOG.makeRecord(LOG.name, logging.WARNING, __file__, 1, message, arguments, None, extra=extra))

@@ -32,8 +32,21 @@ def test_the_line_has_counts_rate_and_time_left(clock):
     progress.start(10, "TARs")
     progress.advance(3, failed=1, skipped=0)
     assert progress.text() == "3 of 10 TARs, failed 1"
-    clock.now = 1.5
-    assert progress.text() == "3 of 10 TARs, failed 1, 2 TARs/s, 4 s left"
+    clock.now = 6.0
+    assert progress.text() == "3 of 10 TARs, failed 1, 0.5 TARs/s, 14 s left"
+
+
+def test_a_rate_of_one_item_or_of_the_first_seconds_is_not_shown(clock):
+    progress = NullProgress(clock=clock)
+    progress.start(5, "TARs")
+    clock.now = 20.0
+    progress.advance()
+    assert progress.text() == "1 of 5 TARs"
+    clock.now = 4.0
+    progress.advance()
+    assert progress.text() == "2 of 5 TARs"
+    progress.advance(3)
+    assert progress.text() == "5 of 5 TARs, 1.25 TARs/s"
 
 
 def test_log_lines_come_every_15_seconds_and_at_the_end(clock, caplog):

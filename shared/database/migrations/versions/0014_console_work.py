@@ -1,4 +1,4 @@
-"""What the console starts: files that it received, and the runs that it requested; copies of views that are slow."""
+"""Tables for received files, for runs that users of the console request, and for copies of slow views."""
 
 from __future__ import annotations
 
@@ -129,5 +129,7 @@ def _copies() -> None:
             revenue {_AMOUNT} NOT NULL
         )
     """)
-    op.execute("CREATE INDEX match_rates_upload ON console.match_rates (upload_id)")
+    op.execute("""
+        CREATE UNIQUE INDEX match_rates_key ON console.match_rates (upload_id, fate, week, bucket) NULLS NOT DISTINCT
+    """)
     op.execute("CREATE INDEX match_rates_platform ON console.match_rates (platform, week)")

@@ -303,6 +303,36 @@ def test_a_researchers_check_appends_a_typed_column_and_its_hash(tmp_path):
     assert [failure.item for failure in manifest.failures_of(table)] == ["b.tar"]
 
 
+@pytest.mark.parametrize(
+    ("bad", "code", "messages"),
+    [
+        ("*", 65, ["raised on 2 of 2 sessions: RuntimeError: no luck (mine.py:7)"]),
+        ("a.tar", 0, []),
+    ],
+)
+def test_a_check_that_raises_on_every_session_fails_the_step_and_names_the_line(tmp_path, caplog, bad, code, messages):
+    file = tmp_path / "mine.py"
+    file.write_text(CHECK.replace("no\\nluck", "no luck").replace('== "b.tar"', f'== "{bad}" or "{bad}" == "*"'))
+    store = MemoryStore()
+    parts.commit(store, parts.gameplay("a.tar"), parts.gameplay("b.tar"), parts.error_row("c.tar"))
+    settings = ManifestSettings(
+        checks=(str(file),), output_path=str(tmp_path / "m.parquet"), manifest_bucket=f"file://{tmp_path}"
+    )
+    built = build(store, checks=(str(file),))
+    assert [failure.message for failure in built.unusable] == messages
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest, "build", lambda *_: built)
+        report = manifest.run(settings, MemoryStageRun())
+
+    assert report.exit_code == code
+    assert (tmp_path / "m.parquet").exists()
+    assert [failure.item for failure in report.failures if failure.item.startswith("check ")] == ["check events"] * len(
+        messages
+    )
+    assert ("check events raised on 2 of 2" in caplog.text) is bool(code)
+
+
 def test_an_error_about_a_file_shows_no_secret():
     secrets.remember("correct-horse-battery-staple")
     store = MemoryStore({"correct-horse-battery-staple.pt": b"neither"})

@@ -10,8 +10,9 @@ import pytest
 from kubernetes.client.api_client import ApiClient
 from kubernetes.client.configuration import Configuration
 
+from shared.cluster.client import Client
 from shared.errors import ConfigurationError, TransientError
-from shared.rayjob.cluster import KubernetesCluster, RayJobExists
+from shared.rayjob.cluster import KubernetesCluster, RayJobExists, options
 
 PATH = "/apis/ray.io/v1/namespaces/telecine/rayjobs"
 
@@ -53,7 +54,7 @@ def cluster(api):
     configuration = Configuration(host=f"http://127.0.0.1:{api.server_port}")
     configuration.retries = False
     with ApiClient(configuration) as client:
-        yield KubernetesCluster(client, "telecine")
+        yield KubernetesCluster(Client(client, "telecine", **options()))
 
 
 def test_it_gets_makes_lists_and_deletes(cluster):

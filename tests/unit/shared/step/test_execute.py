@@ -47,7 +47,7 @@ def test_a_step_leaves_a_report_one_summary_line_and_its_view(tmp_path, capsys):
     assert "sections" not in document
     assert "<title>fake go: success</title>" in (tmp_path / "out" / "report.html").read_text()
     captured = capsys.readouterr()
-    assert captured.out == "1 section\nreport: out/report.html\n"
+    assert captured.out == f"1 section\nreport: {(tmp_path / 'out/report.html').as_uri()}\n"
     summaries = [line for line in lines(captured.err) if line["message"].startswith("fake go: success, 2 things")]
     assert len(summaries) == 1
     assert summaries[0]["run"] == "r1"

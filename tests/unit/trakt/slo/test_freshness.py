@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.trakt.slo.days import Day
-from jobs.trakt.slo.freshness import REASONS, Feed, History, Naming, Sweep, freshness, minutes_late
+from jobs.trakt.slo.freshness import Feed, History, Naming, Sweep, freshness, minutes_late
+from shared.slo.days import Day
+from shared.slo.meanings import REASONS
 from tests.trakt_ledger import at
 
 DAY = Day(date(2026, 5, 20))

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.trakt.slo.days import WINDOW_DAYS, Day
-from jobs.trakt.slo.levels import is_met, window
-from jobs.trakt.slo.page import percent
-from jobs.trakt.slo.store import StoredDay, burn
+from jobs.trakt.slo.store import StoredDay
+from shared.slo.days import WINDOW_DAYS, Day
+from shared.slo.window import burn, is_met, percent, window
 
 CASE = json.loads((Path(__file__).parents[3] / "trakt_cases" / "slo-one-day.json").read_text(encoding="utf-8"))
 

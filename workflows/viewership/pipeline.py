@@ -1,4 +1,4 @@
-"""The viewership workflow and its cron: upload, normalize, match, load, verify; gauges for alerts."""
+"""The WorkflowTemplate ``viewership`` and its cron: upload, normalize, match, load, verify; gauges for alerts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from hera.workflows import Task
 
-from jobs.viewership.errors import OUTCOMES, REFUSALS
 from jobs.viewership.settings.audit import VerifySettings
 from jobs.viewership.settings.uploads import RunSettings
 from shared.errors import EXIT_DATA, EXIT_OK
@@ -23,6 +22,8 @@ from workflows._lib.step import SMALL, Size, step
 from workflows._lib.switch import IS_ENABLED, enabled
 from workflows._lib.template import workflow_template
 from workflows._lib.variables import UID, exit_code_of, expression, output_of, tag
+from workflows.viewership.changes import CHANGES
+from workflows.viewership.common import CODES, HOUR, LARGE, NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,12 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PIPELINE"]
 
-_NAME: Final = "viewership"
 _UPLOAD: Final = "upload"
-_HOUR: Final = 3600
-
-# A file of a million rows takes less than 2 GB. /tmp holds the files of a run and unpacked Excel files.
-_LARGE: Final = Size("200m", "512Mi", "2", "4Gi", tmp="4Gi", storage="128Mi", storage_limit="5Gi")
 
 # Secrets, and what is part of the installation: a form must not name folders of the pod.
 _EXCLUDED: Final = ("outbox-url", "formats-dir")
@@ -67,10 +63,6 @@ _BRANCH: Final = (*_RUN, enabled("viewership-enabled"))
 
 (_OF_RUN,) = VerifySettings.variables("of_run")
 
-# Codes of files that are not stored. Those of rows and of events count as `other`: an exit hook has at most 200
-# metrics, and that of `media` has the codes of all pipelines.
-_CODES: Final = (*REFUSALS, *OUTCOMES)
-
 _FATES: Final = ("final", "review", "unmatched", "held", "rejected", "filtered", "topline")
 # Counts of `verify` that are gauges: the rows of the last day, the oldest review, and uploads that wait.
 _GAUGES: Final = (*(f"day-{fate}" for fate in _FATES), "oldest-review-s", "needs-choice")
@@ -79,7 +71,7 @@ _GAUGES: Final = (*(f"day-{fate}" for fate in _FATES), "oldest-review-s", "needs
 def _build() -> WorkflowTemplate:
     """Return the WorkflowTemplate."""
     return workflow_template(
-        _NAME,
+        NAME,
         title="**viewership**: platform reports to final rows",
         description="Takes the named files, or those that have arrived. A bad file does not block the others.",
         entrypoint=MAIN,
@@ -92,10 +84,10 @@ def _build() -> WorkflowTemplate:
             _match(),
             _load(),
             _verify(),
-            *exit_templates(_NAME, {_NAME: _CODES}),
+            *exit_templates(NAME, {NAME: CODES}),
         ],
         # A hanging poll must not block later ones for days.
-        deadline_s=8 * _HOUR,
+        deadline_s=8 * HOUR,
     )
 
 
@@ -148,8 +140,8 @@ def _upload() -> Container:
         command="run",
         title="Upload",
         description="Reads the files and stores their rows. Files below `one-pod-mb` are matched and loaded here.",
-        deadline_s=3 * _HOUR,
-        size=_LARGE,
+        deadline_s=3 * HOUR,
+        size=LARGE,
         parameters=_RUN,
         counts=("waiting",),
         account=UPLOAD_ACCOUNT,
@@ -164,7 +156,7 @@ def _normalize() -> Container:
         "normalize",
         title="Normalize",
         description="Finds the deal, channel and territory of the rows that `upload` stored.",
-        deadline_s=_HOUR,
+        deadline_s=HOUR,
     )
 
 
@@ -173,8 +165,8 @@ def _match() -> Container:
         "match",
         title="Match",
         description="Matches distinct titles to the catalogue.",
-        deadline_s=2 * _HOUR,
-        size=_LARGE,
+        deadline_s=2 * HOUR,
+        size=LARGE,
     )
 
 
@@ -183,7 +175,7 @@ def _load() -> Container:
         "load",
         title="Load",
         description="Writes the final rows of each upload in one transaction.",
-        deadline_s=_HOUR,
+        deadline_s=HOUR,
     )
 
 
@@ -193,7 +185,7 @@ def _verify() -> Container:
             "telecine_viewership_rows",
             "Rows of the uploads of the last 24 hours by fate.",
             f"day-{fate}",
-            _NAME,
+            NAME,
             fate=fate,
         )
         for fate in _FATES
@@ -203,21 +195,21 @@ def _verify() -> Container:
             "telecine_viewership_oldest_review_seconds",
             "Age of the oldest upload with rows in review.",
             "oldest-review-s",
-            _NAME,
+            NAME,
         ),
         gauge(
             "telecine_viewership_uploads_waiting",
             "Uploads that wait for a choice.",
             "needs-choice",
-            _NAME,
+            NAME,
         ),
     ]
     return _step(
         "verify",
         title="Verify",
         description="Recomputes matches and sums of the run's uploads, and sets the gauges for alerts.",
-        deadline_s=_HOUR,
-        size=_LARGE,
+        deadline_s=HOUR,
+        size=LARGE,
         parameters=_BUCKET,
         counts=("wrong", "stale", *_GAUGES),
         account=UPLOAD_ACCOUNT,
@@ -243,11 +235,11 @@ def _step(
     gauges: Sequence[Prometheus] = (),
     variables: dict[str, str] | None = None,
 ) -> Container:
-    metrics: Metrics = step_metrics(_NAME, name, *gauges)
+    metrics: Metrics = step_metrics(NAME, name, *gauges)
     return step(
         name,
-        [_NAME, command or name],
-        pipeline=_NAME,
+        [NAME, command or name],
+        pipeline=NAME,
         stage=name,
         title=title,
         description=description,
@@ -264,10 +256,11 @@ def _step(
 
 
 PIPELINE: Final = Pipeline(
-    _NAME,
+    NAME,
     _build,
     parameters=_BRANCH,
-    codes=_CODES,
+    codes=CODES,
+    others=CHANGES,
     crons=(
         Cron(
             "viewership-poll",

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from jobs.trakt.slo.days import Day, day_of
+from shared.slo.days import Day, day_of
 
 SPRING, AUTUMN = Day(date(2026, 3, 8)), Day(date(2026, 11, 1))
 

@@ -1,0 +1,1 @@
+"""Service levels: days and their deadlines, the objective, the error budget, and the meanings of codes."""
