@@ -565,6 +565,8 @@ def console_metrics():
     metrics = Metrics()
     metrics.observe("GET", "/runs", 200, 0.1)
     metrics.login("accepted")
+    metrics.decision("accept")
+    metrics.upload("stored")
     noon = datetime(2026, 1, 1, 18, tzinfo=UTC)
     day = DayRow(date(2026, 1, 1), True, 1, 1, 1, 1, 0, None, 0, 0, 0, None, {}, {}, "r", noon)
     metrics.levels(Levels(each, noon, day_of(noon), [day], is_installed=True) for each in OBJECTIVES.values())
