@@ -123,7 +123,8 @@ demo-trakt: .venv/.trakt .venv-dbt/.ready  ## a storm, an ingest killed and resu
 	@$(BIN)/python -m docs.demo_trakt $(DEMO)/trakt
 
 # Browser scripts are optional: without an npm registry, pages work through links and forms.
-demo-console: .venv/.runtime .venv/.console  ## runs of two pipelines -> PostgreSQL -> the console in a browser (two minutes, then until Ctrl-C)
+demo-console: V := $(BIN)/telecine viewership
+demo-console: .venv/.runtime .venv/.viewership .venv/.console  ## runs of three pipelines -> PostgreSQL -> the console in a browser (two minutes, then until Ctrl-C)
 	@$(MAKE) --no-print-directory jobs/console/static/vendor/.ready \
 		|| echo "==> the browser scripts are missing; every page works without them"
 	@echo "==> gamedata: sample TARs, extraction, manifest, and the manifest's rows in PostgreSQL"
@@ -137,8 +138,14 @@ demo-console: .venv/.runtime .venv/.console  ## runs of two pipelines -> Postgre
 	@$(BIN)/telecine screenalytics sample --output $(DEMO)/console/screenalytics \
 		$(foreach kind,good two-casts empty status-alias more-artifacts failed,--include $(kind))
 	@$(BIN)/telecine screenalytics ingest --bucket $(DEMO)/console/screenalytics
+	@echo "==> viewership: a catalogue, and two platforms' reports; upload others in the console, from $(DEMO)/console/viewership/uploads"
+	@$(V) sample --output $(DEMO)/console/viewership
+	@$(V) catalog import $(DEMO)/console/viewership/catalogue
+	@$(V) run $(foreach name,philo youtube,$(DEMO)/console/viewership/uploads/$(name)-2025-07.csv) --period 2025-07 \
+		--bucket $(DEMO)/console/viewership
 	@echo "==> open the address below in a browser; Ctrl-C stops the console"
-	@$(BIN)/telecine console --port $(CONSOLE_PORT) --manifest-bucket $(DEMO)/console/game-data-manifest
+	@$(BIN)/telecine console --port $(CONSOLE_PORT) --manifest-bucket $(DEMO)/console/game-data-manifest \
+		--viewership-bucket $(DEMO)/console/viewership
 
 test: .venv/.dev .venv-dbt/.ready jobs/console/static/vendor/.ready lint types  ## lint, types and all tests that need no cluster
 	@rm -f .coverage .coverage.*
