@@ -319,6 +319,18 @@ def test_the_list_filters_and_never_shows_a_decided_key(app: ASGIApp, loaded: Da
     assert (hit.status, hit.header("location")) == (303, f"/review?key={digest(loaded, STORM)}")
 
 
+def test_a_decision_does_not_wait_for_a_copy_that_is_being_made(app: ASGIApp, loaded: Database):
+    key = digest(loaded, HARVEST)
+    text = card(app, key)
+    with transaction(loaded.settings()) as session:
+        session.lock("telecine console review_keys")
+        session.rows("SELECT FROM console.review_keys FOR UPDATE")
+        began = time.monotonic()
+        target(decide(app, key, "accept", episode=episode(loaded, "HL-0102"), seen=seen(text)))
+        assert time.monotonic() - began < 5
+        assert "No keys wait that match" in card(app, query="q=quiet%20h")
+
+
 def test_the_history_lists_who_when_scope_and_effect(app: ASGIApp, loaded: Database):
     key = digest(loaded, STORM)
     done = target(decide(app, key, "accept", episode=episode(loaded, "HL-0101"), note="=1+1"))["done"][0]

@@ -76,12 +76,16 @@ def _conditions(query: ReviewQuery) -> list[Condition]:
         ("platform", "q.platform = :platform"),
         ("reason", "q.reason = :reason"),
         ("status", "q.status = :status"),
-        ("candidates", f"{_CANDIDATES} = :candidates"),
         ("min_hours", "q.hours >= CAST(:min_hours AS float8)::numeric"),
     ):
         value = getattr(query, name)
         if value is not None:
             found.append(Condition(name, sql, {name: value}))
+    if query.candidates is not None:
+        # Not the facet's expression: the planner knows how many keys have three candidates, but not what it returns.
+        sign = ">=" if query.candidates.endswith("+") else "="
+        least = int(query.candidates.rstrip("+"))
+        found.append(Condition("candidates", f"q.candidates {sign} :candidates", {"candidates": least}))
     if query.upload is not None:
         sql = (
             "q.review_digest IN (SELECT k.review_digest FROM viewership.keys k WHERE k.key_id IN"

@@ -117,8 +117,16 @@ def decided_among(database: DatabaseSession, digests: Sequence[bytes]) -> set[by
 
 
 def forget(database: DatabaseSession, digest: bytes) -> None:
-    """Remove a key from the copy of the queue, in the transaction of its decision."""
-    database.run("DELETE FROM console.review_keys WHERE review_digest = :digest", digest=digest)
+    """Remove a key from the copy of the queue, in the transaction of its decision.
+
+    A copy that is being made locks its rows for up to a second. A decision does not wait for it: pages hide keys that
+    no longer wait, and the next copy lacks them.
+    """
+    database.run(
+        "DELETE FROM console.review_keys WHERE review_digest IN (SELECT q.review_digest FROM console.review_keys q"
+        " WHERE q.review_digest = :digest FOR UPDATE SKIP LOCKED)",
+        digest=digest,
+    )
 
 
 def remember(database: DatabaseSession, digest: bytes) -> None:
