@@ -22,11 +22,14 @@ _HOSTILE = "<img src=x onerror=alert(1)> \u202ertl " + "long" * 60
 
 
 def seed(connection: Any) -> None:
-    """Write the rows, of titles from 2001: today is never due, yesterday is good, the third day has no row, the fifth is a breach."""
+    """Write the rows, of titles from 2001.
+
+    Today is never due, yesterday is good, the third day has no row, the fifth is a breach.
+    """
     connection.execute(
         "INSERT INTO gold.trakt_titles (title_kind, title_id_trakt, title, is_gone, is_synthetic, observed_at)"
-        " SELECT CASE WHEN n %% 2 = 0 THEN 'show' ELSE 'movie' END, n + 2000, CASE WHEN n = 3 THEN %s ELSE 'Title ' || n END,"
-        " false, true, now() FROM generate_series(1, %s) n",
+        " SELECT CASE WHEN n %% 2 = 0 THEN 'show' ELSE 'movie' END, n + 2000,"
+        " CASE WHEN n = 3 THEN %s ELSE 'Title ' || n END, false, true, now() FROM generate_series(1, %s) n",
         (_HOSTILE, _TITLES),
     )
     today = day_of(datetime.now(UTC))
@@ -56,7 +59,8 @@ def _day(connection: Any, day: Day, missed: int, *, is_final: bool) -> None:
     connection.execute(
         "INSERT INTO gold.trakt_slo_titles (day, deadline, title_kind, title_id_trakt, is_fresh, reason, fresh_at,"
         " minutes_late, was_named, pages_planned, pages_landed) SELECT %s, %s,"
-        " CASE WHEN n %% 2 = 0 THEN 'show' ELSE 'movie' END, n + 2000, n > %s, CASE WHEN n <= %s THEN 'READ_LATE' END, %s,"
+        " CASE WHEN n %% 2 = 0 THEN 'show' ELSE 'movie' END, n + 2000, n > %s,"
+        " CASE WHEN n <= %s THEN 'READ_LATE' END, %s,"
         " CASE WHEN n <= %s THEN n END, true, 4, CASE WHEN n <= %s THEN 3 ELSE 4 END FROM generate_series(1, %s) n",
         (day.date, day.deadline, missed, missed, day.deadline + timedelta(minutes=5), missed, missed, _TITLES),
     )
