@@ -94,7 +94,7 @@ def test_a_file_is_chosen_by_the_keyboard(visit: Start):  # noqa: F811
     page = seen.open("/uploads/new")
     page.locator("#file").focus()
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
     file = {"name": "keys.csv", "mimeType": "text/csv", "buffer": report("keys").encode()}
     chooser.value.set_files(file)  # type: ignore[arg-type]
     page.keyboard.press("Tab")
