@@ -173,6 +173,7 @@ def _read(request: Request, database: DatabaseSession, upload_id: int) -> tuple[
         "phases": found.phases,
         "buckets": found.buckets,
         "is_running": found.is_running,
+        "shares_runs": found.shares_runs,
         "etag": "",
     }
     text = console(request).pages.fragment(

@@ -53,7 +53,7 @@ def cards(database: DatabaseSession) -> list[Card]:
         stale=STALE_S,
         most=CAP + 1,
     )
-    failed_uploads, open_uploads = uploads.attention(database, CAP)
+    failed_uploads, open_uploads, drafts = uploads.attention(database, CAP)
     waits = queue(database)
     failed_sessions, flagged_sessions = gamedata.attention(database, CAP)
     return [
@@ -69,6 +69,7 @@ def cards(database: DatabaseSession) -> list[Card]:
             bad=True,
         ),
         Card("Uploads with a question", open_uploads, "/uploads?status=waiting", "wait for an answer", bad=True),
+        Card("Received files", drafts, "/uploads", "wait for the start of their run", bad=True),
         Card(
             "Sessions with an error",
             failed_sessions,
