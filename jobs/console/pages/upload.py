@@ -29,7 +29,7 @@ router = APIRouter(route_class=GuardedRoute)
 _FIRST_REJECTS: Final = 10
 _MEANINGS: Final = {
     "final": "in the final table",
-    "held": "waits for a deal, a channel or a value",
+    "held": "waits for a deal, a channel or a value; reprocess the upload once the catalogue has it",
     "review": "waits for a decision",
     "unmatched": "matches no episode",
     "topline": "a total of a channel",
