@@ -510,7 +510,7 @@ def test_the_home_page_counts_failed_and_waiting_uploads(site):
     home = words(text)
     assert "1 Failed uploads" in home
     assert "3 Uploads with a question" in home
-    # The links to runs of the last 24 hours are no lists of all failed runs.
+    # A card counts the last 24 hours, and its link does not list earlier runs.
     assert len(re.findall(r'href="/runs\?status=(?:failed|interrupted|partial)&amp;from=\d{4}-\d\d-\d\d"', text)) == 3
     # What is zero is a line below the cards, not one of them.
     assert re.search(r'class="quiet".*<b>0</b> SLO breaches', text, re.DOTALL)
