@@ -26,7 +26,7 @@ READER: Final = "telecine_reader"
 # Serves pages: reads all tables, and writes the schema of the same name only.
 CONSOLE: Final = "telecine_console"
 _CONSOLE_SCHEMA: Final = "console"
-# Whoever takes the console over cannot change what it has recorded; `vacuum` runs with another role.
+# An attacker who controls the console cannot change what it has recorded; `vacuum` runs with another role.
 _CONSOLE_LOG: Final = "console.audit"
 _APPEND: Final = ("SELECT", "INSERT")
 CONSOLE_FUNCTIONS: Final = (
