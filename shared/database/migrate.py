@@ -26,6 +26,9 @@ READER: Final = "telecine_reader"
 # Serves pages: reads all tables, and writes the schema of the same name only.
 CONSOLE: Final = "telecine_console"
 _CONSOLE_SCHEMA: Final = "console"
+# An attacker who controls the console cannot change what it has recorded; `vacuum` runs with another role.
+_CONSOLE_LOG: Final = "console.audit"
+_APPEND: Final = ("SELECT", "INSERT")
 CONSOLE_FUNCTIONS: Final = (
     "viewership.preview(text, bigint[], bigint)",
     "viewership.decide(text, bigint[], bigint, text, text, text)",
@@ -115,7 +118,7 @@ def console_rights() -> dict[str, tuple[str, ...]]:
     schema = declared()
     read = (f"{SCHEMA}.environment", f"{SCHEMA}.{VERSION_TABLE}", *schema.tables, *schema.views)
     own = {name for name in schema.tables if name.partition(".")[0] == _CONSOLE_SCHEMA}
-    return {name: RIGHTS if name in own else ("SELECT",) for name in read}
+    return {name: _APPEND if name == _CONSOLE_LOG else RIGHTS if name in own else ("SELECT",) for name in read}
 
 
 def _migrate(connection: Connection) -> None:
@@ -170,7 +173,9 @@ def _grant_console(connection: Connection) -> None:
     if not scalar(connection, "SELECT count(*) FROM pg_roles WHERE rolname = :role", role=CONSOLE):
         return
     connection.execute(text(f"GRANT USAGE ON SCHEMA {', '.join(declared().schemas)} TO {CONSOLE}"))
-    for rights in (("SELECT",), RIGHTS):
+    for rights in (("SELECT",), _APPEND, RIGHTS):
         names = [name for name, given in console_rights().items() if given == rights]
         connection.execute(text(f"GRANT {', '.join(rights)} ON {', '.join(names)} TO {CONSOLE}"))
+    # Earlier upgrades granted all.
+    connection.execute(text(f"REVOKE UPDATE, DELETE ON {_CONSOLE_LOG} FROM {CONSOLE}"))
     connection.execute(text(f"GRANT EXECUTE ON FUNCTION {', '.join(CONSOLE_FUNCTIONS)} TO {CONSOLE}"))

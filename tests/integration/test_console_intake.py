@@ -13,7 +13,7 @@ import pytest
 
 from jobs.console.access.limit import Limit
 from jobs.console.app import create
-from jobs.console.intake import reading
+from jobs.console.intake import child, library, reading, receive
 from jobs.console.pages import upload_file, upload_new
 from tests.console_app import BROWSER, ask, post, settings
 from tests.postgres_server import _database, postgres  # noqa: F401
@@ -420,6 +420,79 @@ def test_a_confirmed_file_leads_to_its_upload(app, database, store):
     assert ask(app, path, headers=BROWSER).header("location") == f"/uploads/{upload}"
 
 
+@pytest.mark.parametrize("end", ["never began", "failed", "has no launch"])
+def test_a_file_whose_run_was_lost_can_be_started_again_or_cancelled(app, database, store, end):
+    path = drafted(app, REPORT)
+    assert act(app, path, "read", {"platform": "orbit-tv"}).status == 303
+    read(app, path)
+    assert act(app, path, "confirm").status == 303
+    database.rows("UPDATE console.launches SET state = 'started', started_at = now()")
+    for action in ("again", "cancel"):
+        assert post(app, path, {"action": action}).status == 409
+    if end == "never began":
+        database.rows("UPDATE console.launches SET started_at = now() - interval '11 min'")
+    elif end == "failed":
+        database.rows(
+            "INSERT INTO pipeline.runs (run_id, pipeline, status, finished_at)"
+            " SELECT name, 'viewership', 'failed', now() FROM console.launches"
+        )
+    else:
+        database.rows("DELETE FROM console.launches")
+    page = ask(app, path, headers=BROWSER)
+    assert ('value="again"' in page.text, page.header("refresh")) == (True, None)
+    assert post(app, path, {"action": "again"}).status == 303
+    assert post(app, path, {"action": "cancel"}).status == 409
+    # A run that was left as started, and ends later, asks for another attempt.
+    database.rows("UPDATE console.launches SET state = 'started', started_at = now() - interval '11 min'")
+    assert post(app, path, {"action": "cancel"}).status == 303
+    assert {state for (state,) in database.rows("SELECT state FROM console.launches")} == {"failed"}
+    assert stored(store) == []
+    # The same bytes come in again.
+    assert (send(app, form(part(REPORT))).header("location") or "").startswith("/uploads/files/")
+    assert rows(database) == 2
+
+
+@pytest.mark.parametrize("key", ["\0", "a" * 5_000, "f00"])
+def test_a_dismissal_of_no_question_is_refused(app, database, store, key):
+    path = drafted(app, REPORT)
+    assert act(app, path, "read", {"dismiss-1": key}).status == 400
+    assert database.rows("SELECT choices, version FROM console.files") == [({}, 1)]
+
+
+def test_other_choices_are_in_the_audit_log(app, database, store):
+    path = drafted(app, REPORT)
+    act(app, path, "read", {"platform": "orbit-tv"})
+    assert database.rows("SELECT subject, details->'choices' FROM console.audit WHERE action = 'file_choices'") == [
+        ("july.csv", {"platform": "orbit-tv"})
+    ]
+
+
+def test_a_reading_that_no_table_takes_is_a_refusal_and_not_tried_forever(app, database, store, monkeypatch):
+    found = {"proposal": {"title": "\ud800"}, "preview": None, "problem": None, "used": {}, "is_head": False}
+    monkeypatch.setattr(reading, "read", lambda *_: found)
+    page = read(app, drafted(app, REPORT))
+    assert "cannot be read: <code>CRASHED</code>" in page
+
+
+def test_pages_do_not_wait_for_the_list_of_formats_while_it_is_read_again(app, database, monkeypatch):
+    state = app.app.state.console
+    first = library.library(state.settings, state.database)
+    monkeypatch.setattr(library, "_kept", {name: (0.0, kept) for name, (_, kept) in library._kept.items()})
+    # Slow files hold both places of children, and a request reads the list.
+    with child._TOGETHER, child._TOGETHER, library._lock:
+        assert library.library(state.settings, state.database) == first
+    with child._TOGETHER, child._TOGETHER:
+        assert library.library(state.settings, state.database) == first
+
+
+def test_a_body_that_trickles_in_frees_its_place(app, database, store, monkeypatch):
+    monkeypatch.setattr(receive, "_GRACE_S", 0.0)
+    monkeypatch.setattr(receive, "_LEAST_BYTES_PER_S", 1e12)
+    answer = send(app, form(part(REPORT)))
+    assert (answer.status, answer.code) == (408, "body_too_slow")
+    assert (rows(database), stored(store), receive._now) == (0, [], {})
+
+
 def test_hostile_text_of_a_file_is_shown_as_text(app, database, store):
     hostile = "<script>alert(1)</script>"
     page = read(app, drafted(app, f"Date,Title,Hours,{hostile}\n2025-02-13,{hostile},1.5,\u202eabc\n".encode()))
@@ -428,7 +501,7 @@ def test_hostile_text_of_a_file_is_shown_as_text(app, database, store):
     assert "\u202e" not in page
 
 
-@pytest.mark.parametrize("path", ["/uploads/files/999999", f"/uploads/files/{2**70}"])
+@pytest.mark.parametrize("path", ["/uploads/files/999999", f"/uploads/files/{2**63}", f"/uploads/files/{'1' * 5_000}"])
 def test_an_unknown_file_is_not_found(app, database, path):
     assert ask(app, path).status == 404
     assert post(app, path, {"action": "cancel", "version": "1"}).status == 404

@@ -92,6 +92,16 @@ def test_the_role_reads_every_table_and_view(migrated: Database):
         assert console.rows(f"SELECT count(*) FROM (SELECT FROM {name} LIMIT 1) AS found"), name
 
 
+def test_the_role_cannot_change_what_the_audit_log_has(migrated: Database):
+    migrated.rows(f"GRANT UPDATE, DELETE ON console.audit TO {CONSOLE}")
+    upgrade(migrated.settings())
+    with psycopg.connect(url_of(migrated), autocommit=True) as connection:
+        connection.execute("INSERT INTO console.audit (actor, role, action, subject) VALUES ('a', 'viewer', 'b', 'c')")
+        for statement in ("UPDATE console.audit SET actor = 'eve'", "DELETE FROM console.audit"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
+
+
 def test_the_role_writes_no_table_of_a_pipeline(migrated: Database):
     assert len(OTHERS) > 20
     columns = dict(

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -70,17 +70,18 @@ class Outcome:
     problem: Problem | None
 
 
-def run(arguments: Sequence[str], folder: Path, limits: Limits | None = None) -> Outcome:
+def run(arguments: Sequence[str], folder: Path, limits: Limits | None = None, *, waits: bool = True) -> Outcome:
     """Run one command, waiting while two others run.
 
     Args:
         arguments: of `telecine`; the command prints one JSON document.
         folder: its working directory, which is empty besides the file.
         limits: of time and memory.
+        waits: False for a command that reads no file of a user, which pages cannot wait minutes for.
     """
     limits = limits or Limits()
     # Files, not pipes: a process that prints more than its limit is stopped by the kernel.
-    with _TOGETHER, TemporaryFile() as output, TemporaryFile() as log:
+    with _TOGETHER if waits else nullcontext(), TemporaryFile() as output, TemporaryFile() as log:
         status = _status(arguments, folder, limits, output, log)
         if status == 0:
             return _read(output)

@@ -42,6 +42,8 @@ MOST_COLUMNS: Final = 200
 _MOST_CHARS: Final = 100
 _PLATFORM: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _PLATFORM_CHARS: Final = 60
+# A form invents no keys: they would stay with the file, and grow with each form.
+_KEY: Final = re.compile(r"[0-9a-f]{12}")
 _MOST_LINE: Final = 9_999_999
 # Flags of the file itself; `formats infer` has only these.
 _OF_FILE: Final = ("platform", "sheet", "encoding", "delimiter", "header-line")
@@ -104,7 +106,9 @@ def chosen(
     if mapped:
         found["map"] = mapped
     dismissed = sorted({value for name, value in form.items() if name.startswith("dismiss-") and value})
-    if dismissed:
+    if not all(map(_KEY.fullmatch, dismissed)):
+        problems.append("a dismissed question is not valid; expected one of the page")
+    elif dismissed:
         found["dismissed"] = dismissed
     if problems:
         raise BadQuery(problems)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.console.intake.child import run
+from jobs.console.intake.child import Limits, run
 from jobs.console.tables import files
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ CANONICAL: Final = "canonical"
 """Platform of the format that any report may have; its rows need a platform of their own."""
 
 _KEPT_S: Final = 300.0
+# The command failed: pages do not start it again at once.
+_FAILED_S: Final = 10.0
+_LIMITS: Final = Limits(cpu_s=20, wall_s=20.0)
 _lock = threading.Lock()
 _kept: dict[tuple[str | None, str], tuple[float, Library]] = {}
 
@@ -44,6 +47,8 @@ class Library:
 def library(settings: ConsoleSettings, database: Database) -> Library:
     """Return the platforms and formats: of `formats list`, of deals and of stored uploads.
 
+    One request at a time reads them; others get what was kept until then, so that they hold no thread meanwhile.
+
     Args:
         settings: the folder of further formats.
         database: the tables.
@@ -52,6 +57,9 @@ def library(settings: ConsoleSettings, database: Database) -> Library:
         DatabaseUnreachable: no connection.
     """
     name = (settings.formats_dir, str(database.settings.database_url))
+    kept = _kept.get(name)
+    if kept is not None and (kept[0] > time.monotonic() or _lock.locked()):
+        return kept[1]
     with _lock:
         kept = _kept.get(name)
         if kept is not None and kept[0] > time.monotonic():
@@ -59,9 +67,11 @@ def library(settings: ConsoleSettings, database: Database) -> Library:
         with database.read() as session:
             named = files.platforms(session)
         found = _library(_formats(settings), named)
-        # Without formats the command failed; the next page tries again.
-        if found.formats:
-            _kept[name] = (time.monotonic() + _KEPT_S, found)
+        if not found.formats and kept is not None:
+            found = kept[1]
+            _kept[name] = (time.monotonic() + _FAILED_S, found)
+        else:
+            _kept[name] = (time.monotonic() + (_KEPT_S if found.formats else _FAILED_S), found)
         return found
 
 
@@ -76,7 +86,7 @@ def _formats(settings: ConsoleSettings) -> list[dict[str, Any]]:
     if settings.formats_dir is not None:
         arguments.append(f"--formats-dir={Path(settings.formats_dir).absolute()}")
     with TemporaryDirectory(prefix="telecine-intake-") as folder:
-        outcome = run(arguments, Path(folder))
+        outcome = run(arguments, Path(folder), _LIMITS, waits=False)
     return list(outcome.document["formats"]) if outcome.document is not None else []
 
 

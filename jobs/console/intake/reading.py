@@ -60,8 +60,7 @@ def begin(settings: ConsoleSettings, database: Database, file: Any) -> None:
             # The page needs it, too, and would wait for its process.
             library(settings, database)
             reading = read(settings, file.uri, int(file.size_bytes), dict(file.choices))
-            with database.write() as session:
-                files.keep_reading(session, file.file_id, file.version, reading)
+            _keep(database, file, reading)
         except TelecineError as error:
             # The page asks again every few seconds.
             _LOG.warning("file %d was not read: %s", file.file_id, error, extra={"code": error.code})
@@ -72,6 +71,21 @@ def begin(settings: ConsoleSettings, database: Database, file: Any) -> None:
                 _running.discard(name)
 
     threads.submit(work)
+
+
+def _keep(database: Database, file: Any, reading: Mapping[str, Any]) -> None:
+    """Store a reading; one that the table does not take becomes a problem, or its page would read the file forever."""
+    with database.write() as session:
+        try:
+            with session.savepoint():
+                files.keep_reading(session, file.file_id, file.version, reading)
+        except TelecineError as error:
+            if error.code != "statement_failed":
+                raise
+            _LOG.warning("the reading of file %d was not stored: %s", file.file_id, error, extra={"code": error.code})
+            problem = Problem("CRASHED", "the file was read, but the result cannot be stored; report this as a bug")
+            failed = {**reading, "proposal": None, "preview": None, "problem": _document(problem), "used": {}}
+            files.keep_reading(session, file.file_id, file.version, failed)
 
 
 def read(settings: ConsoleSettings, uri: str, size: int, choices: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -32,6 +33,9 @@ _PIECE: Final = 1 << 20
 _MOST_AT_ONCE: Final = 4
 _MOST_S: Final = 3_600.0
 _BUSY_S: Final = 20
+# A body that trickles in would hold one of few places for an hour.
+_LEAST_BYTES_PER_S: Final = 1_024
+_GRACE_S: Final = 60.0
 
 _now: dict[str, int] = {}
 
@@ -136,14 +140,17 @@ async def receive(settings: ConsoleSettings, content_type: str, body: AsyncItera
         body: the body of the request, in pieces of any size.
 
     Raises:
-        Refused: the form, the file's name or its size is not valid; it took longer than an hour.
+        Refused: the form, the file's name or its size is not valid; it took longer than an hour, or arrives too slowly.
         TelecineError: the store failed.
     """
     form = UploadForm(content_type)
     sink = _Sink(settings)
+    began, size = time.monotonic(), 0
     try:
         async with asyncio.timeout(_MOST_S):
             async for data in body:
+                size += len(data)
+                _check_pace(size, time.monotonic() - began)
                 await sink.add(form.feed(data))
             return await sink.finish(form.finish())
     except TimeoutError:
@@ -154,6 +161,16 @@ async def receive(settings: ConsoleSettings, content_type: str, body: AsyncItera
     except BaseException:
         await sink.abort()
         raise
+
+
+def _check_pace(size: int, seconds: float) -> None:
+    if seconds > _GRACE_S and size < _LEAST_BYTES_PER_S * seconds:
+        raise Refused(
+            408,
+            f"the upload is too slow: {size:,} bytes in {seconds:.0f} s; expected at least {_LEAST_BYTES_PER_S:,} in a"
+            " second; use a faster connection",
+            code="body_too_slow",
+        )
 
 
 def discard(settings: ConsoleSettings, uri: str) -> None:

@@ -32,6 +32,8 @@ __all__ = ["router"]
 router = APIRouter(route_class=GuardedRoute)
 
 _SHOWN: Final = 20
+# The calendar begins with year 1, and a window would begin before it.
+_FIRST_YEAR: Final = 2000
 
 
 class PostmortemQuery(ListQuery):
@@ -51,12 +53,14 @@ def page(
     if query.day is None:
         raise BadQuery(["'day' is missing; expected a day such as 2026-01-31"])
     day = Day(query.day)
+    if query.day.year < _FIRST_YEAR:
+        raise _missing(name, day)
     with console(request).database.read() as database:
         # The window up to the day, as it was at the deadline.
         (found,) = levels(database, [objective], day.deadline)
         row = next((each for each in found.final if each.day == day.date), None)
         if row is None:
-            raise Refused(404, f"there is no data of {day}; {PATH}/{name}/days lists the days", code="day_missing")
+            raise _missing(name, day)
         text = "\n".join(
             _lines(
                 found,
@@ -71,6 +75,10 @@ def page(
         media_type="text/markdown; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="postmortem-{name}-{day}.md"'},
     )
+
+
+def _missing(name: str, day: Day) -> Refused:
+    return Refused(404, f"there is no data of {day}; {PATH}/{name}/days lists the days", code="day_missing")
 
 
 def _lines(

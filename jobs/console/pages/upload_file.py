@@ -20,6 +20,7 @@ from jobs.console.launch import requests
 from jobs.console.launch.start import start
 from jobs.console.model import Role
 from jobs.console.tables import audit, files
+from jobs.console.web import paths  # noqa: F401 - registers the type `number`
 from jobs.console.web.state import console
 from shared.errors import TelecineError
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["router"]
 
 router = APIRouter(route_class=GuardedRoute)
-_PATH: Final = "/uploads/files/{file_id:int}"
+_PATH: Final = "/uploads/files/{file_id:number}"
 # Pages that wait load themselves again; this works without script.
 _AGAIN_S: Final = "2"
 _FIELDS: Final = 1_000
@@ -69,7 +70,7 @@ def _page(request: Request, file_id: int, *, status: int = 200, notice: str | No
     if upload is not None and status == 200:  # noqa: PLR2004 - HTTP
         return RedirectResponse(f"/uploads/{upload}", 303)
     is_read = file.proposal is not None
-    waits = (file.state == "draft" and not is_read) or (launched is not None and launched.state != "failed")
+    waits = (file.state == "draft" and not is_read) or (launched is not None and not launched.has_ended)
     if file.state == "draft" and not is_read:
         reading.begin(state.settings, state.database, file)
     context: dict[str, Any] = {"file": file, "launched": launched, "notice": notice, "found": None}
@@ -119,7 +120,7 @@ def _read(request: Request, file_id: int, fields: Mapping[str, str]) -> Response
     with state.database.write() as database:
         file = _draft(database, file_id, fields)
         if file is not None:
-            files.choose(database, file_id, _chosen(file, fields, known))
+            _choose(database, request.state.principal, file, _chosen(file, fields, known))
     if file is None:
         return _changed(request, file_id)
     return RedirectResponse(f"/uploads/files/{file_id}", 303)
@@ -136,7 +137,7 @@ def _confirm(request: Request, file_id: int, fields: Mapping[str, str]) -> Respo
         chosen = _chosen(file, fields, known)
         if file.proposal is None or _read_by(chosen) != _read_by(file.proposal["used"]):
             # The rows of the new choices have not been seen.
-            files.choose(database, file_id, chosen)
+            _choose(database, principal, file, chosen)
             return RedirectResponse(f"/uploads/files/{file_id}", 303)
         if chosen.get("dismissed", []) != file.choices.get("dismissed", []):
             files.dismiss(database, file_id, {**file.choices, "dismissed": chosen["dismissed"]})
@@ -151,17 +152,21 @@ def _confirm(request: Request, file_id: int, fields: Mapping[str, str]) -> Respo
 
 
 def _again(request: Request, file_id: int, fields: Mapping[str, str]) -> Response:
-    """Request the run of a confirmed file again, after the last one failed to start."""
+    """Request the run of a confirmed file again, after the last one ended without storing the file."""
     del fields
     state, principal = console(request), request.state.principal
     with state.database.write() as database:
         file = _find(database, file_id, lock=True)
-        launched = files.launch(database, file_id)
-        if file.state != "confirmed" or launched is None or launched.state != "failed":
-            raise Refused(409, "the run of this file has not failed to start; open the file again", code="not_failed")
+        if not _is_stranded(database, file):
+            raise Refused(409, "the run of this file has not failed; open the file again", code="not_failed")
         launch_id = _request(database, principal, file)
     start(state, launch_id)
     return RedirectResponse(f"/uploads/files/{file_id}", 303)
+
+
+def _choose(database: Any, principal: Principal, file: Any, chosen: Mapping[str, Any]) -> None:
+    files.choose(database, file.file_id, chosen)
+    audit.record(database, principal, "file_choices", file.filename, {"file_id": file.file_id, "choices": chosen})
 
 
 def _request(database: Any, principal: Principal, file: Any) -> int:
@@ -177,8 +182,8 @@ def _request(database: Any, principal: Principal, file: Any) -> int:
 def _cancel(request: Request, file_id: int, fields: Mapping[str, str]) -> Response:
     state, principal = console(request), request.state.principal
     with state.database.write() as database:
-        file = _draft(database, file_id, fields)
-        if file is None:
+        file = _find(database, file_id, lock=True)
+        if _draft(database, file_id, fields) is None and not _is_stranded(database, file):
             return _changed(request, file_id)
         files.decide(database, file_id, "cancelled", principal.name)
         audit.record(database, principal, "file_cancelled", file.filename, {"file_id": file_id})
@@ -199,6 +204,14 @@ def _draft(database: Any, file_id: int, fields: Mapping[str, str]) -> Any | None
     """Return a draft, locked; None if it has changed since the form was shown."""
     file = _find(database, file_id, lock=True)
     return file if file.state == "draft" and str(file.version) == fields.get("version") else None
+
+
+def _is_stranded(database: Any, file: Any) -> bool:
+    """Return whether a confirmed file was not stored and no run of it is left; its bytes cannot come in again."""
+    if file.state != "confirmed" or files.upload(database, file.sha256, file.decided_at) is not None:
+        return False
+    launched = files.launch(database, file.file_id)
+    return launched is None or bool(launched.has_ended)
 
 
 def _changed(request: Request, file_id: int) -> Response:

@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jobs.console.tables.ledger import RUN_STATUS
+from jobs.console.tables.uploads import START_MINUTES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -71,7 +74,7 @@ def same(database: DatabaseSession, sha256: str) -> Same | None:
     received = database.rows(
         "SELECT file_id, NULL, filename, state, created_at FROM console.files f WHERE sha256 = :sha256"
         " AND (state = 'draft' OR state = 'confirmed' AND NOT EXISTS (SELECT FROM viewership.uploads u"
-        " WHERE u.sha256 = f.sha256 AND u.created_at >= f.decided_at)) ORDER BY file_id LIMIT 1",
+        " WHERE u.sha256 = f.sha256 AND u.created_at >= f.created_at)) ORDER BY file_id LIMIT 1",
         sha256=sha256,
     )
     return Same(*received[0]) if received else None
@@ -166,31 +169,50 @@ def keep_reading(database: DatabaseSession, file_id: int, version: int, reading:
 
 
 def decide(database: DatabaseSession, file_id: int, state: str, by: str) -> None:
-    """Confirm or cancel a draft."""
+    """Confirm or cancel a draft, or cancel a confirmed file whose run stored nothing, and with it its requests."""
     database.run(
         "UPDATE console.files SET state = :state, decided_by = :by, decided_at = now()"
-        " WHERE file_id = :file_id AND state = 'draft'",
+        " WHERE file_id = :file_id AND (state = 'draft' OR state = 'confirmed' AND :state = 'cancelled')",
         file_id=file_id,
         state=state,
         by=by,
     )
+    if state == "cancelled":
+        # A run that ends late may ask for another attempt; its bytes are gone.
+        database.run(
+            "UPDATE console.launches SET state = 'failed', started_at = NULL, message = 'its file was cancelled'"
+            " WHERE file_id = :file_id AND state <> 'failed'",
+            file_id=file_id,
+        )
 
 
 def launch(database: DatabaseSession, file_id: int) -> Any | None:
-    """Return the latest run that was requested for a file."""
+    """Return the latest run that was requested for a file.
+
+    ``has_ended`` is true if it failed to start, has ended, or is not in the ledger minutes after its start: its process
+    or pod was killed before it began. ``run_status`` is NULL if the ledger does not have it.
+    """
     rows = database.rows(
-        "SELECT launch_id, name, state, run_id, attempts, message, requested_by, requested_at, started_at"
-        " FROM console.launches WHERE file_id = :file_id AND step = 'run' ORDER BY launch_id DESC LIMIT 1",
+        f"""
+        SELECT l.launch_id, l.name, l.state, l.run_id, l.attempts, l.message, l.requested_by, l.requested_at,
+            l.started_at, {RUN_STATUS} AS run_status,
+            CASE l.state WHEN 'requested' THEN false WHEN 'failed' THEN true ELSE
+                coalesce({RUN_STATUS} NOT IN ('pending', 'running'),
+                    l.started_at <= now() - make_interval(mins => :minutes)) END AS has_ended
+        FROM console.launches l LEFT JOIN pipeline.runs r ON r.run_id = coalesce(l.run_id, l.name)
+        WHERE l.file_id = :file_id AND l.step = 'run' ORDER BY l.launch_id DESC LIMIT 1
+        """,  # noqa: S608 - SQL of ours
         file_id=file_id,
+        minutes=START_MINUTES,
     )
     return rows[0] if rows else None
 
 
 def upload(database: DatabaseSession, sha256: str, since: datetime) -> int | None:
-    """Return the upload that was stored or received again after a file was confirmed."""
+    """Return the upload of a file's bytes: one that counts, or one that has changed since the file was confirmed."""
     rows = database.rows(
-        "SELECT upload_id FROM viewership.uploads WHERE sha256 = :sha256 AND updated_at >= :since"
-        " ORDER BY upload_id DESC LIMIT 1",
+        "SELECT upload_id FROM viewership.uploads WHERE sha256 = :sha256"
+        " AND (updated_at >= :since OR status NOT IN ('replaced', 'retracted')) ORDER BY upload_id DESC LIMIT 1",
         sha256=sha256,
         since=since,
     )

@@ -17,6 +17,7 @@ __all__ = [
     "ASKED",
     "FAILED",
     "MATCHED",
+    "START_MINUTES",
     "STATUSES",
     "UNFINISHED",
     "attention",
@@ -55,7 +56,8 @@ _COLUMNS: Final = (
 # Files that were confirmed before this are no longer shown, stored or not.
 _OPEN_DAYS: Final = 7
 # A child process writes its run to the ledger a few seconds after it was started, a pod within minutes.
-_START_MINUTES: Final = 10
+START_MINUTES: Final = 10
+"""A run that is not in the ledger by then has not begun: its process or pod was killed before."""
 
 
 def uploader(alias: str) -> str:
@@ -100,7 +102,7 @@ def launches(database: DatabaseSession, upload_id: int) -> list[Any]:
         WHERE l.upload_id = :upload ORDER BY l.launch_id DESC LIMIT 10
         """,  # noqa: S608 - SQL of ours
         upload=upload_id,
-        minutes=_START_MINUTES,
+        minutes=START_MINUTES,
     )
 
 

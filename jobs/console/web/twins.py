@@ -125,6 +125,9 @@ def _csv(rows: list[list[Any]]) -> bytes:
 
 def cell(value: Any) -> Any:
     """Return a spreadsheet cell: text that would be evaluated is prefixed with an apostrophe; numbers stay numbers."""
+    if isinstance(value, Decimal) and value.is_finite() and value != value.to_integral_value():
+        # Exact: a sum of hours has up to 38 digits, a float 15.
+        return f"{value:f}".rstrip("0")
     plain = _plain(value)
     if isinstance(plain, bool):
         return "true" if plain else "false"
