@@ -20,7 +20,7 @@ from shared.errors import UsageError
 from tests.fakes.ledger import MemoryStageRun
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.viewership_store import CATALOGUE, Store, report
-from workflows import viewership
+from workflows.viewership import pipeline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -648,7 +648,7 @@ def test_the_same_bytes_read_again_are_sound(store):
 
 
 def test_the_figures_of_alerts_are_among_the_counts(two):
-    names = [name.replace("-", "_") for name in viewership._GAUGES]
+    names = [name.replace("-", "_") for name in pipeline._GAUGES]
     counts = verified(two, upload=(2,)).counts
     assert {name: counts[name] for name in names} == {
         "day_final": 5,
