@@ -218,7 +218,7 @@ def test_the_back_button_shows_the_card_before_as_it_is_now(visit: Start):  # no
     page.wait_for_function("() => document.getElementById('key-title').textContent.includes('back2')")
     page.go_back()
     page.wait_for_function("() => document.getElementById('key-title').textContent.includes('back1')")
-    page.wait_for_selector("text=No row of this key waits")
+    page.wait_for_selector("text=No rows of this key are waiting")
     address = page.url
     again = visit()
     again.page.goto(address)

@@ -208,7 +208,7 @@ def test_of_two_reviewers_at_once_one_decides_and_both_see_it(loaded: Database):
     users = [{**BROWSER, "x-forwarded-user": name, "x-forwarded-groups": "r"} for name in ("Dana", "Bob")]
     cards = [ask(app, f"/review?key={key}", headers=user).text for user in users]
     assert "are looking" not in cards[0]
-    assert "Dana is looking at this key, too" in " ".join(cards[1].split())
+    assert "Dana is also looking at this key" in " ".join(cards[1].split())
     found: list[Answer] = []
 
     def one(number: int) -> None:
@@ -312,7 +312,7 @@ def test_the_list_filters_and_never_shows_a_decided_key(app: ASGIApp, loaded: Da
     marks = ", ".join(["%s"] * len(copied))
     loaded.rows(f"INSERT INTO console.review_keys VALUES ({marks})", *copied)
     assert HARVEST not in ask(app, "/review?view=list", headers=BROWSER).text
-    assert "No keys wait that match" in card(app, query="q=quiet%20h")
+    assert "No waiting keys match" in card(app, query="q=quiet%20h")
     home = ask(app, "/", headers=BROWSER).text
     assert re.search(r"<b>\d</b> Keys to review", home)
     hit = ask(app, "/search?q=storm%20some", headers=BROWSER)
@@ -328,7 +328,7 @@ def test_a_decision_does_not_wait_for_a_copy_that_is_being_made(app: ASGIApp, lo
         began = time.monotonic()
         target(decide(app, key, "accept", episode=episode(loaded, "HL-0102"), seen=seen(text)))
         assert time.monotonic() - began < 5
-        assert "No keys wait that match" in card(app, query="q=quiet%20h")
+        assert "No waiting keys match" in card(app, query="q=quiet%20h")
 
 
 def test_the_history_lists_who_when_scope_and_effect(app: ASGIApp, loaded: Database):

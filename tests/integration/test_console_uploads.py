@@ -183,7 +183,7 @@ def test_received_files_that_are_not_stored_are_above_the_list(site, place, laun
     [received] = re.findall(r"<h2>Received.*?</section>", page, re.DOTALL)
     assert re.findall(r'files/\d+">([^<]+)', received) == ["starting.csv", "draft.csv"]
     assert "its run could not be started: no right to create Workflows" in words(received)
-    assert "waits for its choices to be confirmed" in words(received)
+    assert "not confirmed yet" in words(received)
     assert "Received" not in words(site.get("/uploads?status=loaded").text)
     rows = site.get("/uploads.json?q=july.csv").json()["rows"]
     assert rows[0]["created_by"] == "Dana", "the console received these bytes"

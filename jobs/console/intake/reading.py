@@ -97,7 +97,7 @@ def read(settings: ConsoleSettings, uri: str, size: int, choices: Mapping[str, A
             found["is_head"] = _copy(settings, uri, size, path)
         except ObjectMissing:
             missing = Problem(
-                "FILE_MISSING", "the bytes of this file are not stored any more; cancel it, and upload it again"
+                "FILE_MISSING", "this file is no longer stored; cancel the upload, then upload the file again"
             )
             return {**found, "is_head": False, "problem": _document(missing)}
         command = ["viewership", "formats"]

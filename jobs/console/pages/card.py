@@ -32,7 +32,7 @@ REASONS: Final = (
     "not in the catalogue",
     "not an episode: trailer, clip or test",
     "several episodes in one row",
-    "too little to tell",
+    "not enough information",
     "wrong platform or file",
 )
 """Reasons to reject, by the keys 1 to 5."""
@@ -172,7 +172,7 @@ def said(done: Any) -> str:
     if done is None:
         return ""
     if done.undone_at is not None:
-        return f"{_PAST[done.action]} is undone: {done.rows:,} {_rows(done.rows)} as before"
+        return f"{_PAST[done.action]} undone: {done.rows:,} {_rows(done.rows)} as before"
     return f"{_PAST[done.action]}, {done.rows:,} {_rows(done.rows)}, {number(float(done.hours))} hours; u undoes"
 
 

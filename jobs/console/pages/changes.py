@@ -32,17 +32,17 @@ def confirm_retract(request: Request, upload_id: int) -> HTMLResponse:
     with console(request).database.read() as database:
         upload, requested = shown(database, upload_id, uploads.ACTIVE, "be retracted")
         removed = final(database, [upload_id])
-    notes = ["The raw file and its rows are kept, and the same bytes may be uploaded again."]
+    notes = ["The raw file and its rows are kept. You can upload the same file again."]
     if upload.replaces:
         numbers = ", ".join(map(str, upload.replaces))
-        notes.append(f"Uploads that it has replaced do not come back: {numbers}.")
+        notes.append(f"Uploads that it replaced are not restored: {numbers}.")
     return confirmation(
         request,
         upload,
         requested,
         title=f"Retract upload {upload_id}",
         effect=(
-            f"{said(removed)} leave the final table. Rows of this upload that wait for a decision leave the review."
+            f"{said(removed)} are removed from the final table. Rows of this upload are also removed from the review queue."
         ),
         figures=[("final rows removed", removed)],
         notes=notes,

@@ -73,7 +73,7 @@ def listing_of(upload_id: int) -> Listing:
     of_upload = Condition("upload", "a.upload_id = :upload_id", {"upload_id": upload_id})
     return Listing(
         path=f"/uploads/{upload_id}/rejects",
-        title="Rows set aside",
+        title="Rejected and filtered rows",
         select="a.line, a.fate, a.code, a.column_name, a.raw, a.message, a.hours, a.revenue",
         source="viewership.set_aside_rows a",
         columns=(
