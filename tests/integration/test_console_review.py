@@ -121,8 +121,8 @@ def test_a_card_shows_the_key_its_candidates_and_the_scope(app: ASGIApp, loaded:
     assert "3 rows wait, 6 h, in 1 upload; 1 more row is held" in text
     assert "2 spellings" in text
     text = " ".join(card(app, digest(loaded, HARVEST)).split())
-    assert "Accept: 1 row, 0.5 h, 1 upload of this key alone" in text
-    assert "1 row into the final table" in text
+    assert "Accept: 1 row, 0.5 h, 1 upload with this key, now" in text
+    assert "1 row added to the final table" in text
     assert "Harv<mark>" in text
     assert "series equal" in text
     assert f'value="{episode(loaded, "HL-0102")}" required' in text

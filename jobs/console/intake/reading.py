@@ -1,4 +1,4 @@
-"""Read a draft with its choices: copy its beginning, let confined commands read it, and keep what they say."""
+"""Read a draft with its choices: copy its beginning, run confined commands on it, and store their output."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def begin(settings: ConsoleSettings, database: Database, file: Any) -> None:
 
     def work() -> None:
         try:
-            # The page needs it, too, and would wait for its process.
+            # The page needs the library, too, and would wait for its process.
             library(settings, database)
             reading = read(settings, file.uri, int(file.size_bytes), dict(file.choices))
             with database.write() as session:

@@ -45,7 +45,7 @@ _Query = Annotated[OverlapQuery, Depends(query_of(OverlapQuery))]
 @router.get("/uploads/{upload_id:number}/resume")
 @allow(Role.UPLOADER)
 def confirm_resume(request: Request, upload_id: int) -> HTMLResponse:
-    """Show what is left to do for an upload whose run has ended too early."""
+    """Show the remaining phases of an upload whose run ended early."""
     with console(request).database.read() as database:
         upload, requested = _idle(database, upload_id)
     file = Sums(upload.units or 0, upload.hours or Sums().hours, upload.revenue or Sums().revenue)
@@ -103,8 +103,8 @@ def confirm_overlap(request: Request, upload_id: int, query: _Query) -> HTMLResp
         "skip": f"Rows of this file are not stored: {said(file)}. The stored rows stay.",
         "replace": (
             f"{said(file)} of this file are stored and matched. Once they are loaded,"
-            f" {'upload' if one else 'uploads'} {names} {'is' if one else 'are'} replaced: {said(removed)} leave the"
-            " final table."
+            f" {'upload' if one else 'uploads'} {names} {'is' if one else 'are'} replaced: {said(removed)} are"
+            " removed from the final table."
         ),
         "append": (
             f"{said(file)} of this file are stored and matched in addition. For the same days, {said(theirs)} are"

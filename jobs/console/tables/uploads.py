@@ -40,7 +40,7 @@ ACTIVE: Final = ("read", "normalized", "matched", "loaded", "partial")
 MATCHED: Final = ("matched", "loaded", "partial")
 """Statuses of uploads whose rows have a fate; before that, each would count as unmatched."""
 ASKED: Final = ("needs_choice", "copy", "overlap")
-"""Statuses of uploads that wait for a user's answer."""
+"""Statuses of uploads that need an answer from a user."""
 FAILED: Final = ("refused", "partial")
 """Statuses of uploads that are not stored, or not completely matched."""
 UNFINISHED: Final = ("received", "read", "normalized", "matched")
@@ -140,7 +140,7 @@ def received(database: DatabaseSession, most: int) -> list[Any]:
 
 
 def attention(database: DatabaseSession, cap: int) -> tuple[int, int]:
-    """Return the numbers of uploads that failed in the last 24 hours, and of those that wait for an answer.
+    """Return the numbers of uploads that failed in the last 24 hours, and of those that need an answer.
 
     Args:
         database: an open transaction.

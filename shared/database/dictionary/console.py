@@ -54,7 +54,7 @@ CONSOLE: Final[Mapping[str, Relation]] = {
             "size_bytes": "its size",
             "uri": "where its bytes are stored",
             "state": "draft, confirmed (a run was requested) or cancelled",
-            "proposal": "JSON output of `viewership formats`: columns, questions, and rows or a problem; NULL until read",
+            "proposal": "JSON of `viewership formats`: columns, questions, and rows or a problem; NULL until read",
             "choices": "the user's choices: flag of `viewership run` to its value",
             "version": "number of changes to the choices",
             "created_by": "who uploaded it",
