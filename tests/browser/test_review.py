@@ -233,8 +233,8 @@ def test_without_script_forms_decide_and_undo(visit: Start):  # noqa: F811
     assert "plain1" in title(page)
     assert page.get_by_role("status").first.inner_text().startswith("accepted, 1 row, ")
     page.get_by_text("Reject r", exact=True).click()
-    page.get_by_role("button", name="too little to tell").click()
-    assert decisions(seen, "plain") == [("accept", None), ("reject", "too little to tell")]
+    page.get_by_role("button", name="not enough information").click()
+    assert decisions(seen, "plain") == [("accept", None), ("reject", "not enough information")]
     page.get_by_role("button", name="Undo").first.click()
     assert "plain1" in title(page)
     assert decisions(seen, "plain") == [("accept", None)]

@@ -118,7 +118,7 @@ def test_a_card_shows_the_key_its_candidates_and_the_scope(app: ASGIApp, loaded:
     text = " ".join(card(app).split())
     assert "Harbour Lights: Storm Someone Else Wrote" in text
     assert "4 keys, 11.5 h" in text
-    assert "3 rows wait, 6 h, in 1 upload; 1 more row is held" in text
+    assert "3 rows waiting, 6 h, in 1 upload; 1 more row is held" in text
     assert "2 spellings" in text
     text = " ".join(card(app, digest(loaded, HARVEST)).split())
     assert "Accept: 1 row, 0.5 h, 1 upload with this key, now" in text

@@ -170,7 +170,7 @@ def test_cells_contain_every_title_that_can_be_drawn(app, database, query):
         found.update(parts)
     assert found == Counter(row["quadrant"].replace("_", " ") for row in rows)
     assert len(rows) >= 400
-    assert f"{len(rows)} titles in " in plain(text)
+    assert f"{len(rows)} titles, grouped into " in plain(text)
 
 
 def test_groups_have_the_medians_and_numbers_of_gold(app, database):
