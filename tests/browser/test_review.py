@@ -86,6 +86,23 @@ def test_choosing_and_accepting_are_two_strokes(visit: Start):  # noqa: F811
     assert (seen.said, seen.seen()["violations"]) == ([], [])
 
 
+def test_a_decision_needs_no_scrolling(visit: Start):  # noqa: F811
+    page = start(visit(viewport={"width": 1280, "height": 900}), "held")
+    bar = page.locator(".verdict").bounding_box()
+    choices = [choice.bounding_box() for choice in page.locator(".choice").all()[:3]]
+    assert bar is not None
+    assert choices
+    assert bar["y"] + bar["height"] <= 900
+    for name in ("Accept Enter", "Accept as alias a"):
+        assert page.get_by_role("button", name=name, exact=True).is_visible()
+    assert all(box is not None and box["y"] + box["height"] <= bar["y"] for box in choices)
+    # The reasons open upwards, within the window.
+    press(page, "r")
+    bar = page.locator(".verdict").bounding_box()
+    assert bar is not None
+    assert 0 <= bar["y"] <= bar["y"] + bar["height"] <= 900
+
+
 def test_a_accepts_with_an_alias(visit: Start):  # noqa: F811
     seen = visit()
     page = start(seen, "alias")

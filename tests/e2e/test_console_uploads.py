@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import html
 import json
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 
 NAME = "tubi-2025-07.csv"
+REVIEWED = "youtube-2025-07.csv"
 # Argo would evaluate it, and the kubelet expand it.
 STORED_AS = "tubi {{workflow.name}} $(HOME).csv"
 REASON = "wrong {{=1+1}} month"
@@ -192,6 +195,48 @@ def test_an_upload_is_retracted_by_a_workflow(site: Site, installation: Installa
     )
     # The reason as typed: Argo has not evaluated it.
     assert rows == [("retracted", "ann", REASON)]
+
+
+def test_a_row_that_waits_is_accepted_and_final_within_seconds(
+    site: Site, installation: Installation, stored: int
+) -> None:
+    """The report leaves a date open, and titles that no rule decides."""
+    user = User(site)
+    files, _ = _sample()
+    draft = user.upload(REVIEWED, files[f"uploads/{REVIEWED}"])
+    page = wait_for(lambda: found if 'name="period"' in (found := user.get(draft)) else None, 120, "the draft is read")
+    assert page is not None
+    user.post(draft, {**form_of(page, 'value="read"'), "period": "2025-07", "action": "read"})
+    page = wait_for(
+        lambda: found if 'value="confirm"' in (found := user.get(draft)) else None, 120, "the draft is read again"
+    )
+    assert page is not None
+    user.post(draft, {**form_of(page, 'value="confirm"'), "action": "confirm"})
+    launched(installation, "run").succeeded()
+    ((upload_id,),) = installation.rows("SELECT upload_id FROM viewership.uploads WHERE filename = %s", REVIEWED)
+    assert upload_id != stored
+    page = user.get(f"/review?upload={upload_id}")
+    ((action, form),) = re.findall(r'<form action="([^"]+)"([^<]*<.*?value="accept".*?)</form>', page, re.DOTALL)[-1:]
+    fields = form_of(page, 'value="accept"') | {"action": "accept"}
+    fields["episode"] = re.findall(r'name="episode" value="(\d+)"', form)[0]
+    final = "SELECT count(*) FROM viewership.episode_details WHERE upload_id = %s"
+    ((before,),) = installation.rows(final, upload_id)
+
+    began = time.monotonic()
+    user.post(html.unescape(action), fields)
+
+    ((after,),) = installation.rows(final, upload_id)
+    assert time.monotonic() - began < 5
+    assert after > before
+    assert installation.rows("SELECT decided_by, decided_role, action FROM viewership.decisions") == [
+        ("ann", "telecine_console", "accept")
+    ]
+    ((wrong,),) = installation.rows(
+        "SELECT count(*) FROM (SELECT sum(units) AS units, sum(hours) AS hours, min(file_units) AS file_units,"
+        " min(file_hours) AS file_hours FROM viewership.reconciliation GROUP BY upload_id) AS sums"
+        " WHERE units <> file_units OR hours <> file_hours"
+    )
+    assert wrong == 0
 
 
 def test_a_viewer_cannot_upload(site: Site) -> None:

@@ -330,6 +330,15 @@ def test_a_changed_manifest_is_shown_at_its_episode_with_consent_in_the_command(
     database.rows("DELETE FROM screenalytics.runs WHERE run_id = 'changed-1'")
 
 
+def test_an_unknown_time_of_speaking_stays_unknown(app, database):
+    add(database, "silent-s01e01", "silent-1", {"p": ("Silent", 5_000, None)})
+    (episode,) = listed(app, q="silent-")
+    (person,) = listed(app, "/persons", q="silent")
+    assert (episode["onscreen_s"], episode["speaking_s"]) == (5.0, None)
+    assert (person["onscreen_s"], person["speaking_s"]) == (5.0, None)
+    database.rows("DELETE FROM screenalytics.runs WHERE run_id = 'silent-1'")
+
+
 def test_lists_follow_the_tables_at_once_while_they_are_small(app, database):
     before = len(listed(app))
     add(database, "fresh-s01e01", "fresh-1", {"p": ("Fresh", 5, None)})

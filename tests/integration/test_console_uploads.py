@@ -161,7 +161,7 @@ def test_the_list_shows_phases_and_match_rates(site):
     ]
 
 
-def test_received_files_that_are_not_stored_are_above_the_list(site, place, launched):
+def test_received_files_that_are_not_stored_are_above_the_list_and_counted_at_home(site, place, launched):
     [(stored,)] = place.rows("SELECT sha256 FROM viewership.uploads WHERE filename = 'july.csv'")
     for name, sha, state in (
         ("draft.csv", "a" * 64, "draft"),
@@ -217,6 +217,25 @@ def test_phases_show_what_they_had_to_account_for(site):
         ("load", "6", "6", "3"),
     ]
     assert "match SERIES_SEASON_EPISODE" in words(html)
+    assert "several files" not in words(html)
+
+
+def test_dashes_of_a_run_of_several_files_are_explained(site, place):
+    kept = place.rows("SELECT run_id, counts FROM pipeline.run_stages WHERE stage = 'match' AND counts ? 'uploads'")
+    place.database.rows(
+        "UPDATE pipeline.run_stages SET counts = jsonb_set(counts, '{uploads}', '2') WHERE stage = 'match'"
+        " AND counts ? 'uploads'"
+    )
+    try:
+        page = words(site.get(f"/uploads/{LOADED}").text)
+    finally:
+        place.database.rows(
+            "UPDATE pipeline.run_stages SET counts = jsonb_set(counts, '{uploads}', '1') WHERE stage = 'match'"
+            " AND counts ? 'uploads'"
+        )
+    assert {counts["uploads"] for _, counts in kept} == {1}
+    assert re.search(r"match success [\d.]+ m?s \S \S 4 1", page)
+    assert "A dash: the run processed several files" in page
 
 
 def test_the_fates_of_a_large_upload_are_counted_after_its_page(site, monkeypatch):
@@ -488,6 +507,12 @@ def test_the_search_finds_uploads_by_number_and_by_name(site):
 
 
 def test_the_home_page_counts_failed_and_waiting_uploads(site):
-    home = words(site.get("/").text)
+    text = site.get("/").text
+    home = words(text)
     assert "1 Failed uploads" in home
     assert "3 Uploads with a question" in home
+    # A card counts the last 24 hours, and its link does not list earlier runs.
+    assert len(re.findall(r'href="/runs\?status=(?:failed|interrupted|partial)&amp;from=\d{4}-\d\d-\d\d"', text)) == 3
+    # What is zero is a line below the cards, not one of them.
+    assert re.search(r'class="quiet".*<b>0</b> SLO breaches', text, re.DOTALL)
+    assert "SLO breaches" not in text[: text.index('class="quiet"')]

@@ -70,7 +70,7 @@ LISTING = Listing(
             sorts=("name",),
         ),
         Column("person_id", "id", "code"),
-        Column("shows", "shows", "list", value=lambda row: row.shows[:8]),
+        Column("shows", "shows", "names", value=lambda row: row.shows[:8]),
         Column("episodes", "episodes", "number", sorts=("episodes",)),
         Column("onscreen_s", "on screen", "duration", value=seconds("onscreen_ms"), sorts=("onscreen",)),
         Column("speaking_s", "speaking", "duration", value=seconds("speaking_ms"), sorts=("speaking",)),

@@ -29,7 +29,7 @@ router = APIRouter(route_class=GuardedRoute)
 _FIRST_REJECTS: Final = 10
 _MEANINGS: Final = {
     "final": "in the final table",
-    "held": "a deal, a channel or a value is missing",
+    "held": "a deal, a channel or a value is missing; reprocess the upload once the catalogue has it",
     "review": "needs a decision",
     "unmatched": "matches no episode",
     "topline": "a total of a channel",
@@ -173,6 +173,7 @@ def _read(request: Request, database: DatabaseSession, upload_id: int) -> tuple[
         "phases": found.phases,
         "buckets": found.buckets,
         "is_running": found.is_running,
+        "shares_runs": found.shares_runs,
         "etag": "",
     }
     text = console(request).pages.fragment(

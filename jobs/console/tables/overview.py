@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from jobs.console.tables import gamedata, levels, uploads
+from jobs.console.tables.ledger import status_is
 from jobs.console.tables.waiting import queue
 from shared.ledger.store import STALE_S
 from shared.report.format import number
@@ -41,25 +42,42 @@ class Card:
 def cards(database: DatabaseSession) -> list[Card]:
     """Return the cards of the home page."""
     (row,) = database.rows(
-        """
+        f"""
         SELECT
-            (SELECT count(*) FROM (SELECT FROM pipeline.runs WHERE status IN ('failed', 'interrupted')
+            (SELECT count(*) FROM (SELECT FROM pipeline.runs WHERE status = 'failed'
                 AND created_at > now() - interval '24 hours' LIMIT :most) AS found) AS failed,
+            (SELECT count(*) FROM (SELECT FROM pipeline.runs r WHERE ({status_is("interrupted")})
+                AND created_at > now() - interval '24 hours' LIMIT :most) AS found) AS interrupted,
             (SELECT count(*) FROM (SELECT FROM pipeline.runs WHERE status = 'partial'
                 AND created_at > now() - interval '24 hours' LIMIT :most) AS found) AS partial,
             (SELECT count(*) FROM pipeline.runs WHERE status = 'running'
-                AND heartbeat_at >= clock_timestamp() - make_interval(secs => :stale)) AS running
-        """,
+                AND heartbeat_at >= clock_timestamp() - make_interval(secs => :stale)) AS running,
+            ((now() - interval '24 hours') AT TIME ZONE 'UTC')::date AS since
+        """,  # noqa: S608 - SQL of ours
         stale=STALE_S,
         most=CAP + 1,
     )
-    failed_uploads, open_uploads = uploads.attention(database, CAP)
+    failed_uploads, open_uploads, drafts = uploads.attention(database, CAP)
     waits = queue(database)
     failed_sessions, flagged_sessions = gamedata.attention(database, CAP)
+    since = f"&from={row.since}"
     return [
         Card("Keys to review", waits.keys, "/review", f"{number(float(waits.hours))} hours at stake", bad=True),
-        Card("Failed runs", row.failed, "/runs?status=failed", "in the last 24 hours", bad=True),
-        Card("Partial runs", row.partial, "/runs?status=partial", "in the last 24 hours, with failed items", bad=True),
+        Card("Failed runs", row.failed, f"/runs?status=failed{since}", "in the last 24 hours", bad=True),
+        Card(
+            "Interrupted runs",
+            row.interrupted,
+            f"/runs?status=interrupted{since}",
+            "in the last 24 hours, ended without a result",
+            bad=True,
+        ),
+        Card(
+            "Partial runs",
+            row.partial,
+            f"/runs?status=partial{since}",
+            "in the last 24 hours, with failed items",
+            bad=True,
+        ),
         Card("Running", row.running, "/runs?status=running", "with a heartbeat in the last minute", bad=False),
         Card(
             "Failed uploads",
@@ -69,6 +87,7 @@ def cards(database: DatabaseSession) -> list[Card]:
             bad=True,
         ),
         Card("Uploads with a question", open_uploads, "/uploads?status=waiting", "need an answer", bad=True),
+        Card("Received files", drafts, "/uploads", "not started yet", bad=True),
         Card(
             "Sessions with an error",
             failed_sessions,

@@ -73,11 +73,13 @@ class Live:
         phases: the four phases, then later changes.
         buckets: steps of the match.
         is_running: a run may still change it.
+        shares_runs: a run processed other uploads as well, so its expected and actual rows are not those of this one.
     """
 
     phases: list[Phase]
     buckets: list[Phase]
     is_running: bool
+    shares_runs: bool
 
 
 def live(database: DatabaseSession, upload: Any, requested: Sequence[Any]) -> Live:
@@ -119,7 +121,8 @@ def live(database: DatabaseSession, upload: Any, requested: Sequence[Any]) -> Li
     ]
     buckets = [_phase(name, row, None, stages) for name, row in logged.items() if name.startswith("match ")]
     is_running = bool(current) or any(row.is_open for row in requested) or _is_left(database, upload)
-    return Live(phases, buckets, is_running)
+    shares_runs = any(_files(stages.get((row.run_id, name))) > 1 for name, row in logged.items())
+    return Live(phases, buckets, is_running, shares_runs)
 
 
 def _is_left(database: DatabaseSession, upload: Any) -> bool:
@@ -162,9 +165,16 @@ def _phase(name: str, row: Any, running: Any, stages: Mapping[tuple[str, str], A
 
 def _accounted(stage: Any) -> tuple[int | None, int | None]:
     """Return the expected and the actual rows of a stage that processed one upload only."""
-    counts = stage.counts if stage is not None and isinstance(stage.counts, dict) else {}
-    if counts.get("files", counts.get("uploads")) != 1:
+    if _files(stage) != 1:
         return None, None
+    counts = stage.counts
     found = [counts.get(name) for name in ("expected_units", "actual_units")]
     expected, actual = (value if isinstance(value, int) else None for value in found)
     return expected, actual
+
+
+def _files(stage: Any) -> int:
+    """Return how many files or uploads a stage processed; 0 if that is not known."""
+    counts = stage.counts if stage is not None and isinstance(stage.counts, dict) else {}
+    found = counts.get("files", counts.get("uploads"))
+    return found if isinstance(found, int) else 0

@@ -24,6 +24,7 @@ MARK: Final = """
 """
 """State of the tables below the copies, for :class:`jobs.console.tables.snapshots.Snapshots`."""
 
+# LEAST ignores NULL: without the CASE, an unknown time would be the largest bigint.
 _EPISODES: Final = f"""
     INSERT INTO console.episodes AS old (ep_id, show, season, episode, episode_id, run_id, status, completed_at,
         persons, casts, onscreen_ms, speaking_ms, warnings, warning_codes, older_runs, replaced_runs, not_ingested,
@@ -31,7 +32,8 @@ _EPISODES: Final = f"""
     SELECT run.ep_id, {SHOW}, CAST(substring(run.ep_id FROM '-s([0-9]{{1,9}})e[0-9]+$') AS integer),
         CAST(substring(run.ep_id FROM '-s[0-9]+e([0-9]{{1,9}})$') AS integer), run.episode_id, run.run_id, run.status,
         coalesce(run.completed_at, run.ingested_at), run.persons, run.casts,
-        least(coalesce(total.onscreen_ms, 0), 9223372036854775807), least(total.speaking_ms, 9223372036854775807),
+        least(coalesce(total.onscreen_ms, 0), 9223372036854775807),
+        CASE WHEN total.speaking_ms IS NOT NULL THEN least(total.speaking_ms, 9223372036854775807) END,
         CASE jsonb_typeof(run.warnings) WHEN 'array' THEN jsonb_array_length(run.warnings) ELSE 0 END,
         ARRAY(SELECT DISTINCT warning.value ->> 'code' FROM jsonb_array_elements(
             CASE jsonb_typeof(run.warnings) WHEN 'array' THEN run.warnings ELSE '[]' END) AS warning
@@ -79,7 +81,8 @@ _PERSONS: Final = """
         SELECT CASE WHEN ref IS NULL THEN show ELSE '' END AS show, coalesce(ref, person_id) AS person_id,
             max(name COLLATE "C") AS name, array_agg(DISTINCT show) AS shows, sum(episodes)::integer AS episodes,
             least(sum(onscreen_ms), 9223372036854775807)::bigint AS onscreen_ms,
-            least(sum(speaking_ms), 9223372036854775807)::bigint AS speaking_ms, sum(spoken)::integer AS spoken,
+            CASE WHEN sum(speaking_ms) IS NOT NULL THEN least(sum(speaking_ms), 9223372036854775807)::bigint END
+                AS speaking_ms, sum(spoken)::integer AS spoken,
             min(first_at) AS first_at, max(last_at) AS last_at, count(*) > count(DISTINCT show) AS twice
         FROM known GROUP BY 1, 2
     ), exact AS MATERIALIZED (

@@ -139,8 +139,10 @@ def received(database: DatabaseSession, most: int) -> list[Any]:
     )
 
 
-def attention(database: DatabaseSession, cap: int) -> tuple[int, int]:
-    """Return the numbers of uploads that failed in the last 24 hours, and of those that need an answer.
+def attention(database: DatabaseSession, cap: int) -> tuple[int, int, int]:
+    """Return the numbers of uploads that failed in the last 24 hours, of those that need an answer, and of drafts.
+
+    Drafts are received files whose run nobody has started or cancelled.
 
     Args:
         database: an open transaction.
@@ -151,13 +153,14 @@ def attention(database: DatabaseSession, cap: int) -> tuple[int, int]:
         SELECT (SELECT count(*) FROM (SELECT FROM viewership.uploads WHERE status = ANY (:failed)
                 AND updated_at > now() - interval '24 hours' LIMIT :most) AS found) AS failed,
             (SELECT count(*) FROM (SELECT FROM viewership.uploads WHERE status = ANY (:asked)
-                LIMIT :most) AS found) AS asked
+                LIMIT :most) AS found) AS asked,
+            (SELECT count(*) FROM (SELECT FROM console.files WHERE state = 'draft' LIMIT :most) AS found) AS drafts
         """,
         failed=list(FAILED),
         asked=list(ASKED),
         most=cap + 1,
     )
-    return row.failed, row.asked
+    return row.failed, row.asked, row.drafts
 
 
 def uploads_named(database: DatabaseSession, text: str, most: int) -> list[Any]:

@@ -61,6 +61,7 @@ Kind = Literal[
     "rate",
     "flag",
     "list",
+    "names",
     "phases",
     "details",
 ]

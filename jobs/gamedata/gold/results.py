@@ -101,7 +101,8 @@ def read_results(store: ObjectStore, manifest: pa.Table, *, prefix: str) -> Resu
     stale = described - len(table)
     methods = pc.take(manifest["menu_method"], position.filter(agrees))
     valid = pa.array(_has_equal_lists(table))
-    return Results(table.filter(valid), methods.filter(valid), listing, stale, len(table) - pc.sum(valid).as_py())
+    invalid = len(table) - pc.sum(valid, min_count=0).as_py()
+    return Results(table.filter(valid), methods.filter(valid), listing, stale, invalid)
 
 
 def _has_equal_lists(table: pa.Table) -> npt.NDArray[np.bool_]:
