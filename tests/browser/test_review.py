@@ -213,14 +213,14 @@ def test_of_two_reviewers_the_second_sees_the_first_decision_and_keeps_the_choic
     press(one, "1")
     press(one, "Enter")
     one.wait_for_function("() => document.getElementById('key-title').textContent.includes('twice1')")
-    other.get_by_label("Note, optional").fill("mine")
+    other.get_by_label("Note (optional)").fill("mine")
     other.locator("#key-title").click()
     press(other, "2" if other.locator("[aria-keyshortcuts='2']").count() > 1 else "1")
     press(other, "Enter")
     other.wait_for_selector(".callout.bad")
     assert "has changed since it was shown" in other.locator(".callout.bad").inner_text()
     assert "twice0" in title(other)
-    assert other.get_by_label("Note, optional").input_value() == "mine"
+    assert other.get_by_label("Note (optional)").input_value() == "mine"
     assert other.locator(".choice :checked").count() == 1
     assert "accepted" in other.get_by_role("region", name="In the files").inner_text()
     assert decisions(second, "twice") == [("accept", None)]
