@@ -116,7 +116,7 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
     )
     docs_link: Annotated[str | None, AfterValidator(_link)] = setting(
         None,
-        description="Link to runbooks below this URL of the folder docs.",
+        description="Link to runbooks in the docs folder at this URL.",
         detail="For example https://git.example/telecine/docs. Without it, pages show paths of files.",
         group=WHERE,
     )
@@ -132,7 +132,7 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         default_factory=lambda: default_bucket("viewership"),
         default_text="viewership",
         description="Store received files in this bucket or folder.",
-        detail="The bucket of viewership: a bucket name, s3://bucket, a folder or file:///folder. Files are below"
+        detail="The viewership bucket: a name, s3://bucket, a folder or file:///folder. Files are kept below"
         " console/ until a run stores them.",
         group=WHERE,
         aliases=("TELECINE_VIEWERSHIP_BUCKET",),
@@ -188,7 +188,7 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
     )
     launch: Literal["auto", "workflow", "process", "off"] = setting(
         "auto",
-        description="Start requested runs as Workflows or as processes; off starts none.",
+        description="Start requested runs as Workflows or as processes; off: start none.",
         detail="auto: Workflows in a pod, which needs a token of its service account; processes elsewhere.",
         group=HOW_IT_RUNS,
     )
@@ -205,7 +205,7 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         2_048,
         unit="MB",
         description="Refuse larger files.",
-        detail="Counted while they arrive. Readers have further limits, such as rows and columns.",
+        detail="Bytes are counted as they arrive. Rows, columns and cells have limits of their own.",
         group=LIMITS,
     )
     drain_s: PositiveInt = setting(

@@ -15,7 +15,7 @@ REASONS: Final[dict[str, str]] = {
     "READ_LATE": "the title was read only after the deadline",
     "NEVER_SWEPT": "the title has no complete sweep of the last 7 days, and none before",
     "SWEEP_OLD": "the last complete sweep is more than 7 days old",
-    "SWEEP_LATE": "the sweep that was due ended only after the deadline",
+    "SWEEP_LATE": "the scheduled sweep ended after the deadline",
 }
 """Reason why a title-day is not fresh -> meaning."""
 

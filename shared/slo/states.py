@@ -11,7 +11,7 @@ State = Literal["good", "breach", "no data", "not due"]
 MEANINGS: Final[dict[State, str]] = {
     "good": "the objective of the day was met",
     "breach": "the objective of the day was missed",
-    "no data": "the deadline has passed, but the day was not measured after it, or nothing counted on it",
+    "no data": "the deadline has passed, but no run measured the day after it, or there was nothing to count",
     "not due": "the deadline has not passed",
 }
 """State -> meaning."""

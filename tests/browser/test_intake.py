@@ -71,7 +71,7 @@ def test_the_same_bytes_lead_to_the_first_file(visit: Start):  # noqa: F811
         choose(page, name, report("same bytes"))
         page.get_by_role("button", name="Upload").click()
         page.wait_for_url(re.compile(r"/uploads/(files/\d+|new\?file=\d+)$"))
-    assert "These bytes are here already" in page.locator(".callout").inner_text()
+    assert "This file is already stored" in page.locator(".callout").inner_text()
     page.locator(".callout a").click()
     page.wait_for_url("**/uploads/files/*")
     assert page.locator("h1").inner_text() == "first.csv"

@@ -213,14 +213,14 @@ def test_of_two_reviewers_the_second_sees_the_first_decision_and_keeps_the_choic
     press(one, "1")
     press(one, "Enter")
     one.wait_for_function("() => document.getElementById('key-title').textContent.includes('twice1')")
-    other.get_by_label("Note, optional").fill("mine")
+    other.get_by_label("Note (optional)").fill("mine")
     other.locator("#key-title").click()
     press(other, "2" if other.locator("[aria-keyshortcuts='2']").count() > 1 else "1")
     press(other, "Enter")
     other.wait_for_selector(".callout.bad")
     assert "has changed since it was shown" in other.locator(".callout.bad").inner_text()
     assert "twice0" in title(other)
-    assert other.get_by_label("Note, optional").input_value() == "mine"
+    assert other.get_by_label("Note (optional)").input_value() == "mine"
     assert other.locator(".choice :checked").count() == 1
     assert "accepted" in other.get_by_role("region", name="In the files").inner_text()
     assert decisions(second, "twice") == [("accept", None)]
@@ -235,7 +235,7 @@ def test_the_back_button_shows_the_card_before_as_it_is_now(visit: Start):  # no
     page.wait_for_function("() => document.getElementById('key-title').textContent.includes('back2')")
     page.go_back()
     page.wait_for_function("() => document.getElementById('key-title').textContent.includes('back1')")
-    page.wait_for_selector("text=No row of this key waits")
+    page.wait_for_selector("text=No rows of this key are waiting")
     address = page.url
     again = visit()
     again.page.goto(address)
@@ -250,8 +250,8 @@ def test_without_script_forms_decide_and_undo(visit: Start):  # noqa: F811
     assert "plain1" in title(page)
     assert page.get_by_role("status").first.inner_text().startswith("accepted, 1 row, ")
     page.get_by_text("Reject r", exact=True).click()
-    page.get_by_role("button", name="too little to tell").click()
-    assert decisions(seen, "plain") == [("accept", None), ("reject", "too little to tell")]
+    page.get_by_role("button", name="not enough information").click()
+    assert decisions(seen, "plain") == [("accept", None), ("reject", "not enough information")]
     page.get_by_role("button", name="Undo").first.click()
     assert "plain1" in title(page)
     assert decisions(seen, "plain") == [("accept", None)]

@@ -242,7 +242,7 @@ def test_the_same_bytes_lead_to_the_first_file(app, database, store):
     assert (rows(database), len(stored(store))) == (1, 1)
     page = ask(app, again.header("location") or "", headers=BROWSER).text
     assert f'href="/uploads/files/{number}"' in page
-    assert "Nothing was stored again" in page
+    assert "It was not stored again" in page
 
 
 def test_the_same_bytes_lead_to_the_stored_upload_unless_it_was_retracted(app, database, store):
@@ -278,7 +278,7 @@ def drafted(app: ASGIApp, body: bytes, name: str = "july.csv") -> str:
 
 
 def read(app: ASGIApp, path: str) -> str:
-    """Return a page once it no longer loads itself again."""
+    """Return a page once it no longer refreshes."""
     until = time.monotonic() + 60
     while True:
         answer = ask(app, path, headers=BROWSER)

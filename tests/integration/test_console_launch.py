@@ -129,7 +129,7 @@ class TestProcess:
         for launch_id in (known, known, wrong, third):
             start.start(here.console, launch_id)
         assert [here.state(each) for each in (known, wrong, third)] == ["started", "started", "requested"]
-        assert here.row(third)[3] == "waits until one of 2 runs ends"
+        assert here.row(third)[3] == "queued: 2 other runs are in progress"
         name = here.row(known)[1]
         found = []
         wait_for(lambda: found.extend(child.ended()) or len(found) == 2)

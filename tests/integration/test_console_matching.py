@@ -227,7 +227,7 @@ def test_an_unknown_table_names_the_known_ones(app):
 
 
 def test_filters_without_rows_say_so(app):
-    assert "No matched rows with these filters" in see(app, "/matching?platform=nowhere").text
+    assert "No rows match these filters" in see(app, "/matching?platform=nowhere").text
     assert "No loaded file" in see(app, "/matching/checks?platform=nowhere").text
 
 
@@ -245,7 +245,7 @@ def test_the_queries_of_the_original_pass_and_show_their_sql(app, database):
     [(records, final, logged)] = database.rows(
         "SELECT sum(record_count), sum(matched_in_final_table), sum(unmatched_in_logs) FROM viewership.source_formula"
     )
-    assert found["formula"][1] == f"{records} records: {final} in the final table plus {logged} in the log."
+    assert found["formula"][1] == f"{records} records: {final} in the final table plus {logged} logged."
     assert found["rates"][1].startswith(f"{final} of ")
     assert found["unmatched"][1].startswith(f"{logged} record")
     assert "4 files with" in found["recent"][1]
@@ -277,7 +277,7 @@ def test_a_lost_final_row_fails_two_queries(app, database):
 def test_large_files_are_left_to_psql(app, monkeypatch):
     monkeypatch.setattr("jobs.console.tables.source_queries.MOST_ROWS", 1)
     text = " ".join(see(app, "/matching/checks").text.split())
-    assert "No loaded file of the last 7 days has at most 20,000 rows; run the queries in psql" in text
+    assert "No loaded file from the last 7 days has 20,000 rows or fewer; run the queries in psql" in text
 
 
 def test_a_lost_row_is_reported(database, app):

@@ -118,11 +118,11 @@ def test_a_card_shows_the_key_its_candidates_and_the_scope(app: ASGIApp, loaded:
     text = " ".join(card(app).split())
     assert "Harbour Lights: Storm Someone Else Wrote" in text
     assert "4 keys, 11.5 h" in text
-    assert "3 rows wait, 6 h, in 1 upload; 1 more row is held" in text
+    assert "3 rows waiting, 6 h, in 1 upload; 1 more row is held" in text
     assert "2 spellings" in text
     text = " ".join(card(app, digest(loaded, HARVEST)).split())
-    assert "Accept: 1 row, 0.5 h, 1 upload of this key alone" in text
-    assert "1 row into the final table" in text
+    assert "Accept: 1 row, 0.5 h, 1 upload with this key, now" in text
+    assert "1 row added to the final table" in text
     assert "Harv<mark>" in text
     assert "series equal" in text
     assert f'value="{episode(loaded, "HL-0102")}" required' in text
@@ -208,7 +208,7 @@ def test_of_two_reviewers_at_once_one_decides_and_both_see_it(loaded: Database):
     users = [{**BROWSER, "x-forwarded-user": name, "x-forwarded-groups": "r"} for name in ("Dana", "Bob")]
     cards = [ask(app, f"/review?key={key}", headers=user).text for user in users]
     assert "are looking" not in cards[0]
-    assert "Dana is looking at this key, too" in " ".join(cards[1].split())
+    assert "Dana is also looking at this key" in " ".join(cards[1].split())
     found: list[Answer] = []
 
     def one(number: int) -> None:
@@ -312,7 +312,7 @@ def test_the_list_filters_and_never_shows_a_decided_key(app: ASGIApp, loaded: Da
     marks = ", ".join(["%s"] * len(copied))
     loaded.rows(f"INSERT INTO console.review_keys VALUES ({marks})", *copied)
     assert HARVEST not in ask(app, "/review?view=list", headers=BROWSER).text
-    assert "No keys wait that match" in card(app, query="q=quiet%20h")
+    assert "No waiting keys match" in card(app, query="q=quiet%20h")
     home = ask(app, "/", headers=BROWSER).text
     assert re.search(r"<b>\d</b> Keys to review", home)
     hit = ask(app, "/search?q=storm%20some", headers=BROWSER)
@@ -328,7 +328,7 @@ def test_a_decision_does_not_wait_for_a_copy_that_is_being_made(app: ASGIApp, lo
         began = time.monotonic()
         target(decide(app, key, "accept", episode=episode(loaded, "HL-0102"), seen=seen(text)))
         assert time.monotonic() - began < 5
-        assert "No keys wait that match" in card(app, query="q=quiet%20h")
+        assert "No waiting keys match" in card(app, query="q=quiet%20h")
 
 
 def test_the_history_lists_who_when_scope_and_effect(app: ASGIApp, loaded: Database):

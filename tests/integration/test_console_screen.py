@@ -274,7 +274,7 @@ def test_a_replaced_run_shows_what_changed(app, database, bucket):
     )
     shown = words(page(app, "/episodes/by-id", id=ep_id))
     assert f"{run_id} revision 1, replaced" in shown
-    assert "0 persons are new, 1 are gone, and 1 have other times" in shown
+    assert "0 persons are new, 1 are gone, and 1 have different times" in shown
     assert "(+1 min 0 s)" in shown
     # Each good episode has an older attempt as well.
     assert "attempt 1, 12 persons" in shown

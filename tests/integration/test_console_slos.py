@@ -341,7 +341,7 @@ def test_what_does_not_exist_says_what_does(app: ASGIApp):
 def test_without_a_measured_day_the_page_says_what_to_run(database: Database, now: Callable[..., None]):
     app = app_of(database)
     assert "telecine trakt slo" in page(app, "/slos").text
-    assert "it is not known what was missed" in page(app, FRESHNESS).text
+    assert "so missed titles are unknown" in page(app, FRESHNESS).text
     assert set(states(page(app, FRESHNESS).text).values()) == {"no-data"}
     assert "telecine_console_slo_days{" not in ask(app, "/metrics").text
     assert re.search(r"<b>0</b> SLO breaches", page(app, "/").text)

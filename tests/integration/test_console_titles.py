@@ -170,7 +170,7 @@ def test_cells_contain_every_title_that_can_be_drawn(app, database, query):
         found.update(parts)
     assert found == Counter(row["quadrant"].replace("_", " ") for row in rows)
     assert len(rows) >= 400
-    assert f"{len(rows)} titles in " in plain(text)
+    assert f"{len(rows)} titles, grouped into " in plain(text)
 
 
 def test_groups_have_the_medians_and_numbers_of_gold(app, database):
@@ -293,7 +293,7 @@ def test_a_bad_parameter_is_refused_with_the_valid_ones(app, query, said):
 def test_a_day_without_quadrants_names_the_days_that_have_some(app):
     text = plain(shown(app, as_of="2020-01-01"))
     first = AS_OF.replace(day=AS_OF.day - DAYS + 1)
-    assert f"There are no quadrants as of 2020-01-01; there are some for {first} to {AS_OF}" in text
+    assert f"There are no quadrants as of 2020-01-01; expected a day from {first} to {AS_OF}" in text
     assert "No titles match these filters" in shown(app, q="nothing at all")
 
 
@@ -314,7 +314,7 @@ def test_a_title_shows_its_metrics_with_intervals_and_evidence(app):
     assert "Night Ferry (2001)" in said
     assert "halves every 12.5 days ; 95 % interval 10 to ∞ , from 34 comments" in said
     assert "AIC of a power law minus that of the exponential: +3.5 (above 0" in said
-    assert "+0.4 points of 10; 95 % interval -0.2 to 0.56: it may as well be unchanged" in said
+    assert "+0.4 points of 10; 95 % interval -0.2 to 0.56: no clear change" in said
     assert "Some ratings were first seen by a backfill" in said
     assert "t50 of the first 365 days, in days no value \N{EN DASH} 34 the title is younger than the days" in said
     assert text.count('<polyline class="reference"') == 3

@@ -183,7 +183,7 @@ def test_received_files_that_are_not_stored_are_above_the_list_and_counted_at_ho
     [received] = re.findall(r"<h2>Received.*?</section>", page, re.DOTALL)
     assert re.findall(r'files/\d+">([^<]+)', received) == ["starting.csv", "draft.csv"]
     assert "its run could not be started: no right to create Workflows" in words(received)
-    assert "waits for its choices to be confirmed" in words(received)
+    assert "not confirmed yet" in words(received)
     assert "Received" not in words(site.get("/uploads?status=loaded").text)
     rows = site.get("/uploads.json?q=july.csv").json()["rows"]
     assert rows[0]["created_by"] == "Dana", "the console received these bytes"
@@ -191,7 +191,7 @@ def test_received_files_that_are_not_stored_are_above_the_list_and_counted_at_ho
 
 def test_all_fates_together_equal_the_file(site, place):
     page = words(site.get(f"/uploads/{LOADED}").text)
-    assert "all fates together equal the file; match rate 75 %" in page
+    assert "the sum of all fates equals the file; match rate 75 %" in page
     assert sum(place.fates(LOADED).values()) == 6
     assert "all fates 6 7.75 0 file 6 7.75 0 difference 0 0 0" in page
     assert re.search(r"final \S in the final table 3 3.75 0", page)
@@ -203,7 +203,7 @@ def test_a_missing_row_is_a_difference(site, place):
         page = words(site.get(f"/uploads/{LOADED}").text)
     finally:
         place.database.rows("UPDATE viewership.uploads SET units = 6, hours = 7.75 WHERE upload_id = 1")
-    assert "rows are missing" in page
+    assert "the sum of all fates differs from the file" in page
     assert "difference 1 0.0000000001 0" in page
 
 
@@ -241,11 +241,11 @@ def test_dashes_of_a_run_of_several_files_are_explained(site, place):
 def test_the_fates_of_a_large_upload_are_counted_after_its_page(site, monkeypatch):
     monkeypatch.setattr(upload, "LARGE", 5)
     page = site.get(f"/uploads/{LOADED}").text
-    assert "all fates together" not in page
+    assert "the sum of all fates" not in page
     assert f'hx-get="/uploads/{LOADED}/fates" hx-trigger="load" hx-select="#fates"' in page
     counted = words(site.get(f"/uploads/{LOADED}/fates").text)
     assert "all fates 6 7.75 0 file 6 7.75 0 difference 0 0 0" in counted
-    assert "no fates: its status is overlap" in words(site.get(f"/uploads/{OVERLAP}/fates").text)
+    assert "no rows to reconcile; its status is overlap" in words(site.get(f"/uploads/{OVERLAP}/fates").text)
 
 
 def test_rows_set_aside_have_line_column_value_why_and_what_is_valid(site):
@@ -300,7 +300,7 @@ def test_an_answer_starts_one_run_that_reads_the_same_bytes(site, place, launche
         ({"answer": "0"}, "period is empty"),
         ({"answer": "0", "value-0-period": "2025-04"}, None),
         ({"answer": "none", "period": "2025-04"}, None),
-        ({"answer": "none"}, "no choice is made"),
+        ({"answer": "none"}, "no choice was made"),
         ({"answer": "3"}, "is not offered"),
         ({"answer": "²"}, "is not offered"),
         ({}, "is not offered"),
@@ -323,8 +323,8 @@ def test_an_answer_is_checked(site, place, launched, values, said):
 @pytest.mark.parametrize(
     ("choice", "effect"),
     [
-        ("skip", "Nothing of this file is stored: 5 rows with 16.25 hours."),
-        ("replace", "upload 1 is replaced: 3 rows with 3.75 hours leave the final table."),
+        ("skip", "Rows of this file are not stored: 5 rows with 16.25 hours."),
+        ("replace", "upload 1 is replaced: 3 rows with 3.75 hours are removed from the final table."),
         ("append", "For the same days, 4 rows with 7.75 hours are stored already, so both count."),
     ],
 )
@@ -357,7 +357,7 @@ def test_a_file_that_lacks_rows_of_others_cannot_replace_them(site, place, launc
 
 def test_a_retraction_needs_a_reason_and_states_its_effect(site, place, launched):
     page = site.get(f"/uploads/{LOADED}/retract").text
-    assert "3 rows with 3.75 hours leave the final table." in words(page)
+    assert "3 rows with 3.75 hours are removed from the final table." in words(page)
     path, version = f"/uploads/{LOADED}/retract", seen(page)
     assert site.post(path, data={"seen": version, "reason": " "}, headers=ORIGIN).status_code == 422
     assert site.post(path, data={"seen": version, "reason": "r" * 1001}, headers=ORIGIN).status_code == 422
@@ -391,7 +391,7 @@ def test_an_upload_whose_run_ended_too_early_is_resumed(site, place, launched):
         place.database.rows(f"{change} 'interrupted', finished_at = now() WHERE run_id = 'run-6'")
         assert f"/uploads/{OTHER}/resume" in site.get(f"/uploads/{OTHER}").text
         page = site.get(f"/uploads/{OTHER}/resume").text
-        assert "The phases that are left are run: match, load. The file has 1 row with 1 hour." in words(page)
+        assert "The remaining phases are run: match, load. The file has 1 row with 1 hour." in words(page)
         answer = site.post(f"/uploads/{OTHER}/resume", data={"seen": seen(page)}, headers=ORIGIN)
         assert answer.status_code == 303
         assert parameters(place, launched[0])["filename"] == "100%_august.csv"
@@ -403,7 +403,8 @@ def test_an_upload_whose_run_ended_too_early_is_resumed(site, place, launched):
 
 def test_reprocessing_states_the_rows_that_wait(site, place, launched):
     page = site.get(f"/uploads/{LOADED}/reprocess").text
-    assert "up to 1 row with 4 hours that wait may become final. 3 rows with 3.75 hours are final" in words(page)
+    assert "Up to 1 row with 4 hours in review or unmatched may become final." in words(page)
+    assert "3 rows with 3.75 hours are final, and change only if the catalogue requires it." in words(page)
     answer = site.post(f"/uploads/{LOADED}/reprocess", data={"seen": seen(page)}, headers=ORIGIN)
     assert answer.status_code == 303
     assert parameters(place, launched[0])["upload"] == str(LOADED)
@@ -415,7 +416,7 @@ def test_the_page_polls_until_the_requested_run_has_ended(site, place, launched)
     site.post(f"/uploads/{LOADED}/reprocess", data={"seen": seen(page)}, headers=ORIGIN)
     shown = site.get(f"/uploads/{LOADED}")
     assert 'hx-trigger="every 2s"' in shown.text
-    assert "all fates together" not in shown.text, "they are about to change"
+    assert "the sum of all fates" not in shown.text, "they are about to change"
     first = site.get(f"/uploads/{LOADED}/live")
     tag = {"If-None-Match": first.headers["etag"]}
     assert site.get(f"/uploads/{LOADED}/live", headers=tag).status_code == 304

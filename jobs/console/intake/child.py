@@ -89,7 +89,7 @@ def run(arguments: Sequence[str], folder: Path, limits: Limits | None = None, *,
 
 
 def _status(arguments: Sequence[str], folder: Path, limits: Limits, output: IO[bytes], log: IO[bytes]) -> int | None:
-    """Return the exit status; None if the time was over."""
+    """Return the exit status; None on timeout."""
     own = (str(os.getpid()), str(limits.memory_mb), str(limits.cpu_s))
     environment = {**scrubbed_environment(), "POLARS_MAX_THREADS": "2", "TMPDIR": str(folder)}
     process = subprocess.Popen(  # noqa: S603 - a module of this package
@@ -132,7 +132,7 @@ def _problem(status: int | None, log: str, limits: Limits) -> Problem:
     if status is None or status == -signal.SIGXCPU:
         return Problem(
             "TIME",
-            f"reading the file takes longer than {limits.wall_s:g} s; split it by date",
+            f"reading the file took longer than {limits.wall_s:g} s; split it by date",
         )
     said = _last_error(log)
     if said is not None and status in (EXIT_DATA, EXIT_USAGE):
@@ -146,7 +146,7 @@ def _problem(status: int | None, log: str, limits: Limits) -> Problem:
         )
     if "MemoryError" in log or "memory allocation" in log or "Cannot allocate memory" in log:
         return Problem(
-            "MEMORY", f"reading the file takes more than {limits.memory_mb:,} MB of memory; split the file by date"
+            "MEMORY", f"reading the file took more than {limits.memory_mb:,} MB of memory; split the file by date"
         )
     ended = f"exited with {status}" if status == EXIT_BUG else describe_status(status)
     return Problem("CRASHED", f"the process that read the file {ended}; report this as a bug")

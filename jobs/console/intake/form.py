@@ -1,4 +1,4 @@
-"""The form of an upload, parsed while it arrives: one file, whose bytes are never kept as a whole."""
+"""The form of an upload, parsed while it arrives: one file, whose bytes are never held as a whole."""
 
 from __future__ import annotations
 

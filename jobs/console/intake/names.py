@@ -11,7 +11,7 @@ from shared.text import cut, one_line
 __all__ = ["MOST_CHARS", "file_name"]
 
 MOST_CHARS: Final = 255
-"""As file systems and the table have it."""
+"""The limit of file systems and of the table."""
 
 # Argo replaces {{…}} in parameters, and Kubernetes $(…) in the arguments of a container.
 _TEMPLATES: Final = re.compile(r"\{\{|\}\}|\$\(")

@@ -1,4 +1,4 @@
-"""Read a draft with its choices: copy its beginning, let confined commands read it, and keep what they say."""
+"""Read a draft with its choices: copy its beginning, run confined commands on it, and store their output."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def begin(settings: ConsoleSettings, database: Database, file: Any) -> None:
 
     def work() -> None:
         try:
-            # The page needs it, too, and would wait for its process.
+            # The page needs the library, too, and would wait for its process.
             library(settings, database)
             reading = read(settings, file.uri, int(file.size_bytes), dict(file.choices))
             _keep(database, file, reading)
@@ -111,7 +111,7 @@ def read(settings: ConsoleSettings, uri: str, size: int, choices: Mapping[str, A
             found["is_head"] = _copy(settings, uri, size, path)
         except ObjectMissing:
             missing = Problem(
-                "FILE_MISSING", "the bytes of this file are not stored any more; cancel it, and upload it again"
+                "FILE_MISSING", "this file is no longer stored; cancel the upload, then upload the file again"
             )
             return {**found, "is_head": False, "problem": _document(missing)}
         command = ["viewership", "formats"]

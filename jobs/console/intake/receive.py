@@ -70,8 +70,8 @@ def slot(user: str) -> Iterator[None]:
     if sum(_now.values()) >= _MOST_AT_ONCE or _now.get(user, 0) >= _MOST_AT_ONCE // 2:
         raise Refused(
             503,
-            f"other uploads run; expected at most {_MOST_AT_ONCE // 2} of one user and {_MOST_AT_ONCE} in all at"
-            f" once; try again in {_BUSY_S} s",
+            f"too many concurrent uploads; expected at most {_MOST_AT_ONCE // 2} per user and {_MOST_AT_ONCE} in"
+            f" total; try again in {_BUSY_S} s",
             code="uploads_busy",
             headers={"Retry-After": str(_BUSY_S)},
         )

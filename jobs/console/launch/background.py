@@ -54,6 +54,6 @@ def _loop(console: Console, stop: threading.Event) -> None:
             if tick % _RETRY_TICKS == 0:
                 retry_waiting(console)
         except TelecineError as error:
-            _LOG.debug("waiting runs are tried again later: %s", error.message)
+            _LOG.debug("requested runs were not started and are tried again later: %s", error.message)
         except Exception:  # noqa: BLE001 - other launches can still be started
-            _LOG.exception("waiting runs cannot be started")
+            _LOG.exception("requested runs cannot be started")

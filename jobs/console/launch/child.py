@@ -65,7 +65,7 @@ def start(settings: ConsoleSettings, launch: Launch) -> Outcome:
                 " --state-dir"
             ) from error
         if slot is None:
-            return Outcome("requested", message=f"waits until one of {SLOTS} runs ends")
+            return Outcome("requested", message=f"queued: {SLOTS} other runs are in progress")
         if slot < 0:
             return Outcome("started", run_id=launch.name)
         try:

@@ -1,4 +1,4 @@
-"""Start requested runs: each once, also if an answer is lost, a console is killed or several try at the same time."""
+"""Start each requested run once, even if a response is lost, a console is killed or several consoles try."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ _Query = Annotated[OverlapQuery, Depends(query_of(OverlapQuery))]
 @router.get("/uploads/{upload_id:number}/resume")
 @allow(Role.UPLOADER)
 def confirm_resume(request: Request, upload_id: int) -> HTMLResponse:
-    """Show what is left to do for an upload whose run has ended too early."""
+    """Show the remaining phases of an upload whose run ended early."""
     with console(request).database.read() as database:
         upload, requested = _idle(database, upload_id)
     file = Sums(upload.units or 0, upload.hours or Sums().hours, upload.revenue or Sums().revenue)
@@ -55,10 +55,10 @@ def confirm_resume(request: Request, upload_id: int) -> HTMLResponse:
         upload,
         requested,
         title=f"Resume upload {upload_id}",
-        effect=f"The phases that are left are run: {', '.join(left)}."
+        effect=f"The remaining phases are run: {', '.join(left)}."
         + (f" The file has {said(file)}." if upload.units is not None else ""),
         figures=[],
-        notes=["The same run finishes other uploads that were left unfinished."],
+        notes=["The same run also finishes other unfinished uploads."],
         button="Resume",
     )
 
@@ -100,11 +100,11 @@ def confirm_overlap(request: Request, upload_id: int, query: _Query) -> HTMLResp
     one, names = len(numbers) == 1, ", ".join(map(str, numbers))
     theirs, own = totals([other.theirs for other in others]), totals([other.own for other in others])
     effects = {
-        "skip": f"Nothing of this file is stored: {said(file)}. The stored rows stay.",
+        "skip": f"Rows of this file are not stored: {said(file)}. The stored rows stay.",
         "replace": (
             f"{said(file)} of this file are stored and matched. Once they are loaded,"
-            f" {'upload' if one else 'uploads'} {names} {'is' if one else 'are'} replaced: {said(removed)} leave the"
-            " final table."
+            f" {'upload' if one else 'uploads'} {names} {'is' if one else 'are'} replaced: {said(removed)} are"
+            " removed from the final table."
         ),
         "append": (
             f"{said(file)} of this file are stored and matched in addition. For the same days, {said(theirs)} are"
@@ -122,7 +122,7 @@ def confirm_overlap(request: Request, upload_id: int, query: _Query) -> HTMLResp
     }
     notes = ["Replaced rows are kept in viewership.replaced_details."] if query.choice == "replace" else []
     if query.choice == "replace" and upload.others_left_out:
-        notes.append(f"{upload.others_left_out:,} more uploads, which are not listed, are replaced as well.")
+        notes.append(f"{upload.others_left_out:,} more uploads, not listed here, are also replaced.")
     titles = {"skip": "Skip", "replace": "Replace the others by", "append": "Keep both: add"}
     return confirmation(
         request,
@@ -176,7 +176,7 @@ def _answers(upload: Any, fields: dict[str, str]) -> dict[str, str]:
         named = [text for text in (chosen["map"], answers.get("map", "")) if text]
         chosen |= answers | {"map": ",".join(named)}
     elif upload.status == "needs_choice" and not any(chosen.values()):
-        raise _bad_choice("no choice is made; expected a value that answers the question")
+        raise _bad_choice("no choice was made; expected a value that answers the question")
     for flag, text in chosen.items():
         if len(text) > _VALUE_CHARS:
             raise _bad_choice(f"{flag} has {len(text):,} characters; expected at most {_VALUE_CHARS:,}")

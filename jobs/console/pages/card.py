@@ -32,7 +32,7 @@ REASONS: Final = (
     "not in the catalogue",
     "not an episode: trailer, clip or test",
     "several episodes in one row",
-    "too little to tell",
+    "not enough information",
     "wrong platform or file",
 )
 """Reasons to reject, by the keys 1 to 5."""
@@ -71,7 +71,7 @@ def render_card(request: Request, query: ReviewQuery, *, error: Refused | None =
 
     Args:
         request: the request.
-        query: filters, and the key; without one, the first that waits.
+        query: filters, and the key; without one, the first in the queue.
         error: why the last decision was refused.
         note: text that was written for it, to keep.
     """
@@ -121,9 +121,9 @@ def _shown(database: DatabaseSession, query: ReviewQuery, digest: bytes) -> dict
     further = [each for each in found if each.episode_id not in proposed]
     candidates = list(card.candidates)
     if query.scores:
-        # The best one would still be the first.
+        # By score, the best one would still be first.
         candidates.sort(key=lambda each: (each.title, each.episode_id))
-    # What was searched for comes first, and has the first keys.
+    # Search results come first, with the first shortcuts.
     ordered = [*further, *candidates]
     episodes = [each.episode_id for each in ordered]
     seen, reject, scopes = decisions.preview(database, card.keys, episodes)
@@ -172,7 +172,7 @@ def said(done: Any) -> str:
     if done is None:
         return ""
     if done.undone_at is not None:
-        return f"{_PAST[done.action]} is undone: {done.rows:,} {_rows(done.rows)} as before"
+        return f"{_PAST[done.action]} undone: {done.rows:,} {_rows(done.rows)} as before"
     return f"{_PAST[done.action]}, {done.rows:,} {_rows(done.rows)}, {number(float(done.hours))} hours; u undoes"
 
 

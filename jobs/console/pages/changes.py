@@ -32,18 +32,16 @@ def confirm_retract(request: Request, upload_id: int) -> HTMLResponse:
     with console(request).database.read() as database:
         upload, requested = shown(database, upload_id, uploads.ACTIVE, "be retracted")
         removed = final(database, [upload_id])
-    notes = ["The raw file and its rows are kept, and the same bytes may be uploaded again."]
+    notes = ["The raw file and its rows are kept. You can upload the same file again."]
     if upload.replaces:
         numbers = ", ".join(map(str, upload.replaces))
-        notes.append(f"Uploads that it has replaced do not come back: {numbers}.")
+        notes.append(f"Uploads that it replaced are not restored: {numbers}.")
     return confirmation(
         request,
         upload,
         requested,
         title=f"Retract upload {upload_id}",
-        effect=(
-            f"{said(removed)} leave the final table. Rows of this upload that wait for a decision leave the review."
-        ),
+        effect=(f"{said(removed)} are removed from the final table. Rows of this upload also leave the review queue."),
         figures=[("final rows removed", removed)],
         notes=notes,
         button="Retract",
@@ -88,11 +86,11 @@ def confirm_reprocess(request: Request, upload_id: int) -> HTMLResponse:
         requested,
         title=f"Reprocess upload {upload_id}",
         effect=(
-            f"Keys that changes of the catalogue affect are matched again: up to {said(waiting)} that wait may become"
-            f" final. {said(parts['final'])} are final, and change only if the catalogue says so."
+            f"Keys affected by changes in the catalogue are matched again. Up to {said(waiting)} in review or unmatched"
+            f" may become final. {said(parts['final'])} are final, and change only if the catalogue requires it."
         ),
         figures=[(name, parts[name]) for name in FATES if parts[name]],
-        notes=["A key that other uploads share changes there as well. Decisions of reviewers stay."],
+        notes=["Other uploads with the same keys change, too. Decisions of reviewers are kept."],
         button="Reprocess",
     )
 

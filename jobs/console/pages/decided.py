@@ -46,7 +46,7 @@ class HistoryQuery(ListQuery):
     done: Annotated[int | None, Field(ge=1, lt=2**63)] = None
 
     def url(self, path: str, **changes: Any) -> str:
-        """Return the URL with some parameters changed, without the message of the page before."""
+        """Return the URL with some parameters changed, without the message of the previous page."""
         changes.setdefault("done", None)
         return super().url(path, **changes)
 

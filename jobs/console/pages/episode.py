@@ -27,7 +27,7 @@ router = APIRouter(route_class=GuardedRoute)
 @router.get(screen.EPISODE_PATH)
 @allow(Role.VIEWER)
 def episode(request: Request) -> HTMLResponse:
-    """Show an episode. Its rows are those of now; only its neighbours come from the list."""
+    """Show an episode. Its rows are read live; only its neighbors come from the copy of the list."""
     ep_id, _, query = identity(request, EpisodesQuery, required="id")
     state = console(request)
     state.snapshots.current("screenalytics")

@@ -83,7 +83,7 @@ def _hours(*names: str) -> Callable[[Sums], Decimal]:
 _AMOUNTS: Final = (
     Column("rows", "rows", "number", value=lambda row: row.all_units),
     *(Column(name, name, "number", value=_units(name)) for name in ("final", "review", "unmatched", "held")),
-    Column("set_aside", "set aside", "number", value=_units(*_SET_ASIDE), twin=False),
+    Column("set_aside", "rejected or filtered", "number", value=_units(*_SET_ASIDE), twin=False),
     Column("match_rate", "rate", "rate", value=lambda row: row.of_units),
     Column("hours", "hours", "number", value=lambda row: row.all_hours),
     Column("final_hours", "final hours", "number", value=_hours("final")),
@@ -195,7 +195,7 @@ _PHASES: Final = (
     Column("platform", "platform", value=lambda row: row.platform or "unknown"),
     Column("uploads", "uploads", "number"),
     Column("attempts", "attempts", "number"),
-    Column("failed", "not successful", "number"),
+    Column("failed", "refused or partial", "number"),
     Column("median_s", "median", "duration"),
     Column("p95_s", "95th percentile", "duration"),
     Column("max_s", "longest", "duration"),

@@ -1,4 +1,4 @@
-"""`/slos/{name}/postmortem.md`: a postmortem of a day as Markdown, with the day's figures filled in."""
+"""`/slos/{name}/postmortem.md`: a postmortem of a day as Markdown, with its figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/uploads/{upload_id}/rejects`: rows of an upload that were set aside, with their line, text and reason."""
+"""`/uploads/{upload_id}/rejects`: rejected and filtered rows of an upload, with line, text and reason."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ EXPECTED: Final[dict[str, str]] = {
 
 
 class RejectsQuery(ListQuery):
-    """Parameters of the list of rows that were set aside."""
+    """Parameters of the list of rejected and filtered rows."""
 
     fate: Literal["rejected", "filtered"] | None = None
     code: Text | None = None
@@ -68,12 +68,12 @@ def _conditions(query: RejectsQuery) -> list[Condition]:
 
 
 def listing_of(upload_id: int) -> Listing:
-    """Return the list of an upload's rows that were set aside, in the order of its primary key."""
+    """Return the list of an upload's rejected and filtered rows, in the order of the primary key."""
     line, position = Term("a.line", "bigint"), Term("a.position", "bigint")
     of_upload = Condition("upload", "a.upload_id = :upload_id", {"upload_id": upload_id})
     return Listing(
         path=f"/uploads/{upload_id}/rejects",
-        title="Rows set aside",
+        title="Rejected and filtered rows",
         select="a.line, a.fate, a.code, a.column_name, a.raw, a.message, a.hours, a.revenue",
         source="viewership.set_aside_rows a",
         columns=(

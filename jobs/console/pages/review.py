@@ -1,4 +1,4 @@
-"""`/review`: the queue of keys that wait for a decision, one card a key, and the decisions themselves."""
+"""`/review`: the queue of keys waiting for a decision, one card per key, and the decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/slos/{name}`: one objective, and what was missed in its window with the reason."""
+"""`/slos/{name}`: one objective, and what was missed in its window, with reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/slos/{name}/days`: each day of an objective, also days without data."""
+"""`/slos/{name}/days`: each day of an objective, including days without data."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ router = APIRouter(route_class=GuardedRoute)
 _FIRST_REJECTS: Final = 10
 _MEANINGS: Final = {
     "final": "in the final table",
-    "held": "waits for a deal, a channel or a value; reprocess the upload once the catalogue has it",
-    "review": "waits for a decision",
+    "held": "a deal, a channel or a value is missing; reprocess the upload once the catalogue has it",
+    "review": "needs a decision",
     "unmatched": "matches no episode",
     "topline": "a total of a channel",
     "rejected": "has a value that cannot be read",

@@ -1,4 +1,4 @@
-"""`/uploads/files/{file_id}`: a received file, how it would be read, and what must be answered before its run."""
+"""`/uploads/files/{file_id}`: a received file, how it would be read, and the questions to answer before its run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["router"]
 
 router = APIRouter(route_class=GuardedRoute)
 _PATH: Final = "/uploads/files/{file_id:number}"
-# Pages that wait load themselves again; this works without script.
+# Waiting pages refresh themselves; this works without script.
 _AGAIN_S: Final = "2"
 _FIELDS: Final = 1_000
 _MOST_ID: Final = 2**63

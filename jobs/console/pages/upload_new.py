@@ -1,4 +1,4 @@
-"""`/uploads/new`: choose a file, and receive it."""
+"""`/uploads/new`: choose and upload a file."""
 
 from __future__ import annotations
 

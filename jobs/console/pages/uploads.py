@@ -84,7 +84,7 @@ class UploadsQuery(ListQuery):
         | None
     ) = None
     code: Annotated[Text | None, Field(title="code")] = None
-    period: Annotated[Annotated[Text, AfterValidator(_period)] | None, Field(title="days in")] = None
+    period: Annotated[Annotated[Text, AfterValidator(_period)] | None, Field(title="period")] = None
     from_: Annotated[date | None, Field(title="uploaded from")] = None
     to: Annotated[date | None, Field(title="uploaded to")] = None
     q: Annotated[Text | None, Field(title="file name")] = None

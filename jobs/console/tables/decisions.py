@@ -46,7 +46,7 @@ SQLSTATES: Final[dict[str, tuple[int, str, str]]] = {
     "TC003": (422, "episode_missing", "choose another episode"),
     "TC004": (404, "decision_missing", "open the history again"),
     "TC005": (409, "decision_undone", "open the history again"),
-    "TC006": (409, "review_changed", "look at the card as it is now and decide again"),
+    "TC006": (409, "review_changed", "check the current card and decide again"),
     "TC007": (503, "wrong_isolation", "an operator must reset default_transaction_isolation"),
     "TC008": (503, "busy", "try again in a minute"),
 }
@@ -120,7 +120,7 @@ def deciding(database: Database) -> Iterator[DatabaseSession]:
     except TransientError as error:
         if error.data.get("sqlstate") not in _BUSY:
             raise
-        message = "another decision or a load has these rows; nothing was changed; try again in a minute"
+        message = "another decision or a load holds these rows; nothing was changed; try again in a minute"
         raise _refused(HTTPStatus.SERVICE_UNAVAILABLE, message, "busy") from error
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["FATES", "LARGE", "Difference", "Fates", "Sums", "differences", "fates", "final", "lacks", "totals"]
 
 FATES: Final = ("final", "held", "review", "unmatched", "topline", "rejected", "filtered")
-"""Fates in the order of a bar: matched ones, those that wait, then those that are not matched at all."""
+"""Fates in the order of a bar: matched, waiting, then unmatched."""
 LARGE: Final = 20_000
 """Counting the fates of more rows than this takes longer than a page may; they are counted after it is shown."""
 # Counting a million rows takes 2 s, several times as long on a busy server; a page's limit is 5 s.

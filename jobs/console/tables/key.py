@@ -1,4 +1,4 @@
-"""One review key, read live: what waits, its spellings, candidates, rows and uploads."""
+"""One review key, read live: its waiting rows, spellings, candidates and uploads."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Key:
         status: ``review``, ``unmatched``, ``rejected`` or ``matched``.
         fields: name of a field -> text as the rows with most hours have it.
         keys: numbers of all spellings.
-        waits: whether rows of it wait.
-        rows: rows that wait.
+        waits: True if rows of it are waiting.
+        rows: waiting rows.
         hours: their hours.
         revenue: their revenue.
         uploads: uploads with these rows.
-        held: further rows that wait for a deal, channel or territory first.
-        since: when it started to wait.
-        reasons: why it waits, as sentences.
+        held: further rows held for a deal, channel or territory.
+        since: when its first upload was made.
+        reasons: why it needs a decision, as sentences.
         candidates: best first.
         spellings: rows of viewership.keys and matches.
         examples: rows with the most hours.

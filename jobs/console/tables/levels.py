@@ -150,7 +150,7 @@ class Levels:
 
     @property
     def silent_days(self) -> int:
-        """Days without data up to the last one that is due, counted backwards; 0 if that day has data."""
+        """The number of latest consecutive days without data whose deadline has passed."""
         number = 0
         for day, of_day, _ in reversed(self.days):
             if day > self.last_due:

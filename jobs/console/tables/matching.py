@@ -85,7 +85,7 @@ class Sums:
     """Rows and hours of a group: a week, a platform, a bucket or an upload.
 
     The match rate is the share of final rows among those that are final, in review or unmatched, as in viewership's
-    reports: held rows wait for a deal or a value, not for an episode.
+    reports: held rows lack a deal or a value, not an episode.
 
     Attributes:
         key: the group.

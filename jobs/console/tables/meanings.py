@@ -24,20 +24,20 @@ QUADRANTS: Final = {
     "broad_hit": "many people, who comment once",
     "cult": "few people, who comment often",
     "quiet": "few people, who comment once",
-    "borderline": "too close to a median to tell the side",
-    "insufficient": "too few comments or peers to tell",
+    "borderline": "too close to a median",
+    "insufficient": "too few comments or peers",
 }
 """Quadrant -> meaning, among the peers of a title."""
 
 REASONS: Final = {
-    "NO_DATA": "there is nothing to compute it from",
+    "NO_DATA": "there is no data to compute it from",
     "TOO_FEW": "there are fewer than {n_min} comments",
     "TOO_FEW_FIRST": "the first window has too few ratings",
     "TOO_FEW_LAST": "the last window has too few ratings",
     "TOO_FEW_PEERS": "too few titles of the peer group have {n_min} comments, so it has no medians",
     "COUNTS_INVALID": "a count is missing or not valid",
     "PEERS_INVALID": "the figures of the peer group are missing or not positive",
-    "AGE_INVALID": "the age of the title is not known",
+    "AGE_INVALID": "the age of the title is unknown",
     "TOO_YOUNG": "the title is younger than the days that the figure covers",
     "WINDOWS_OVERLAP": "the title is so young that its first and last windows would overlap",
     "MOSTLY_OUTSIDE": "more than half of the comments were written before the release",

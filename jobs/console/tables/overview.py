@@ -86,8 +86,8 @@ def cards(database: DatabaseSession) -> list[Card]:
             "in the last 24 hours, refused or matched in part",
             bad=True,
         ),
-        Card("Uploads with a question", open_uploads, "/uploads?status=waiting", "wait for an answer", bad=True),
-        Card("Received files", drafts, "/uploads", "wait for the start of their run", bad=True),
+        Card("Uploads with a question", open_uploads, "/uploads?status=waiting", "need an answer", bad=True),
+        Card("Received files", drafts, "/uploads", "not started yet", bad=True),
         Card(
             "Sessions with an error",
             failed_sessions,
@@ -100,7 +100,7 @@ def cards(database: DatabaseSession) -> list[Card]:
             "SLO breaches",
             levels.breaches(database),
             "/slos",
-            "objectives missed, or without data of the last day",
+            "objectives missed, or without data for the last day",
             bad=True,
         ),
     ]

@@ -67,7 +67,7 @@ def _of_viewership(database: DatabaseSession, text: str) -> Iterator[Hit]:
         yield Hit(
             "review",
             ": ".join(filter(None, (row.series, row.title))),
-            f"{row.platform}, {number(float(row.hours))} hours wait",
+            f"{row.platform}, {number(float(row.hours))} hours in review",
             f"/review?{urlencode({'key': bytes(row.review_digest).hex()})}",
         )
 

@@ -1,4 +1,4 @@
-"""Snapshots: copies of what takes seconds to read, made again once the tables below have changed."""
+"""Snapshots: copies of slow views, updated when their source tables have changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Name", "Snapshots", "Taken"]
 Name = Literal["review_keys", "match_rates", "screenalytics"]
 
 _LOG: Final = logging.getLogger("telecine.console")
-# A copy that takes longer than this is made in the background: lists must answer within 150 ms.
+# Slower copies are made in the background: lists must answer within 150 ms.
 _AT_ONCE_MS: Final = 100
 # Seconds between copies in the background. A slow one is made less often, so that it takes a tenth of a core at most.
 _LEAST_S: Final = 15
@@ -37,7 +37,7 @@ _CLOSE_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """The tables below a copy.
+    """The source tables of a copy.
 
     Attributes:
         mark: query of their state as one text; another text means that the copy is out of date.
@@ -57,7 +57,7 @@ _SOURCES: Final[Mapping[Name, _Source]] = {
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The state of a copy: its time, and whether nothing has changed since."""
+    """The state of a copy: its time, and whether it is current."""
 
     at: datetime
     is_current: bool
@@ -91,7 +91,7 @@ class Snapshots:
         self._running: dict[str, threading.Thread] = {}
 
     def current(self, name: Name) -> Taken:
-        """Return the state of a copy. One that is out of date is made again: at once if that takes a moment only.
+        """Return the state of a copy, and update it if it is out of date: in the background if that is slow.
 
         Call it before the page opens its own transaction.
 
@@ -155,7 +155,7 @@ class Snapshots:
             thread.start()
 
     def _try(self, name: Name) -> None:
-        """Make a copy; pages keep showing the one before if that fails."""
+        """Make a copy; if that fails, pages keep showing the previous one."""
         try:
             self._make(name, wait=False)
         except Exception as error:  # noqa: BLE001 - a thread has no caller
@@ -173,7 +173,7 @@ class Snapshots:
                 0
             ].free:
                 return
-            # The mark of before: what changes meanwhile makes the copy out of date, whether its rows are in it or not.
+            # The mark is read first, so a change during the copy makes it out of date, even if its rows are included.
             ((began, mark),) = database.rows(f"SELECT clock_timestamp(), ({source.mark})")
             source.make(database)
             database.run(

@@ -64,7 +64,7 @@ class Files:
     Attributes:
         names: newest first.
         uploads: the uploads with these names; True for those of the last days.
-        stored: rows of each file in the last days, minus those that were set aside.
+        stored: rows of each file in the last days, minus rejected and filtered rows.
         left_out: files of the last days beyond the limits.
         not_loaded: files with an upload that is not loaded yet.
     """

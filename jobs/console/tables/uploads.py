@@ -41,7 +41,7 @@ ACTIVE: Final = ("read", "normalized", "matched", "loaded", "partial")
 MATCHED: Final = ("matched", "loaded", "partial")
 """Statuses of uploads whose rows have a fate; before that, each would count as unmatched."""
 ASKED: Final = ("needs_choice", "copy", "overlap")
-"""Statuses of uploads that wait for a user's answer."""
+"""Statuses of uploads that need an answer from a user."""
 FAILED: Final = ("refused", "partial")
 """Statuses of uploads that are not stored, or not completely matched."""
 UNFINISHED: Final = ("received", "read", "normalized", "matched")
@@ -142,7 +142,7 @@ def received(database: DatabaseSession, most: int) -> list[Any]:
 
 
 def attention(database: DatabaseSession, cap: int) -> tuple[int, int, int]:
-    """Return the numbers of uploads that failed in the last 24 hours, of those that wait for an answer, and of drafts.
+    """Return the numbers of uploads that failed in the last 24 hours, of those that need an answer, and of drafts.
 
     Drafts are received files whose run nobody has started or cancelled.
 

@@ -1,4 +1,4 @@
-"""Open cards by reviewer: shown to others, not a lock."""
+"""Open cards by reviewer: shown to other reviewers, not locked."""
 
 from __future__ import annotations
 

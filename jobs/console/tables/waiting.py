@@ -1,4 +1,4 @@
-"""The review queue: sums and groups of its copy, and what waits of one key, read live.
+"""The review queue: totals and groups from its copy, and the waiting rows of one key, read live.
 
 `viewership.review_queue` aggregates every row that waits; these queries read the same for one key alone.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WAITING", "Group", "Queue", "decided_among", "forget", "groups", "queue", "remember"]
 
-# The view's conditions: what waits of one key. Keep them equal to those of viewership.review_queue.
+# The view's conditions: the waiting rows of one key. Keep them equal to those of viewership.review_queue.
 WAITING: Final = """
     WITH waiting AS (
         SELECT k.key_id, m.status = 'matched' AS accepted, m.status <> 'unmatched' AS review,

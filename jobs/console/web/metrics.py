@@ -54,9 +54,9 @@ class Metrics:
             ("result",),
             registry=self.registry,
         )
-        self._queue_keys = Gauge("telecine_console_review_keys", "Keys that wait for review.", registry=self.registry)
+        self._queue_keys = Gauge("telecine_console_review_keys", "Keys waiting for review.", registry=self.registry)
         self._queue_hours = Gauge(
-            "telecine_console_review_hours", "Hours of the rows that wait for review.", registry=self.registry
+            "telecine_console_review_hours", "Hours of the rows waiting for review.", registry=self.registry
         )
         self._up = Gauge(
             "telecine_console_database_up", "1 if the database answered the last query.", registry=self.registry

@@ -102,8 +102,8 @@ class UploadSettings(ArrivalSettings, InterpretationSettings, pipeline="viewersh
         default_text="the last part of its path or key",
         description="Store the file under this name; only with one FILE.",
         form="Name under which the file is stored; only with one file.",
-        detail="For a program that keeps files under other keys. Folders are cut off, and so is what exceeds 255"
-        " characters, at the beginning.",
+        detail="Useful if a program keeps files under other keys. Folders are removed. Longer names keep"
+        " their last 255 characters.",
         group=_STORED,
     )
     on_overlap: Literal["ask", "skip", "replace", "append"] = setting(
