@@ -42,7 +42,7 @@ def test_a_file_is_uploaded_asked_about_and_started(visit: Start, script: bool):
     page.wait_for_url("**/uploads/files/*")
     page.wait_for_selector("#questions", timeout=_LONG_MS)
     assert "ambiguous dates" in page.locator("#questions").inner_text()
-    page.get_by_role("link", name="Answer it").first.click()
+    page.get_by_role("link", name="Answer").first.click()
     assert page.url.endswith("#date-order")
     page.get_by_label("Date order").select_option("mdy")
     page.get_by_label("Platform").fill("orbit-tv")

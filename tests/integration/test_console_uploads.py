@@ -351,7 +351,7 @@ def test_a_file_that_lacks_rows_of_others_cannot_replace_them(site, place, launc
     finally:
         place.database.rows("UPDATE viewership.uploads SET others = %s WHERE upload_id = %s", before, OVERLAP)
     assert "choice=replace" not in page
-    assert "This file cannot replace them" in page
+    assert "This file cannot replace the others" in page
     assert (refused.status_code, refused.json()["error"]["code"], launched) == (422, "replace_partial", [])
 
 
