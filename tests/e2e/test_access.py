@@ -10,7 +10,7 @@ import pytest
 from kubernetes import client
 
 from tests.e2e.node import wait_for
-from tests.rights import executor_rights, launcher_rights
+from tests.rights import console_rights, executor_rights, launcher_rights
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Opening
@@ -37,8 +37,10 @@ RESOURCES = (
 
 def used_by(account: str) -> Rights:
     """Return the rights that the account's code uses."""
-    if account in ("telecine-upload", "telecine-trakt", "telecine-ray", "telecine-console"):
+    if account in ("telecine-upload", "telecine-trakt", "telecine-ray"):
         return {}
+    if account == "telecine-console":
+        return console_rights()
     return executor_rights() | (launcher_rights() if account == "telecine-launcher" else {})
 
 
