@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 NAME = "tubi-2025-07.csv"
 REVIEWED = "youtube-2025-07.csv"
+STORED_AS = "tubi July {7} $HOME.csv"
 # Argo would evaluate it, and the kubelet expand it.
-STORED_AS = "tubi {{workflow.name}} $(HOME).csv"
-REASON = "wrong {{=1+1}} month"
+REASON = "wrong {{=1+1}} month $(HOME)"
 BOUNDARY = "e2e-7d1f"
 ACCOUNT = "telecine-console"
 

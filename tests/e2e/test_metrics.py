@@ -76,7 +76,7 @@ def test_every_alert_is_evaluated_over_the_scraped_pages(
     pages = held([installation.first_page, (now, node.metrics())])
     binary = Path(node.settings["KBIN"]) / "promql-eval"
     found = {each["alert"]: each for each in evaluate(CHART / "observability" / "alerts.yaml", pages, binary)}
-    assert len(found) == 21
+    assert len(found) == 23
     assert {name: each["error"] for name, each in found.items() if each["error"]} == {}
     # The page has all metrics that the expressions use: an alert on an unknown name would never fire. The console has a
     # page of its own (test_console).
