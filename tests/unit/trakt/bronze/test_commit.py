@@ -408,7 +408,7 @@ LOADS = st.lists(st.lists(SIGHTING, min_size=1, max_size=4), min_size=1, max_siz
 def test_any_order_of_loads_with_repeats_and_lost_answers_stores_what_the_rule_says(loads, data):
     order = data.draw(st.permutations([*range(len(loads)), *data.draw(st.lists(st.integers(0, len(loads) - 1)))]))
     lost = data.draw(st.sets(st.integers(0, len(order))))
-    last: dict[int, tuple[int, str, str]] = {}
+    last: dict[int, tuple[int, str, int]] = {}
     expected: list[tuple[int, str, int]] = []
     done: set[int] = set()
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
