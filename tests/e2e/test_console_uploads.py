@@ -131,6 +131,21 @@ def launched(installation: Installation, step: str) -> Run:
     return Run(installation.argo, found[1], found[2])
 
 
+def confirm(user: User, draft: str) -> None:
+    """Answer the question of a report without dates, and start its run."""
+    page = wait_for(lambda: found if 'value="read"' in (found := user.get(draft)) else None, 120, "the draft is read")
+    assert page is not None
+    user.post(draft, {**form_of(page, 'value="read"'), "period": "2025-07", "action": "read"})
+
+    def settled() -> str | None:
+        found = user.get(draft)
+        return found if 'value="confirm"' in found and 'id="questions"' not in found else None
+
+    page = wait_for(settled, 120, "the draft is read again, and leaves nothing open")
+    assert page is not None
+    assert user.post(draft, {**form_of(page, 'value="confirm"'), "action": "confirm"}) == draft
+
+
 @pytest.fixture(scope="module")
 def stored(site: Site, installation: Installation, opening: Opening) -> int:
     """Upload a report, confirm it, and return the number of its upload."""
@@ -139,11 +154,7 @@ def stored(site: Site, installation: Installation, opening: Opening) -> int:
     files, _ = _sample()
     draft = user.upload(STORED_AS, files[f"uploads/{NAME}"])
     assert re.fullmatch(r"/uploads/files/\d+", draft), draft
-    page = wait_for(
-        lambda: found if 'value="confirm"' in (found := user.get(draft)) else None, 120, "the draft is read"
-    )
-    assert page is not None
-    assert user.post(draft, {**form_of(page, 'value="confirm"'), "action": "confirm"}) == draft
+    confirm(user, draft)
     run = launched(installation, "run")
     run.succeeded()
     ((upload_id, status),) = installation.rows(
@@ -204,14 +215,7 @@ def test_a_row_that_waits_is_accepted_and_final_within_seconds(
     user = User(site)
     files, _ = _sample()
     draft = user.upload(REVIEWED, files[f"uploads/{REVIEWED}"])
-    page = wait_for(lambda: found if 'name="period"' in (found := user.get(draft)) else None, 120, "the draft is read")
-    assert page is not None
-    user.post(draft, {**form_of(page, 'value="read"'), "period": "2025-07", "action": "read"})
-    page = wait_for(
-        lambda: found if 'value="confirm"' in (found := user.get(draft)) else None, 120, "the draft is read again"
-    )
-    assert page is not None
-    user.post(draft, {**form_of(page, 'value="confirm"'), "action": "confirm"})
+    confirm(user, draft)
     launched(installation, "run").succeeded()
     ((upload_id,),) = installation.rows("SELECT upload_id FROM viewership.uploads WHERE filename = %s", REVIEWED)
     assert upload_id != stored
