@@ -220,8 +220,8 @@ def test_a_row_that_waits_is_accepted_and_final_within_seconds(
     ((upload_id,),) = installation.rows("SELECT upload_id FROM viewership.uploads WHERE filename = %s", REVIEWED)
     assert upload_id != stored
     page = user.get(f"/review?upload={upload_id}")
-    ((action, form),) = re.findall(r'<form action="([^"]+)"([^<]*<.*?value="accept".*?)</form>', page, re.DOTALL)[-1:]
-    fields = form_of(page, 'value="accept"') | {"action": "accept"}
+    ((action, form),) = re.findall(r'<form id="decision" action="([^"]+)"(.*?)</form>', page, re.DOTALL)
+    fields = form_of(page, 'id="decision"') | {"action": "accept"}
     fields["episode"] = re.findall(r'name="episode" value="(\d+)"', form)[0]
     final = "SELECT count(*) FROM viewership.episode_details WHERE upload_id = %s"
     ((before,),) = installation.rows(final, upload_id)
