@@ -80,8 +80,8 @@ def test_every_alert_is_evaluated_over_the_scraped_pages(
     assert {name: each["error"] for name, each in found.items() if each["error"]} == {}
     # The page has all metrics that the expressions use: an alert on an unknown name would never fire. The console has a
     # page of its own (test_console).
-    missing = {name: each["missing"] for name, each in found.items() if each["missing"]}
-    assert {name for name in missing if not name.startswith("TelecineConsole")} == set()
+    missing = {metric for each in found.values() for metric in each["missing"]}
+    assert {metric for metric in missing if not metric.startswith("telecine_console_")} == set()
     assert "gamedata" in {each["labels"]["pipeline"] for each in found["TelecineRunFailed"]["result"]}
     assert found["TelecineControllerAway"]["result"] == []
     assert found["TelecineControllerBacklog"]["result"] == []
