@@ -1,4 +1,4 @@
-"""Layout of a histogram's bars, ticks and labels, in SVG units."""
+"""Layout of a histogram's bars, of ticks and labels, and of areas between lines, in SVG units."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from shared.report.sections import Histogram
 
-__all__ = ["HEIGHT", "WIDTH", "Bar", "Chart", "Tick", "chart", "number", "round_step", "short"]
+__all__ = ["HEIGHT", "WIDTH", "Bar", "Chart", "Tick", "band_polygons", "chart", "number", "round_step", "short"]
 
 WIDTH: Final = 460
 HEIGHT: Final = 210
@@ -136,3 +138,33 @@ def chart(histogram: Histogram) -> Chart:
         numbered=len(bars) <= _MOST_NUMBERED,
         total=sum(histogram.counts),
     )
+
+
+def band_polygons(
+    x: Iterable[float],
+    band: tuple[Sequence[float | None], Sequence[float | None]] | None,
+    across: Callable[[float], float],
+    up: Callable[[float], float],
+) -> list[str]:
+    """Return the area between two lines as the points of SVG polygons; a missing value interrupts it.
+
+    Args:
+        x: position of each value on the horizontal axis.
+        band: lower and upper values; none without a band.
+        across: position on the horizontal axis -> SVG unit.
+        up: value -> SVG unit.
+    """
+    polygons: list[str] = []
+    edge: list[tuple[float, float, float]] = []
+    if band is None:
+        return polygons
+    for at, low, high in [*zip(x, *band, strict=True), (0.0, None, None)]:
+        if low is None or high is None or not math.isfinite(low + high):
+            if len(edge) > 1:
+                above = [f"{left},{upper}" for left, _, upper in edge]
+                below = [f"{left},{lower}" for left, lower, _ in reversed(edge)]
+                polygons.append(" ".join(above + below))
+            edge = []
+        else:
+            edge.append((across(at), up(low), up(high)))
+    return polygons

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from shared.report.chart import Tick, number, round_step
+from shared.report.chart import Tick, band_polygons, number, round_step
 from shared.report.scale import Scale, linear
 
 if TYPE_CHECKING:
@@ -190,18 +190,7 @@ def curve(
         every += [value for edge in band or () for value in edge]
         top = max((value for value in every if value is not None and math.isfinite(value)), default=1.0)
     across, up = _across(ends), linear(top, floor, float(_TOP))
-    bands: list[str] = []
-    if band is not None:
-        edge: list[tuple[float, float, float]] = []
-        for at, low, high in [*zip(x, *band, strict=True), (0.0, None, None)]:
-            if low is None or high is None or not math.isfinite(low + high):
-                if len(edge) > 1:
-                    above = [f"{left},{upper}" for left, _, upper in edge]
-                    below = [f"{left},{lower}" for left, lower, _ in reversed(edge)]
-                    bands.append(" ".join(above + below))
-                edge = []
-            else:
-                edge.append((across.at(at), up.at(low), up.at(high)))
+    bands = band_polygons(x, band, across.at, up.at)
     return Curve(
         width=WIDTH,
         height=_HEIGHT,

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from shared.report.chart import Tick, number, round_step
+from shared.report.chart import Tick, band_polygons, number, round_step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,18 +166,7 @@ def line(
         dot = Dot(_across(at, end_s), up(value), f"{clock(at)}: {number(float(f'{value:.3g}'))}{unit}")
         dots.append(dot)
         parts[-1].append(dot)
-    bands: list[str] = []
-    if band is not None:
-        edge: list[tuple[float, float, float]] = []
-        for at, low, high in [*zip(time_s, *band, strict=True), (0.0, None, None)]:
-            if low is None or high is None or not math.isfinite(low + high):
-                if len(edge) > 1:
-                    above = [f"{x},{upper}" for x, _, upper in edge]
-                    below = [f"{x},{lower}" for x, lower, _ in reversed(edge)]
-                    bands.append(" ".join(above + below))
-                edge = []
-            else:
-                edge.append((_across(at, end_s), up(low), up(high)))
+    bands = band_polygons(time_s, band, lambda at: _across(at, end_s), up)
     step = round_step(top, _Y_LABELS)
     return Line(
         width=WIDTH,

@@ -42,7 +42,7 @@ def stacked(amounts: Sequence[Decimal | float]) -> list[Piece | None]:
     if not total:
         return [None] * len(known)
     widths = [max(_LEAST, amount / total * WIDTH) if amount else 0.0 for amount in known]
-    # What the small parts have too much, the largest has too little.
+    # The largest part gives up the width that widened parts took.
     widths[widths.index(max(widths))] -= sum(widths) - WIDTH
     pieces: list[Piece | None] = []
     at = 0.0

@@ -146,7 +146,7 @@ def unusable_checks(count: int, results: Columns) -> tuple[Failure, ...]:
     raised: dict[str, list[CheckError]] = defaultdict(list)
     for row in sorted(results.errors):
         for error in results.errors[row]:
-            # What the store or a .pt file is to blame for does not name the check.
+            # Errors of the store or of a .pt file do not start with the check's name.
             if error.message.startswith(f"{error.check}: "):
                 raised[error.check].append(error)
     return tuple(
