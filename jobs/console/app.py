@@ -13,35 +13,19 @@ from jobs.console.access.guard import check_routes
 from jobs.console.access.modes import Access
 from jobs.console.intake.receive import FORM_BYTES
 from jobs.console.launch import background
-from jobs.console.pages import (
+from jobs.console.pages import home, login, operations, search
+from jobs.console.pages.gamedata import session, sessions, sprites
+from jobs.console.pages.runs import errors, run, runs
+from jobs.console.pages.screenalytics import episode, episodes, not_ingested, person, persons
+from jobs.console.pages.trakt import postmortem, slo, slo_days, slos, title, titles
+from jobs.console.pages.viewership import (
     again,
     changes,
     checks,
     decided,
-    episode,
-    episodes,
-    errors,
-    home,
-    login,
     matching,
-    not_ingested,
-    operations,
-    person,
-    persons,
-    postmortem,
     rejects,
     review,
-    run,
-    runs,
-    search,
-    session,
-    sessions,
-    slo,
-    slo_days,
-    slos,
-    sprites,
-    title,
-    titles,
     upload,
     upload_file,
     upload_new,

@@ -69,6 +69,8 @@ new MutationObserver((changes) => {
 }).observe(document, {attributeFilter: ["aria-busy"], subtree: true});
 """
 
+_PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 
 @dataclass
 class Site:
@@ -88,9 +90,13 @@ class Visit:
     site: Site
     said: list[str] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    has_script: bool = True
 
     def open(self, path: str) -> Page:
         self.page.goto(self.site.origin + path, wait_until="load")
+        if self.has_script:
+            # Chromium drops keys that are pressed before a page's first frame.
+            self.page.evaluate(_PAINTED)
         return self.page
 
     @property
@@ -173,10 +179,11 @@ def visit(browser: Browser, site: Site) -> Iterator[Callable[..., Visit]]:
         if not anonymous:
             options["storage_state"] = site.state
         context = browser.new_context(**options)
-        context.set_default_timeout(8_000)
+        # Spent only by a test that fails; others take seconds where all cores are busy.
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
-        made = Visit(page, site)
+        made = Visit(page, site, has_script=options.get("java_script_enabled", True))
         page.add_init_script(_WATCH)
         page.on("console", lambda message: made.said.append(message.text))
         page.on("pageerror", lambda error: made.said.append(str(error)))

@@ -13,8 +13,8 @@ import yaml
 from jobs.console.launch.requests import PARAMETERS
 from jobs.console.launch.workflow import TEMPLATES
 from jobs.console.settings import ConsoleSettings
-from jobs.console.tables.levels import DayRow, Levels
-from jobs.console.tables.objectives import OBJECTIVES
+from jobs.console.tables.trakt.levels import DayRow, Levels
+from jobs.console.tables.trakt.objectives import OBJECTIVES
 from jobs.console.web.metrics import Metrics
 from jobs.gamedata.settings import ManifestSettings
 from jobs.trakt.settings import IngestSettings, ModelSettings, PublishSettings

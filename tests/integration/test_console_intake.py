@@ -14,7 +14,7 @@ import pytest
 from jobs.console.access.limit import Limit
 from jobs.console.app import create
 from jobs.console.intake import child, library, reading, receive
-from jobs.console.pages import upload_file, upload_new
+from jobs.console.pages.viewership import upload_file, upload_new
 from tests.console_app import BROWSER, ask, post, settings
 from tests.postgres_server import _database, postgres  # noqa: F401
 from tests.s3_server import s3_process, s3_server  # noqa: F401

@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 import pytest
 
 from jobs.console.app import create
-from jobs.console.pages.matching import GRIDS
-from jobs.console.tables.matching import FATES, PARTS
-from jobs.console.tables.source_queries import CHECKS
+from jobs.console.pages.viewership.matching import GRIDS
+from jobs.console.tables.viewership.matching import FATES, PARTS
+from jobs.console.tables.viewership.source_queries import CHECKS
 from jobs.viewership.report import rates as report_rates
 from jobs.viewership.settings.catalog import CatalogImportSettings
 from jobs.viewership.settings.sample import SampleSettings
@@ -275,7 +275,7 @@ def test_a_lost_final_row_fails_two_queries(app, database):
 
 
 def test_large_files_are_left_to_psql(app, monkeypatch):
-    monkeypatch.setattr("jobs.console.tables.source_queries.MOST_ROWS", 1)
+    monkeypatch.setattr("jobs.console.tables.viewership.source_queries.MOST_ROWS", 1)
     text = " ".join(see(app, "/matching/checks").text.split())
     assert "No loaded file from the last 7 days has 20,000 rows or fewer; run the queries in psql" in text
 

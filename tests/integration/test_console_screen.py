@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from jobs.console.app import create
-from jobs.console.pages import episodes
+from jobs.console.pages.screenalytics import episodes
 from jobs.console.tables import snapshots
 from jobs.screenalytics.settings import IngestSettings, ReplaySettings, SampleSettings
 from jobs.screenalytics.steps import ingest, replay, sample

@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 import pytest
 
 from jobs.console.app import create
-from jobs.console.pages import slo as slo_page
-from jobs.console.pages import slo_days, slos
-from jobs.console.tables import levels
-from jobs.console.tables.objectives import OBJECTIVES
+from jobs.console.pages.trakt import slo as slo_page
+from jobs.console.pages.trakt import slo_days, slos
+from jobs.console.tables.trakt import levels
+from jobs.console.tables.trakt.objectives import OBJECTIVES
 from jobs.console.web import gauges
 from jobs.trakt.settings import SloSettings
 from jobs.trakt.steps import slo as step

@@ -16,7 +16,7 @@ import pytest
 
 from jobs.console.app import create
 from jobs.console.launch import child
-from jobs.console.pages import confirm, upload
+from jobs.console.pages.viewership import confirm, upload
 from jobs.console.settings import ConsoleSettings
 from jobs.console.web import twins
 from tests.postgres_server import Database, database, made_database, postgres, until  # noqa: F401

@@ -16,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from jobs.console.app import create
-from jobs.console.tables.meanings import age_words
+from jobs.console.tables.trakt.meanings import age_words
 from jobs.trakt.bronze.place import BronzePlace
 from jobs.trakt.modelling.build import build
 from jobs.trakt.settings import ModelSettings, PublishSettings

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.console.intake.child import Limits, run
-from jobs.console.tables import files
+from jobs.console.tables.viewership import files
 
 if TYPE_CHECKING:
     from jobs.console.settings import ConsoleSettings

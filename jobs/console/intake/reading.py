@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.console.intake.child import Problem, run
 from jobs.console.intake.choices import column_name, flags, suggested
 from jobs.console.intake.library import library
-from jobs.console.tables import files
+from jobs.console.tables.viewership import files
 from shared.errors import ObjectMissing, TelecineError
 from shared.storage import open_store, split_uri
 from shared.threads import Threads

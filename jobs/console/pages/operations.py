@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
-from jobs.console.tables.waiting import queue
+from jobs.console.tables.viewership.waiting import queue
 from jobs.console.web.metrics import CONTENT_TYPE
 from jobs.console.web.state import console
 from shared.errors import TelecineError

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from jobs.console.tables import gamedata, levels, uploads
-from jobs.console.tables.ledger import status_is
-from jobs.console.tables.waiting import queue
+from jobs.console.tables.gamedata import sessions
+from jobs.console.tables.runs.ledger import status_is
+from jobs.console.tables.trakt import levels
+from jobs.console.tables.viewership import uploads
+from jobs.console.tables.viewership.waiting import queue
 from shared.ledger.store import STALE_S
 from shared.report.format import number
 
@@ -59,7 +61,7 @@ def cards(database: DatabaseSession) -> list[Card]:
     )
     failed_uploads, open_uploads, drafts = uploads.attention(database, CAP)
     waits = queue(database)
-    failed_sessions, flagged_sessions = gamedata.attention(database, CAP)
+    failed_sessions, flagged_sessions = sessions.attention(database, CAP)
     since = f"&from={row.since}"
     return [
         Card("Keys to review", waits.keys, "/review", f"{number(float(waits.hours))} hours at stake", bad=True),

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
-from jobs.console.tables.errors import errors_url, items_with_prefix
-from jobs.console.tables.ledger import like, runs_with_prefix
-from jobs.console.tables.meanings import name_of
-from jobs.console.tables.screen import episode_href, episodes_with_prefix
-from jobs.console.tables.screen_persons import person_href, persons_with_prefix
-from jobs.console.tables.titles import with_prefix
-from jobs.console.tables.uploads import uploads_named
+from jobs.console.tables.runs.errors import errors_url, items_with_prefix
+from jobs.console.tables.runs.ledger import like, runs_with_prefix
+from jobs.console.tables.screenalytics.screen import episode_href, episodes_with_prefix
+from jobs.console.tables.screenalytics.screen_persons import person_href, persons_with_prefix
+from jobs.console.tables.trakt.meanings import name_of
+from jobs.console.tables.trakt.titles import with_prefix
+from jobs.console.tables.viewership.uploads import uploads_named
 from shared.report.format import number
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
-from jobs.console.tables import screen_copy, viewership_copies
+from jobs.console.tables.screenalytics import screen_copy
+from jobs.console.tables.viewership import viewership_copies
 from shared.database.session import transaction
 
 if TYPE_CHECKING:

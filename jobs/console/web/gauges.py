@@ -7,8 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from jobs.console.tables.levels import clock, levels
-from jobs.console.tables.objectives import OBJECTIVES
+from jobs.console.tables.trakt.levels import clock, levels
+from jobs.console.tables.trakt.objectives import OBJECTIVES
 from shared.errors import TelecineError
 
 if TYPE_CHECKING:

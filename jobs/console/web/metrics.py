@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from jobs.console.tables.levels import Levels
+    from jobs.console.tables.trakt.levels import Levels
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 

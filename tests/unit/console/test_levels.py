@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.console.tables.levels import DayRow, Levels, share_of_budget
-from jobs.console.tables.objectives import OBJECTIVES
+from jobs.console.tables.trakt.levels import DayRow, Levels, share_of_budget
+from jobs.console.tables.trakt.objectives import OBJECTIVES
 from shared.slo.days import Day, day_of
 
 NOW = datetime(2026, 11, 29, 18, tzinfo=UTC)
@@ -92,7 +92,7 @@ def test_a_budget_is_never_rounded_to_nothing_or_all():
 def test_the_template_of_postmortems_has_the_sections_of_the_docs():
     root = Path(__file__).parents[3]
     docs = (root / "docs" / "trakt-slo.md").read_text(encoding="utf-8").partition("## Postmortem")[2]
-    code = (root / "jobs" / "console" / "pages" / "postmortem.py").read_text(encoding="utf-8")
+    code = (root / "jobs" / "console" / "pages" / "trakt" / "postmortem.py").read_text(encoding="utf-8")
     for section in ("Impact", "Summary", "Timeline (CT)", "Cause", "Fixed by", "Not enough", "Actions", "Lessons"):
         assert section in docs
         assert f"## {section}\\n" in code

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from jobs.console.pages.matching import MatchingQuery, _charts
-from jobs.console.tables.matching import Found, Scope, Sums, _part
+from jobs.console.pages.viewership.matching import MatchingQuery, _charts
+from jobs.console.tables.viewership.matching import Found, Scope, Sums, _part
 
 MONDAY = date(2025, 1, 6)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs.console.errors import BadQuery
-from jobs.console.pages.queue import LISTING, ReviewQuery
+from jobs.console.pages.viewership.queue import LISTING, ReviewQuery
 from jobs.console.web.query import parse
 
 KEY = "0123456789abcdef" * 2

@@ -10,9 +10,9 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from jobs.console.errors import BadQuery
-from jobs.console.pages.persons import PersonsQuery
-from jobs.console.tables.screen import episode_href, replay_command
-from jobs.console.tables.screen_persons import person_href
+from jobs.console.pages.screenalytics.persons import PersonsQuery
+from jobs.console.tables.screenalytics.screen import episode_href, replay_command
+from jobs.console.tables.screenalytics.screen_persons import person_href
 from jobs.console.web.identity import identity
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs.console.tables.ledger import STATUSES, like, status_is
-from jobs.console.tables.stage import argo_link, report_uri, started
+from jobs.console.tables.runs.ledger import STATUSES, like, status_is
+from jobs.console.tables.runs.stage import argo_link, report_uri, started
 
 RUN = SimpleNamespace(run_id="r/1", pipeline="gamedata")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.console.pages.title import fitted
-from jobs.console.tables.meanings import QUADRANTS, REASONS, age_words, reason_words
+from jobs.console.pages.trakt.title import fitted
+from jobs.console.tables.trakt.meanings import QUADRANTS, REASONS, age_words, reason_words
 from jobs.trakt.metrics.half_life import half_life
 from jobs.trakt.metrics.parameters import Parameters
 from jobs.trakt.metrics.quadrant import QUADRANTS as OF_TRAKT

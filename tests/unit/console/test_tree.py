@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from jobs.console.tables.gamedata import TooLarge, json_value, pattern
+from jobs.console.tables.gamedata.sessions import TooLarge, json_value, pattern
 from jobs.console.web.tree import tree
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.console.pages.rejects import EXPECTED
-from jobs.console.pages.upload import ANSWER_FLAGS, answers_of
-from jobs.console.pages.uploads import LISTING, UploadsQuery, period_days
-from jobs.console.tables.fates import FATES, Fates, Sums, differences, lacks
-from jobs.console.tables.phases import phase_words
-from jobs.console.tables.uploads import ACTIVE, ASKED, FAILED, MATCHED, STATUSES, flags, version
+from jobs.console.pages.viewership.rejects import EXPECTED
+from jobs.console.pages.viewership.upload import ANSWER_FLAGS, answers_of
+from jobs.console.pages.viewership.uploads import LISTING, UploadsQuery, period_days
+from jobs.console.tables.viewership.fates import FATES, Fates, Sums, differences, lacks
+from jobs.console.tables.viewership.phases import phase_words
+from jobs.console.tables.viewership.uploads import ACTIVE, ASKED, FAILED, MATCHED, STATUSES, flags, version
 from jobs.console.web.query import valid_values
 from jobs.console.web.render import exact
 from jobs.viewership.errors import REJECTS

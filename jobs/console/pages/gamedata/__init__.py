@@ -1,0 +1,1 @@
+"""Pages of game sessions and their pictures."""

@@ -1,0 +1,1 @@
+"""Pages of the ledger: runs and failed items."""

@@ -1,0 +1,1 @@
+"""Pages of Screenalytics: episodes and persons."""

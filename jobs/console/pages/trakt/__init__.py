@@ -1,0 +1,1 @@
+"""Pages of Trakt: titles and service levels."""

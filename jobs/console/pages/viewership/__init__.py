@@ -1,0 +1,1 @@
+"""Pages of viewership: uploads, review and matching."""

@@ -1,0 +1,1 @@
+"""Queries of Trakt's gold tables and service levels."""

@@ -1,0 +1,1 @@
+"""Queries of viewership, and the console's tables of files, requests and open cards."""
