@@ -14,7 +14,7 @@ DEMO ?= ./.telecine/demo
 # Port of `make demo-console`.
 CONSOLE_PORT ?= 8080
 
-.PHONY: help demo demo-screenalytics demo-viewership demo-trakt demo-console test e2e e2e-faults lint types format bench dbt-compile docs lock sbom images base-digest cluster-up cluster-down clean kind-up
+.PHONY: help demo demo-screenalytics demo-viewership demo-trakt demo-console test coverage e2e e2e-faults lint types format bench dbt-compile docs lock sbom images base-digest cluster-up cluster-down clean kind-up
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -147,12 +147,18 @@ demo-console: .venv/.runtime .venv/.viewership .venv/.console  ## runs of three 
 	@$(BIN)/telecine console --port $(CONSOLE_PORT) --manifest-bucket $(DEMO)/console/game-data-manifest \
 		--viewership-bucket $(DEMO)/console/viewership
 
-test: .venv/.dev .venv-dbt/.ready jobs/console/static/vendor/.ready lint types  ## lint, types and all tests that need no cluster
-	@rm -f .coverage .coverage.*
 # By file: with pytest 9.2, xdist 3.8 ignores its own groups, and each worker rebuilt the fixtures of every module.
 # Bytecode is written whatever the environment says: without it, a process takes 1 s of processor time to compile our modules,
 # and a worker 9 s more to collect tests/unit.
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
+
+test: .venv/.dev .venv-dbt/.ready jobs/console/static/vendor/.ready lint types  ## lint, types and all tests that need no cluster
+	$(PYTEST)
+
+# Apart from `test`: tracing doubles the processor time of Python code.
+coverage: .venv/.dev .venv-dbt/.ready jobs/console/static/vendor/.ready  ## lines that tests/unit and tests/integration reach; at least 85 %
+	@rm -f .coverage .coverage.*
+	$(PYTEST) --cov --cov-report=term:skip-covered tests/unit tests/integration
 
 e2e: .venv/.dev .venv-dbt/.ready  ## test the pipelines on Kubernetes with Argo, KubeRay, S3 and PostgreSQL (docs/test-cluster.md)
 	@tests/e2e/run.sh tests/e2e
