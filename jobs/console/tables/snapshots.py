@@ -25,8 +25,8 @@ Name = Literal["review_keys", "match_rates", "screenalytics"]
 
 _LOG: Final = logging.getLogger("telecine.console")
 # Slower copies are made in the background: each decision makes one out of date, and the next card must come within
-# 100 ms, of which the decision itself takes 60.
-_AT_ONCE_MS: Final = 30
+# 100 ms, of which the decision itself takes 45.
+_AT_ONCE_MS: Final = 50
 # Seconds between copies in the background. A slow one is made less often, so that it takes a tenth of a core at most.
 _LEAST_S: Final = 15
 _TIMES: Final = 10
