@@ -32,6 +32,8 @@ _OBJECT_STORE: Final = str(80 << 20)
 _ENVIRONMENT: Final = {
     "HOME": "/tmp/home",  # noqa: S108 - an emptyDir of the pod: the root is read-only
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Without statistics, Ray still reports that they are off.
+    "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9/",
     # Otherwise Ray hides the GPUs from actors that request none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Decoder processes have their own limits.
