@@ -120,7 +120,8 @@ def _joined(sections: Sequence[Section]) -> list[Section]:
         return list(sections)
     rows = sorted((row for each in phases for row in each.rows), key=lambda row: row[0])
     others = [each for each in sections if not (isinstance(each, Table) and each.title == PHASES_TABLE)]
-    return [*others, replace(phases[0], rows=rows)]
+    total = sum(each.total or len(each.rows) for each in phases)
+    return [*others, replace(phases[0], rows=rows, total=total)]
 
 
 _TILES: Final = (

@@ -111,7 +111,7 @@ def test_the_page_is_whole_and_shows_everything():
     page = outline(full())
     for words in (
         "gamedata run", "partial", "2026-01-02 03:04:05 UTC", "1 min 23 s", "12,345", "48.2 MB", "1.23", "MB/s", "87 %",
-        "CPU-bound:", "video_invalid", "b.tar", "cannot be opened", "may succeed", "and 1 more",
+        "CPU-bound:", "video_invalid", "b.tar", "cannot be opened", "may succeed", "1 of 2 shown; to print all, run:",
         "telecine runs show r-1", "0.123", "yes", "no", "threshold 0.5", "two bins", "a.tar: dark", "Second.",
         "manifest.parquet", "[[3, 15]]", "nothing to show",
     ):  # fmt: skip
