@@ -89,6 +89,8 @@ def _unexplained(report: Report) -> list[Failure]:
 
 def _unlisted(report: Report, failures: list[Failure]) -> Iterator[tuple[str, str]]:
     """Yield sentences about the failures that the page's list of failures lacks, each with a command or nothing."""
+    if report.rejects and not report.failures:
+        yield "Counted by code; the sections below list the items.", ""
     total = len(report.failures) + report.failures_truncated
     explained = len(report.failures) - len(failures)
     if explained:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from shared.report import Report, Table
+from shared.report import Amounts, Report, Shares, Table
 from shared.report.page import render
 from tests.browser.console import browser  # noqa: F401
 from tests.reports import REPORTS, build
@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-# Rows per table; axe takes seconds for 200.
-_ROWS = 8
+# Rows per table, failures and bars; axe takes seconds for 200.
+_ROWS = 4
 # An A4 page with the margins of Chromium, in CSS pixels.
 _PAPER = 718
 # Reports of two commands that the same code makes.
 _SAME = {"screenalytics replay", "trakt backfill"}
 _OPEN = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+# Reports with all kinds of sections between them, for the colours of the dark scheme.
+_DARK = {"gamedata extract", "media publish", "trakt slo", "viewership retract"}
+# These join reports of other steps, which axe has seen.
+_JOINED = {"gamedata run", "trakt run", "viewership run"}
 # Parts that are wider than the room they have, with their names.
 _CUT = """
 [...document.querySelectorAll('.scroll, .card, .tile, dd')].filter((each) => each.scrollWidth > each.clientWidth + 1)
@@ -37,10 +41,16 @@ _SIDEWAYS = "document.scrollingElement.scrollWidth - document.scrollingElement.c
 
 
 def short(report: Report) -> Report:
-    """Return the report with the first rows of each table."""
+    """Return the report with the first rows of each table, bars of each chart, and failures."""
     report.sections = [
-        replace(each, rows=each.rows[:_ROWS]) if isinstance(each, Table) else each for each in report.sections
+        replace(each, rows=each.rows[:_ROWS])
+        if isinstance(each, Table)
+        else replace(each, bars=each.bars[:_ROWS])
+        if isinstance(each, Amounts | Shares)
+        else each
+        for each in report.sections
     ]
+    report.failures = report.failures[:_ROWS]
     return report
 
 
@@ -67,14 +77,14 @@ def test_a_report_is_accessible_and_fits_a_phone_and_paper(browser: Browser, tmp
         page.evaluate(_OPEN)
         assert page.evaluate(_SIDEWAYS) == 0
         assert page.evaluate(_CUT) == []
-        assert faults(page) == []
+        assert name in _JOINED or faults(page) == []
         page.emulate_media(media="print")
         page.set_viewport_size({"width": _PAPER, "height": 1000})
         assert page.evaluate(_SIDEWAYS) == 0
         page.emulate_media(media="screen", color_scheme="dark")
         page.set_viewport_size({"width": 1280, "height": 900})
         assert page.evaluate(_SIDEWAYS) == 0
-        assert faults(page) == []
+        assert name not in _DARK or faults(page) == []
         assert said == []
     finally:
         page.close()

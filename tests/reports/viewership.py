@@ -97,7 +97,7 @@ def _sections() -> list[Section]:
             number, "0" * 64, name, "raw/x", 4_000, "canonical", None, "Both", "canonical 1", {}, "loaded",
             date(2025, 7, 1), date(2025, 7, 31), [], None, 12_345, _HOURS, Decimal(0), at,
         )
-        for number, name in enumerate(NAMES, 1)
+        for number, name in enumerate(NAMES[:4], 1)
     ]  # fmt: skip
     fates = {"final": None, "review": "BELOW_CUT", "unmatched": "NO_CANDIDATE", "held": "NO_DEAL"}
     fates["rejected"] = "DURATION"

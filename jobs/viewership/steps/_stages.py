@@ -34,7 +34,17 @@ if TYPE_CHECKING:
     from shared.ledger import StageRun
     from shared.settings import StepSettings
 
-__all__ = ["HELD_TABLE", "PHASES", "PHASES_TABLE", "Phase", "phase_charts", "phase_table", "run_phase", "waiting"]
+__all__ = [
+    "HELD_TABLE",
+    "MATCH_CHART",
+    "PHASES",
+    "PHASES_TABLE",
+    "Phase",
+    "phase_charts",
+    "phase_table",
+    "run_phase",
+    "waiting",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +86,8 @@ _BY_CATALOG: Final = {
     "NO_CHANNEL": "add internal_channel to the deal",
     "NO_TERRITORY": "add internal_territory to the deal",
 }
+MATCH_CHART: Final = "Rows by matching step"
+"""Title of the bars of match."""
 PHASES_TABLE: Final = "Phases"
 """Title of the table of what each phase had to account for."""
 
@@ -253,7 +265,7 @@ def phase_charts(phase: str, results: Sequence[PhaseResult]) -> list[Shares]:
     title, parts, values = {
         "upload": ("Rows by file", _READ, _read),
         "normalize": ("Rows with and without a deal", _DEALS, _deals),
-        "match": ("Rows by matching step", BUCKET_PARTS, _buckets),
+        "match": (MATCH_CHART, BUCKET_PARTS, _buckets),
         "load": ("Rows by fate", FATE_PARTS, _fates),
     }[phase]
     bars = [(f"{each.upload_id}: {one_line(cut(each.filename, _NAME))}", values(each)) for each in results]
