@@ -13,6 +13,7 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from shared.failure import Failure
 from shared.report.chart import number
 from shared.report.charts import FILTERS, loader
 from shared.report.format import blocks, duration, label
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
 
-    from shared.failure import Failure
     from shared.report.model import Report
 
 __all__ = ["render"]
@@ -83,7 +83,13 @@ def render(report: Report) -> str:
 
 def _unexplained(report: Report) -> list[Failure]:
     """Return the failures that no table explains."""
-    explained = {pair for section in report.sections if isinstance(section, Table) for pair in section.explains}
+    explained = {
+        # A failure cleans the name of its item.
+        (Failure(item, code, "").item, code)
+        for section in report.sections
+        if isinstance(section, Table)
+        for item, code in section.explains
+    }
     return [failure for failure in report.failures if (failure.item, failure.code) not in explained]
 
 
