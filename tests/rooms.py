@@ -107,7 +107,8 @@ OTHERS: dict[str, dict[str, str]] = {
     "tests": {
         "unit/": "Unit tests, in the folders of the code that they test; fakes are in `fakes/`.",
         "integration/": "Tests against a real PostgreSQL, S3 server, mail server and Ray.",
-        "browser/": "The console's pages in headless Chromium: accessibility, keys, budgets, with and without script.",
+        "browser/": "The console's pages and all reports in headless Chromium: accessibility, keys, budgets.",
+        "reports/": "One report of every step, made by its own code from hostile names.",
         "render/": "Tests of the rendered workflows, with Argo's schemas and its own template code.",
         "chart/": "Tests of the Helm chart; `test_rights.py` compares its roles with the calls of `rights.py`.",
         "kills/": "Kill a command at every commit step, and compare with an undisturbed run.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.failure import Failure
 from shared.report.model import MAX_FAILURES, SCHEMA_VERSION, Bound, Report, StageSummary, Status
 from shared.report.sections import (
+    Amounts,
     Code,
     Figure,
     Figures,
@@ -13,6 +14,8 @@ from shared.report.sections import (
     Part,
     Section,
     Shares,
+    Span,
+    Spans,
     Square,
     Squares,
     Table,
@@ -24,6 +27,7 @@ from shared.report.write import write
 __all__ = [
     "MAX_FAILURES",
     "SCHEMA_VERSION",
+    "Amounts",
     "Bound",
     "Code",
     "Failure",
@@ -35,6 +39,8 @@ __all__ = [
     "Report",
     "Section",
     "Shares",
+    "Span",
+    "Spans",
     "Square",
     "Squares",
     "StageSummary",

@@ -1,4 +1,4 @@
-"""Widths and labels of bars that are divided into shares."""
+"""Widths and labels of bars that are divided into parts: bars of equal length, or over one scale."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Final
 from shared.report.chart import number
 
 if TYPE_CHECKING:
-    from shared.report.sections import Part, Shares
+    from collections.abc import Sequence
+    from decimal import Decimal
 
-__all__ = ["Divided", "Segment", "SharedBar", "divided"]
+    from shared.report.sections import Amounts, Part, Shares
+
+__all__ = ["Divided", "Segment", "SharedBar", "divided", "scaled"]
 
 # A narrower segment has no room for its label, such as ``12 %``; its tooltip and the legend name it.
 _LABELLED: Final = 9.0
@@ -29,11 +32,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class SharedBar:
-    """A bar: its label, its total with unit, and its segments; none if the total is 0."""
+    """A bar: its label, its total with unit, its segments, and all of it in words; no segments if the total is 0."""
 
     label: str
     total: str
     segments: list[Segment]
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +49,60 @@ class Divided:
 
 
 def divided(shares: Shares) -> Divided:
-    """Lay out the bars of a section."""
+    """Lay out bars of equal length, which show shares."""
+    return _laid(shares, [None for _ in shares.bars])
+
+
+def scaled(amounts: Amounts) -> Divided:
+    """Lay out bars over one scale: the longest fills the whole width."""
+    totals = [sum(max(float(value), 0.0) for value in values) for _, values in amounts.bars]
+    return _laid(amounts, [max([*totals, 0.0]) for _ in totals])
+
+
+def _laid(section: Shares | Amounts, widest: Sequence[float | None]) -> Divided:
+    """Lay out bars, each over its scale; None is the sum of its own amounts."""
     bars, present = [], set()
-    for label, values in shares.bars:
+    for (label, values), most in zip(section.bars, widest, strict=True):
         amounts = [max(float(value), 0.0) for value in values]
         total = sum(amounts)
         segments: list[Segment] = []
         before = 0.0
-        for place, (part, amount) in enumerate(zip(shares.parts, amounts, strict=True)):
+        for place, (part, amount) in enumerate(zip(section.parts, amounts, strict=True)):
             if not amount:
                 continue
             present.add(place)
             share = 100 * amount / total
+            width = 100 * amount / (most or total)
             segments.append(
                 Segment(
                     part.tone,
-                    round(100 * before / total, 3),
-                    round(share, 3),
-                    f"{share:.0f} %" if share >= _LABELLED else "",
-                    f"{label}, {part.name}: {number(amount)} {shares.unit}, {_percent(share)}",
+                    round(100 * before / (most or total), 3),
+                    round(width, 3),
+                    _short(share) if width >= _LABELLED else "",
+                    f"{label}, {part.name}: {number(amount)} {section.unit}, {_percent(share)}",
                 )
             )
             before += amount
-        bars.append(SharedBar(label, f"{number(float(sum(values)))} {shares.unit}", segments))
-    return Divided([part for place, part in enumerate(shares.parts) if place in present], bars)
+        whole = f"{number(_sum(values))} {section.unit}"
+        bars.append(SharedBar(label, whole, segments, _words(section, label, whole, amounts)))
+    return Divided([part for place, part in enumerate(section.parts) if place in present], bars)
+
+
+def _sum(values: Sequence[float | Decimal]) -> float:
+    return float(sum(values))
+
+
+def _words(section: Shares | Amounts, label: str, whole: str, amounts: Sequence[float]) -> str:
+    """Return a bar in words: ``canonical: 6 rows; final 2, held 4``."""
+    if len(section.parts) == 1:
+        return f"{label}: {whole}"
+    parts = [f"{part.name} {number(amount)}" for part, amount in zip(section.parts, amounts, strict=True) if amount]
+    return f"{label}: {whole}{'; ' if parts else ''}{', '.join(parts)}"
+
+
+def _short(share: float) -> str:
+    """Return a share without decimals; only exact shares are shown as 100."""
+    return f"{share:.0f} %" if share == 100 or round(share) < 100 else "> 99 %"  # noqa: PLR2004
 
 
 def _percent(share: float) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from shared.report._shares import divided
+from shared.report._shares import divided, scaled
 from shared.report.chart import chart
 from shared.report.columns import stacked
+from shared.report.format import duration
 from shared.report.rates import rate_lines
+from shared.report.timeline import spans
 from shared.report.trend import drawn
 
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "chart": chart,
     "divided": divided,
     "drawn": drawn,
+    "duration": duration,
     "rate_lines": rate_lines,
+    "scaled": scaled,
+    "spans": spans,
     "stacked": stacked,
 }
 """Filters of the macros, besides ``number``."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003 - Report's model resolves these annotations
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - likewise
 from decimal import Decimal  # noqa: TC003 - likewise
 from typing import Any, Final
 
 __all__ = [
+    "CHECKED",
     "MARKS",
+    "MERGED",
     "TONES",
+    "Amounts",
     "Code",
     "Figure",
     "Figures",
@@ -18,11 +22,14 @@ __all__ = [
     "Part",
     "Section",
     "Shares",
+    "Span",
+    "Spans",
     "Square",
     "Squares",
     "Table",
     "Text",
     "Trend",
+    "left_out",
 ]
 
 TONES: Final = (
@@ -39,6 +46,24 @@ MARKS: Final = {
     "not due": "\N{HORIZONTAL ELLIPSIS}",
 }
 """Marks of the states of days."""
+
+_BINS: Final = 20
+
+
+def left_out(shown: int, total: int | None, where: str) -> str:
+    """Return a sentence about a list that shows only a part; empty if it shows everything.
+
+    Args:
+        shown: number of entries that are shown.
+        total: number of entries that there are; None if all are shown.
+        where: where all of them are; empty if they are stored nowhere.
+
+    >>> left_out(200, 1234, "the manifest")
+    '200 of 1,234 shown; all are in the manifest.'
+    """
+    if total is None or total <= shown:
+        return ""
+    return f"{shown:,} of {total:,} shown{f'; all are in {where}' if where else ''}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +104,8 @@ class Table:
             :class:`Code` as a command to copy.
         note: a sentence below it.
         explains: item and code of failures that this table explains; the page does not list them again.
+        total: number of rows that there are, if ``rows`` has only some of them.
+        where: where all rows are, such as ``the manifest``.
     """
 
     title: str
@@ -86,6 +113,13 @@ class Table:
     rows: Sequence[Sequence[Any]]
     note: str = ""
     explains: Sequence[tuple[str, str]] = ()
+    total: int | None = None
+    where: str = ""
+
+    @property
+    def left_out(self) -> str:
+        """The sentence about rows that are not shown; empty if all are."""
+        return left_out(len(self.rows), self.total, self.where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +147,22 @@ class Histogram:
             raise ValueError(
                 f"got {len(self.edges)} edges for {len(self.counts)} counts; expected {len(self.counts) + 1}"
             )
+
+    @classmethod
+    def of(cls, title: str, unit: str, values: Sequence[float], note: str = "") -> Histogram:
+        """Return a histogram of values in 20 bins of equal width, from 0 to the largest.
+
+        Args:
+            title: heading.
+            unit: unit of the values.
+            values: at least one, none of them negative.
+            note: a sentence below it.
+        """
+        top = max(values) or 1.0
+        counts = [0] * _BINS
+        for value in values:
+            counts[min(_BINS - 1, int(value / top * _BINS))] += 1
+        return cls(title, unit, [round(top * number / _BINS, 4) for number in range(_BINS + 1)], counts, note=note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +246,18 @@ class Part:
             raise ValueError(f"tone {self.tone!r} is unknown; expected one of {', '.join(TONES)}")
 
 
+MERGED: Final = (
+    Part("new", "blue-2"),
+    Part("changed", "amber"),
+    Part("unchanged", "light-gray"),
+    Part("removed", "red"),
+)
+"""What a publication does with rows."""
+
+CHECKED: Final = (Part("equal", "teal-2"), Part("stale", "amber"), Part("wrong", "red"))
+"""What a verification finds of values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shares:
     """Bars of equal length, each divided into the shares of its parts.
@@ -218,6 +280,72 @@ class Shares:
         for label, values in self.bars:
             if len(values) != len(self.parts):
                 raise ValueError(f"got {len(values)} values for {label!r}; expected {len(self.parts)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Bars over one scale: each is as long as its total, and divided into its parts.
+
+    Attributes:
+        title: heading.
+        unit: unit of the values, such as ``runs``.
+        parts: in the order in which a bar shows them; a part without any value is left out, and a single one needs no
+            legend.
+        bars: label and one value per part; negative values count as 0.
+        note: a sentence below it.
+        total: number of bars that there are, if ``bars`` has only some of them.
+        where: where all of them are, such as ``the table below``.
+    """
+
+    title: str
+    unit: str
+    parts: Sequence[Part]
+    bars: Sequence[tuple[str, Sequence[float | Decimal]]]
+    note: str = ""
+    total: int | None = None
+    where: str = ""
+
+    def __post_init__(self) -> None:
+        for label, values in self.bars:
+            if len(values) != len(self.parts):
+                raise ValueError(f"got {len(values)} values for {label!r}; expected {len(self.parts)}")
+
+    @property
+    def left_out(self) -> str:
+        """The sentence about bars that are not shown; empty if all are."""
+        return left_out(len(self.bars), self.total, self.where)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stage of :class:`Spans`.
+
+    Attributes:
+        label: its name.
+        status: its status, which colours the bar.
+        begin: when it started; None if it has not.
+        seconds: its duration.
+    """
+
+    label: str
+    status: str
+    begin: datetime | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Stages as bars over a common axis of time.
+
+    Attributes:
+        title: heading.
+        spans: in the order of the page.
+        note: a sentence below them.
+    """
+
+    title: str
+    spans: Sequence[Span]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,4 +389,4 @@ class Text:
     body: str
 
 
-Section = Table | Histogram | Trend | Shares | Squares | Figures | Text
+Section = Table | Histogram | Trend | Shares | Amounts | Spans | Squares | Figures | Text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from shared.report.chart import round_step
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-__all__ = ["HEIGHT", "WIDTH", "Bar", "Timeline", "timeline"]
+    from shared.report.sections import Spans
+
+__all__ = ["HEIGHT", "WIDTH", "Bar", "Timeline", "spans", "timeline"]
 
 WIDTH: Final = 1000
 HEIGHT: Final = 18
@@ -79,6 +82,12 @@ def timeline(spans: Sequence[tuple[datetime | None, datetime | None]]) -> Timeli
         grid=[round(index * WIDTH / parts, 1) for index in range(1, parts)],
         labels=[_label(index * step) for index in range(parts)],
     )
+
+
+def spans(section: Spans) -> Timeline:
+    """Lay out the stages of a section of a report."""
+    ends = [(each.begin, each.begin and each.begin + timedelta(seconds=each.seconds)) for each in section.spans]
+    return timeline(ends)
 
 
 def _step(total: float) -> float:

@@ -156,7 +156,7 @@ def test_without_a_bucket_unchanged_sessions_keep_their_pages_and_changed_ones_l
     settings = PublishSettings(database_url=bucket.database.url, manifest=bucket.manifest)
     report = publish.run(settings, MemoryStageRun(run_id="run-2", stage="publish"))
     assert report.counts == {"sessions": 2, "inserted": 0, "updated": 1, "unchanged": 1, "removed": 0}
-    assert "game-data-manifest" in report.sections[1].note
+    assert "game-data-manifest" in report.sections[-1].note
     kept = bucket.rows(f"{', '.join(lineage.COLUMNS)}", sessions.TABLE)
     assert kept[0][1] is not None
     assert set(kept[1]) == {None}

@@ -687,7 +687,9 @@ def test_a_day_before_the_first_comment_is_refused_and_the_current_build_stays(w
 def test_the_report_lists_tests_models_and_parameters(world: World):
     assert world.full is not None
     sections = {section.title: section for section in build_sections(world.settings, world.full)}
-    assert list(sections) == ["Anomalies", "Models", "Published tables", "Tests", "Parameters of the metrics"]
+    charts = ["Tests by status", "Slowest models", "Rows of the published tables"]
+    tables = ["Anomalies", "Models", "Published tables", "Tests", "Parameters of the metrics"]
+    assert list(sections) == [*charts, *tables]
     tests = {test.name for test in world.full.results.tests}
     assert any(name.startswith("volume_anomaly") for name in tests)
     models = {row[0]: row[1] for row in sections["Models"].rows}  # type: ignore[union-attr]

@@ -175,7 +175,7 @@ def test_rejected_rows_are_listed_up_to_a_limit_and_counted(database, uploaded):
         *(f"{number}: 'bad.csv'", 3, "Hours", "'bad 0'", "DURATION"),
         "the text is neither a duration nor a number",
     )
-    assert "10 more rows" in found.note
+    assert found.left_out == f"50 of {found.total} shown; all are in viewership.set_aside_rows."
 
 
 def test_the_failures_of_a_report_count_every_rejected_row_once(database, uploaded, tmp_path):

@@ -448,7 +448,8 @@ def test_the_step_reports_keys_rows_and_hours_by_platform(store: Store, tmp_path
     assert (report.status, report.exit_code) == ("success", 0)
     assert (report.counts["rows_entered"], report.counts["looked_at"]) == (1, 1)
     assert "1 final row added (3 hours), 0 removed (0 hours)" in report.headline
-    (table,) = report.sections
+    table, chart = report.sections
+    assert chart.bars == [("canonical", [1, 0, 0])]
     assert list(table.rows[0]) == ["canonical", 1, 1, 1, 0, 0, "3", "0", "0", "0"]
     table.rows.append(["roku", 5, 0, 0, 0, 0, "0", "0", "0", "0"])
     shown = printed(report)

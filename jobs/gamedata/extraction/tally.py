@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.gamedata.extraction.passed_over import passed_over_table
 from jobs.gamedata.extraction.resume import QUARANTINE_CODES
 from shared.failure import Failure
-from shared.report import Histogram, Report, Section, Table
+from shared.report import Histogram, Part, Report, Section, Shares, Table
 from shared.verdict import verdict
 
 if TYPE_CHECKING:
@@ -25,11 +25,15 @@ __all__ = ["ExtractTally", "failure_of"]
 _BUSY_MIN: Final = 0.5
 # If they wait for the store for more than this share of their work, the store is the bottleneck ("network").
 _STORE_MAX: Final = 0.5
-_BINS: Final = 20
 _SLOWEST: Final = 10
 _MB: Final = 1e6
 # Minimum worker time in seconds for the report to name a bottleneck.
 _BOUND_MIN_S: Final = 1.0
+_TIMES: Final = (
+    Part("reading and decoding", "blue-2"),
+    Part("waiting for the store", "amber"),
+    Part("waiting for a TAR", "light-gray"),
+)
 
 
 def failure_of(result: ItemResult) -> Failure:
@@ -168,19 +172,24 @@ class ExtractTally:
             return None, ""
         busy = self._busy_share()
         store = sum(result.store_s for result in self.items) / worked
+        busy_text, store_text = f"{100 * busy:.0f} %", f"{100 * store:.0f} %"
         if busy < _BUSY_MIN:
-            return "queue", f"workers were busy {busy:.0%} of the time; there was too little work for {self.workers}"
+            return "queue", f"workers were busy {busy_text} of the time; there was too little work for {self.workers}"
         if store > _STORE_MAX:
-            return "network", f"workers spent {store:.0%} of their time waiting for the store"
-        return "cpu", f"workers were busy {busy:.0%} of the time, {store:.0%} of it waiting for the store"
+            return "network", f"workers spent {store_text} of their time waiting for the store"
+        return "cpu", f"workers were busy {busy_text} of the time, {store_text} of it waiting for the store"
 
     def _sections(self, succeeded: Sequence[ItemResult]) -> Iterable[Section]:
         if self.worklist.passed_over:
             yield passed_over_table(self.worklist.passed_over)
         if not self.items:
             return
-        edges, counts = _histogram([result.seconds for result in self.items])
-        yield Histogram("Seconds per TAR", "s", edges, counts)
+        failed = len(self.items) - len(succeeded)
+        if succeeded:
+            # A TAR that fails is left after its first bytes: it would look like a fast one.
+            note = f"Only TARs that were extracted; {failed:,} failed." if failed else ""
+            yield Histogram.of("Seconds per TAR", "s", [result.seconds for result in succeeded], note)
+        yield self._times()
         yield self._readers(succeeded)
         slowest = sorted(self.items, key=lambda result: -result.seconds)[:_SLOWEST]
         yield Table(
@@ -200,6 +209,7 @@ class ExtractTally:
                 for result in slowest
             ],
             note="store s: seconds spent waiting for the store; decoded: frames decoded.",
+            total=len(self.items),
         )
         yield Table(
             "Workers",
@@ -216,6 +226,20 @@ class ExtractTally:
             yield Table(
                 "Pods", ["pod", "group", "device", "TARs"], [[*pod, n] for pod, n in sorted(per_pod.items(), key=str)]
             )
+
+    def _times(self) -> Shares:
+        """Return where the workers' time went, which tells what limited the run."""
+        busy = sum(self._busy.values())
+        store = min(busy, sum(result.store_s for result in self.items))
+        idle = self.durations.get("extract", 0.0) * self.workers - busy
+        seconds = [round(max(each, 0.0), 3) for each in (busy - store, store, idle)]
+        return Shares(
+            "Time of the workers",
+            "s",
+            _TIMES,
+            [(f"{self.workers:,} {'worker' if self.workers == 1 else 'workers'}", seconds)],
+            note="Sums over all workers.",
+        )
 
     def _readers(self, succeeded: Sequence[ItemResult]) -> Table:
         rows: list[list[Any]] = []
@@ -243,11 +267,3 @@ class ExtractTally:
 def _pod(worker: str) -> str:
     # `host:pid`; inside a pod the host name is the name of the pod.
     return worker.rpartition(":")[0]
-
-
-def _histogram(values: Sequence[float]) -> tuple[list[float], list[int]]:
-    top = max(values) or 1.0
-    counts = [0] * _BINS
-    for value in values:
-        counts[min(_BINS - 1, int(value / top * _BINS))] += 1
-    return [round(top * number / _BINS, 4) for number in range(_BINS + 1)], counts

@@ -119,6 +119,13 @@ class Pages:
         """Return the bytes of the report."""
         return {"sprites": self._sprites.bytes} if self._sprites.made else {}
 
+    def bars(self) -> list[tuple[str, list[int]]]:
+        """Return the rows of frames that were inserted, updated, left unchanged and removed, as a bar of the report."""
+        if self._frames is None:
+            return []
+        found = self._frames
+        return [(frames.TABLE, [found.inserted, found.updated, found.unchanged, found.removed])]
+
     def section(self) -> Table:
         """Return the report's table of published and missing data."""
         if self._results is None:

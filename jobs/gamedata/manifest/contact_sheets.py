@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from jobs.gamedata.frames.pictures import png, shrink
-from jobs.gamedata.manifest.table import flag_columns, flag_name
+from jobs.gamedata.manifest.table import flag_columns, flag_name, flagged
 from shared.errors import TelecineError
 
 if TYPE_CHECKING:
@@ -52,15 +52,38 @@ def contact_sheets(manifest: Manifest, store: ObjectStore) -> list[Section]:
                 chosen[queue.pop(0)] = None
     rows = sorted(chosen)
     keys = table["s3_key"].take(rows).to_pylist() if rows else []
-    captions = [", ".join(flag_name(name) for name in flags if columns[name][row]) for row in rows]
+    every = {name: table[name].to_pylist() for name in flag_columns(table)}
+    captions = [", ".join(flag_name(name) for name in every if every[name][row]) for row in rows]
     items = _sheets(manifest, store, keys, captions)
     if not items:
         return []
-    note = (
-        f"Up to {_FRAMES} sampled frames per session, in chronological order; at most {_MAX_SHEETS} sessions. "
-        "Sessions whose only flag is empty have no picture."
-    )
+    pictured = set().union(*([row for row, value in enumerate(values) if value] for values in columns.values()))
+    note = _note(len(items), chosen=len(rows), pictured=len(pictured), raised=len(flagged(table)))
     return [Figures("Flagged sessions", items, note)]
+
+
+def _note(shown: int, *, chosen: int, pictured: int, raised: int) -> str:
+    """Return the sentences below the pictures: how many flagged sessions have none, and why.
+
+    Args:
+        shown: number of pictures.
+        chosen: number of sessions of which a picture was to be made.
+        pictured: number of sessions with a flag that a picture can show.
+        raised: number of flagged sessions.
+    """
+    text = f"Up to {_FRAMES} sampled frames per session, in chronological order."
+    without = {
+        "whose only flag is empty, which no picture shows": raised - pictured,
+        f"beyond the {_MAX_SHEETS} that fit here": pictured - chosen,
+        "whose frames cannot be read": chosen - shown,
+    }
+    reasons = [f"{count:,} {reason}" for reason, count in without.items() if count]
+    if not reasons:
+        return text
+    return (
+        f"{text} {shown:,} of {raised:,} flagged sessions are shown, without {'; '.join(reasons)}. "
+        "All are in the table of sessions and in the manifest."
+    )
 
 
 def _sheets(manifest: Manifest, store: ObjectStore, keys: Sequence[str], captions: Sequence[str]) -> list[Figure]:

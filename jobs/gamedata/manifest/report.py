@@ -124,7 +124,9 @@ def _histograms(table: pa.Table, settings: ManifestSettings) -> list[Histogram]:
         if column in table.schema.names:
             values = table[column].drop_null().to_numpy()
             counts, edges = np.histogram(values, bins=_BINS, range=(0, 1))
-            histograms.append(Histogram(title, "share of the time", edges.tolist(), counts.tolist(), marker))
+            unknown = table[column].null_count
+            note = f"{unknown:,} of {table.num_rows:,} sessions have no value and are not drawn." if unknown else ""
+            histograms.append(Histogram(title, "share of the time", edges.tolist(), counts.tolist(), marker, note))
     return histograms
 
 
@@ -141,11 +143,9 @@ def _sessions_table(table: pa.Table) -> Table:
         raised = tuple(flag_name(name) for name in flags if row[name])
         is_judged = any(row[name] is not None for name in flags)
         rows.append([*(_shown(name, row[name]) for name in names), raised if is_judged else None, row["error_code"]])
-    omitted = table.num_rows - len(rows)
     note = "Flagged sessions come first, then those with an error. menu and dark are shares of the time."
-    if omitted > 0:
-        note = f"{omitted:,} more are in the manifest. {note}"
-    return Table(SESSIONS, [*(_HEADINGS[name] for name in names), "flags", "error"], rows, note)
+    columns = [*(_HEADINGS[name] for name in names), "flags", "error"]
+    return Table(SESSIONS, columns, rows, note, total=table.num_rows, where="the manifest")
 
 
 def _shown(name: str, value: Any) -> Any:

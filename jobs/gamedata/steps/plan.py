@@ -10,6 +10,7 @@ from jobs.gamedata.extraction.batches import make_batches
 from jobs.gamedata.extraction.passed_over import passed_over_table
 from jobs.gamedata.extraction.worklist import make_worklist, no_tar
 from jobs.gamedata.steps._parameters import Checked, validate
+from shared.report.sections import Part
 from shared.storage import open_store
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _EXACT: Final = 5
 # Seconds for Ray to start on this machine. The pods of a RayJob take longer, depending on the images.
 _START_S: Final = 10
 _SHOWN: Final = 20
+# Colours of what a run would do with TARs, in the order of :func:`_fates`.
+_TONES: Final = ("blue-2", "teal-2", "red", "brown", "light-gray")
 
 
 def run(settings: PlanSettings, stage_run: StageRun) -> Report:
@@ -118,8 +121,19 @@ def _headline(worklist: Worklist, settings: PlanSettings, invalid: int) -> str:
     return f"{total:,} {'TAR' if total == 1 else 'TARs'}: {', '.join(shown)}"
 
 
+def _fates(worklist: Worklist) -> dict[str, int]:
+    """Return the number of TARs and lines by what the run would do with them."""
+    return {
+        "to read": len(worklist.items),
+        "done before": worklist.done,
+        "failed before, not retried": len(worklist.failed_before),
+        "without a TAR": len(worklist.missing),
+        "skipped by --only-failed": worklist.left_out,
+    }
+
+
 def _sections(worklist: Worklist, settings: PlanSettings, checked: list[Checked], cpu_s: float) -> Iterator[Section]:
-    from shared.report import Table
+    from shared.report import Histogram, Shares, Table
 
     yield Table("Parameters", ["parameter", "value", "found"], [[row.flag, row.value, row.result] for row in checked])
     rows: list[list[Any]] = [["on one core", round(cpu_s)]]
@@ -132,11 +146,18 @@ def _sections(worklist: Worklist, settings: PlanSettings, checked: list[Checked]
         note=f"Based on {_CPU_S} CPU seconds per TAR, measured for ten minutes of 640x360 video at the default "
         "sampling; larger frames take up to five times as long. The time to start pods is not included.",
     )
+    values = _fates(worklist)
+    if any(values.values()):
+        parts = [Part(name, tone) for name, tone in zip(values, _TONES, strict=True)]
+        yield Shares("What the run would do", "TARs", parts, [("listed TARs and lines", list(values.values()))])
+    if worklist.items:
+        yield Histogram.of("Sizes of the TARs to read", "MB", [item.size / _BYTES_PER_MB for item in worklist.items])
     largest = sorted(worklist.items, key=lambda item: (-item.size, item.key))[:_SHOWN]
     yield Table(
         "Largest TARs to read",
         ["TAR", "MB", "attempt"],
         [[item.key, round(item.size / _BYTES_PER_MB, 1), item.attempt] for item in largest],
+        total=len(worklist.items),
     )
     if worklist.passed_over:
         yield passed_over_table(worklist.passed_over)
@@ -145,6 +166,7 @@ def _sections(worklist: Worklist, settings: PlanSettings, checked: list[Checked]
             "Keys without a TAR",
             ["key", "code", "what is wrong"],
             [[item.key, error.code, error.message] for item, error in worklist.missing[:_SHOWN]],
+            total=len(worklist.missing),
         )
     if worklist.failed_before:
         yield Table(
@@ -152,4 +174,6 @@ def _sections(worklist: Worklist, settings: PlanSettings, checked: list[Checked]
             ["TAR", "code", "what happened"],
             [[failure.item, failure.code, failure.message] for failure in worklist.failed_before[:_SHOWN]],
             note="A TAR is read again after it changes; --no-skip-existing reads all of them again.",
+            total=len(worklist.failed_before),
+            where="the manifest",
         )

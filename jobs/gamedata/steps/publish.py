@@ -12,7 +12,8 @@ from jobs.gamedata.gold.pages import Pages
 from jobs.gamedata.gold.sessions import TABLE, gold_rows
 from jobs.gamedata.settings import ManifestSettings
 from shared.errors import BucketMissing, DataError, ObjectMissing, UsageError
-from shared.report import Report, Table
+from shared.report import Amounts, Part, Report, Shares, Table
+from shared.report.sections import MERGED
 from shared.settings.next_command import next_command
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
     from jobs.gamedata.settings import PublishSettings
+    from shared.database.merge import Merged
     from shared.ledger import StageRun
+    from shared.report import Section
 
 __all__ = ["run"]
 
@@ -80,15 +83,25 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
         rates={"rows_per_s": changed / (merged_at - drawn)},
         durations={"read": read - began, "sprites": drawn - read, "merge": merged_at - drawn},
         outputs={"table": TABLE, "source": settings.manifest},
-        sections=[
-            Table(
-                "Published sessions",
-                ["sessions with", "count"],
-                [["an error", totals["error"]], *([name.replace("_", " "), totals[name]] for name in _FLAGS)],
-            ),
-            pages.section(),
-        ],
+        sections=_sections(merged, pages, totals),
     )
+
+
+def _sections(merged: Merged, pages: Pages, totals: Counter[str]) -> list[Section]:
+    rows = [(TABLE, [merged.inserted, merged.updated, merged.unchanged, merged.removed]), *pages.bars()]
+    raised = [(name.replace("_", " "), [totals[name]]) for name in ("error", *_FLAGS) if totals[name]]
+    sessions = [Part("sessions", "blue-2")]
+    note = "A session can have several flags."
+    return [
+        Shares("What became of the rows", "rows", MERGED, rows),
+        *([Amounts("Published sessions by flag and error", "sessions", sessions, raised, note)] if raised else []),
+        Table(
+            "Published sessions",
+            ["sessions with", "count"],
+            [["an error", totals["error"]], *([name.replace("_", " "), totals[name]] for name in _FLAGS)],
+        ),
+        pages.section(),
+    ]
 
 
 def _rebuild(settings: PublishSettings) -> str:

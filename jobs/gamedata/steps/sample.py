@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
@@ -20,12 +21,12 @@ from jobs.gamedata import sample
 from jobs.gamedata.sample.kinds import KINDS, GroundTruth
 from jobs.gamedata.sample.tar import build, key_of
 from shared.errors import ObjectMissing
-from shared.report import Report, Table
+from shared.report import Amounts, Part, Report, Table
 from shared.samples import RECORD, choose_kinds, read_record, record_body
 from shared.storage import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from jobs.gamedata.settings import SampleSettings
     from shared.ledger import StageRun
@@ -91,7 +92,7 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
         bytes={"written": written},
         outputs={"bucket": store.uri, "truth": f"{store.uri}/{RECORD}"},
         durations={"encode": round(time.monotonic() - began, 3)},
-        sections=[_table(names, record)],
+        sections=[_table(names, record), _truths(names)],
     )
 
 
@@ -128,6 +129,22 @@ def _entry(name: str, info: ObjectInfo, body: bytes, recipe: str) -> dict[str, A
         "sha256": hashlib.sha256(body).hexdigest(),
         "truth": asdict(KINDS[name].truth),
     }
+
+
+def _truths(names: Sequence[str]) -> Amounts:
+    """Return how many TARs of the set have each flag, error or input device."""
+    found: Counter[str] = Counter()
+    for name in names:
+        truth = KINDS[name].truth
+        if truth.error_code:
+            found[truth.error_code] += 1
+            continue
+        flags = {"dark": truth.mostly_dark, "bars": truth.dpi_scale_issue, "menu": truth.mostly_menu}
+        raised = [flag for flag, value in flags.items() if value]
+        found.update(raised or ["no flag"])
+    bars = [(word, [count]) for word, count in found.most_common()]
+    note = "A TAR can have several flags."
+    return Amounts("What the checks should find", "TARs", [Part("TARs", "blue-2")], bars, note)
 
 
 def _table(names: Iterable[str], record: dict[str, Any]) -> Table:

@@ -22,7 +22,7 @@ from jobs.gamedata.pt.kind import pt_kind
 from jobs.gamedata.settings import ExtractSettings
 from shared.errors import EXIT_DATA, EXIT_OK, DataError, ObjectChanged, ObjectMissing
 from shared.failure import Failure
-from shared.report import Report, Table
+from shared.report import Part, Report, Shares, Table
 from shared.settings.next_command import next_command
 from shared.storage import open_store
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from jobs.gamedata.settings import VerifySettings
     from shared.ledger import StageRun
+    from shared.report import Section
     from shared.storage import ObjectInfo, ObjectStore
 
 __all__ = ["run"]
@@ -50,6 +51,7 @@ _FINDINGS: Final = {
     "pt_legacy": "a pickled .pt file of the original pipeline",
     "pt_invalid": "not a .pt file of telecine",
 }
+_TONES: Final = ("red", "dark-red", "brown", "amber", "violet-2", "gray", "light-gray", "blue-2")
 _RETIRED: Final = frozenset({"pt_missing", "pt_changed", "pt_damaged", "part_broken"})
 
 _log = logging.getLogger(__name__)
@@ -219,14 +221,27 @@ def _report(findings: _Findings, settings: VerifySettings) -> Report:
         rejects=dict(sorted(counts.items())),
         failures=[Failure(item, finding, _FINDINGS[finding]) for item, finding in named],
         outputs={"manifest_bucket": settings.manifest_bucket},
-        sections=[
+        sections=_sections(named, sum(verdict == "" for _, verdict in judged)),
+    )
+
+
+def _sections(named: Sequence[tuple[str, str]], same: int) -> list[Section]:
+    counts = Counter(code for _, code in named)
+    parts = [Part("same", "teal-2"), *(Part(code, tone) for code, tone in zip(_FINDINGS, _TONES, strict=True))]
+    values = [same, *(counts[code] for code in _FINDINGS)]
+    sections: list[Section] = []
+    if any(values):
+        sections.append(Shares("What was compared", "objects", parts, [("results, parts and .pt files", values)]))
+    if named:
+        shown = named[:_SHOWN]
+        sections.append(
             Table(
                 "Mismatches",
                 ["item", "code", "meaning"],
-                [[item, finding, _FINDINGS[finding]] for item, finding in named[:_SHOWN]],
+                [[item, finding, _FINDINGS[finding]] for item, finding in shown],
                 note="Retired rows count as not extracted. No .pt file is changed.",
+                explains=shown,
+                total=len(named),
             )
-        ]
-        if named
-        else [],
-    )
+        )
+    return sections

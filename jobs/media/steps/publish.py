@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
-from shared.report import Link, Report, StageSummary, Status, Table
+from shared.report import Link, Report, Span, Spans, StageSummary, Status, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -99,11 +99,15 @@ def _sections(settings: PublishSettings, stages: Sequence[StageRow], failures: S
         for row in stages
     ]
     columns = ["stage", "pipeline", "status", "attempt", "seconds", "errors", "wrote", "what happened"]
+    if stages:
+        spans = [Span(row.stage, row.status, row.started_at, row.seconds) for row in stages]
+        yield Spans("When the stages ran", spans, note="By the clocks of the nodes.")
     yield Table("Stages", columns, rows, note="Each stage links to its report.")
     if failures:
         yield Table(
             "First errors",
             ["item", "code", "what happened"],
             [[failure.item, failure.code, failure.message] for failure in failures],
-            note="For all of them, see `telecine runs show` or pipeline.item_errors.",
+            total=sum(row.failed_items for row in stages),
+            where="pipeline.item_errors",
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.screenalytics.intake.advice import event_advice
 from shared.errors import EXIT_BUG, EXIT_OK, EXIT_TRANSIENT
 from shared.failure import Failure
-from shared.report import Report, Section, Table
+from shared.report import Amounts, Part, Report, Section, Shares, Table
 from shared.verdict import verdict
 
 if TYPE_CHECKING:
@@ -30,6 +30,18 @@ COUNTS: Final = (
 _SHOWN: Final = 200
 # Outcomes that need no attention.
 _FINE: Final = frozenset({"ingested", "unchanged", "replaced", "skipped", "deferred"})
+_PARTS: Final = (
+    Part("ingested", "blue-2"),
+    Part("replaced", "violet-2"),
+    Part("unchanged", "teal-2"),
+    Part("known", "light-gray"),
+    Part("skipped", "gray"),
+    Part("deferred", "amber"),
+    Part("failed", "red"),
+    Part("set aside", "dark-red"),
+)
+# Codes of failures that are drawn; the table has all of them.
+_DRAWN: Final = 12
 # Counts in a headline, in order, without zeros.
 _HEADLINE: Final = ("ingested", "replaced", "unchanged", "skipped", "deferred", "failed", "set_aside", "known")
 
@@ -196,7 +208,23 @@ class IntakeTally:
             text += "; the others were not processed"
         return f"dry run, nothing written: {text}" if dry_run else text
 
+    def _charts(self) -> Iterator[Section]:
+        counts = self.counts()
+        values = [counts[part.name.replace(" ", "_")] for part in _PARTS]
+        if any(values):
+            note = "Known and set aside: by an earlier run, found by the listing."
+            yield Shares("Runs and events by outcome", "runs", _PARTS, [("seen", values)], note)
+        if len(self._rejects) > 1:
+            yield Amounts(
+                "Failures by code",
+                "failures",
+                [Part("failures", "red")],
+                [(code, [count]) for code, count in self._rejects.most_common(_DRAWN)],
+                total=len(self._rejects),
+            )
+
     def _sections(self, seen: int) -> Iterator[Section]:
+        yield from self._charts()
         if len(self.failures) > len(self._rejects):  # otherwise the report's own list of failures says as much
             yield Table(
                 "Failures by code",
@@ -208,12 +236,14 @@ class IntakeTally:
             rows = [[code, count] for code, count in self._waiting.most_common()]
             yield Table("Not ready yet", ["why", "runs"], rows, note="The next ingest checks them again.")
         if self._rows:
-            more = seen - len(self._rows)
+            known = self.known + self.set_aside
             yield Table(
                 "Runs",
                 ["run", "episode", "outcome", "persons", "note", "warnings"],
                 self._rows,
-                note=f"{more:,} more, most of them known or set aside earlier." if more > 0 else "",
+                note=f"The others include {known:,} known or set aside earlier." if known else "",
+                total=seen,
+                where="screenalytics.runs and screenalytics.ingest_items",
             )
         if self._warnings:
             yield Table(

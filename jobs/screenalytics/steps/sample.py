@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.screenalytics.sample.kinds import GOOD, SAMPLE_KINDS, good, odd
-from shared.report import Report, Table
+from shared.report import Amounts, Part, Report, Table
 from shared.samples import choose_kinds, read_record, record_body, record_key
 from shared.storage import open_store
 
@@ -77,7 +77,16 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
         counts=dict(counts),
         bytes={"written": written},
         outputs={"bucket": store.uri, "truth": f"{store.uri}/{record_key(settings.prefix)}"},
-        sections=[Table("The sample set", _COLUMNS, rows[:_SHOWN])],
+        sections=[
+            Table("The sample set", _COLUMNS, rows[:_SHOWN], total=len(rows), where=record_key(settings.prefix)),
+            Amounts(
+                "Expected outcomes",
+                "runs",
+                [Part("runs", "blue-2")],
+                [(outcome, [count]) for outcome, count in Counter(str(row[5] or row[4]) for row in rows).most_common()],
+                note="The code of a run that is not ingested, otherwise its outcome.",
+            ),
+        ],
     )
 
 

@@ -23,7 +23,7 @@ from jobs.screenalytics.verification.tables import finding, not_ingested, stored
 from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import EXIT_DATA, EXIT_OK, EXIT_TRANSIENT
-from shared.report import Report, Table
+from shared.report import Amounts, Part, Report, Table
 from shared.threads import Threads
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from jobs.screenalytics.settings import VerifySettings
     from shared.failure import Failure
     from shared.ledger import StageRun
+    from shared.report import Section
 
 __all__ = ["FINDINGS", "run"]
 
@@ -42,6 +43,14 @@ _SHOWN: Final = 200
 # Findings in the log. Losing a whole bucket must not write 10,000 lines.
 _LOGGED: Final = 20
 # States that need no finding: the ingest reports them.
+_STATES: Final = (
+    Part("unchanged", "teal-2"),
+    Part("different", "red"),
+    Part("waiting", "light-gray"),
+    Part("skipped", "gray"),
+    Part("set aside", "amber"),
+    Part("not ingested", "dark-red"),
+)
 _EXPLAINED: Final = frozenset({"skipped", "deferred", "dead", "source_deleted"})
 
 _log = logging.getLogger(__name__)
@@ -178,8 +187,23 @@ def _report(settings: VerifySettings, source: str, result: _Result, hint: str) -
         rejects=dict(sorted(Counter(failure.code for failure in found).items())),
         failures=found,
         outputs={"source": f"{source}/{settings.prefix}".rstrip("/")},
-        sections=[Table(FINDINGS, ["run", "code", "artifact", "what happened"], rows)] if found else [],
+        sections=_sections(result.counts, found, rows),
     )
+
+
+def _sections(counts: Counter[str], found: Sequence[Failure], rows: list[list[Any]]) -> list[Section]:
+    sound, different = counts["sound"], counts["checked"] - counts["sound"]
+    stored = (counts["waiting"], counts["skipped"], counts["dead"], counts["missing"])
+    sections: list[Section] = []
+    if counts["checked"] or any(stored):
+        bars = [("in the tables", [sound, different, 0, 0, 0, 0]), ("only in the store", [0, 0, *stored])]
+        note = "Unchanged includes runs that were marked before because their manifest is gone."
+        sections.append(Amounts("Runs by state", "runs", _STATES, bars, note))
+    if found:
+        explained = [(failure.item, failure.code) for failure in found[:_SHOWN]]
+        columns = ["run", "code", "artifact", "what happened"]
+        sections.append(Table(FINDINGS, columns, rows, explains=explained, total=len(found)))
+    return sections
 
 
 def _headline(result: _Result, found: int) -> str:

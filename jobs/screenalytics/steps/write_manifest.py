@@ -21,7 +21,7 @@ from jobs.screenalytics.reading.stage_manifests import KEPT, describe_document, 
 from jobs.screenalytics.settings import next_step
 from shared.errors import ObjectMissing, RequestRefused, UsageError
 from shared.failure import Failure
-from shared.report import Report, Table, Text
+from shared.report import Part, Report, Shares, Table, Text
 from shared.text import escape_json
 from shared.verdict import verdict
 
@@ -46,6 +46,12 @@ _ATTEMPT: Final = re.compile(r"Attempt([0-9]{1,9})_.*")
 _NO_VERSION: Final = "unversioned"
 _TYPES: Final = {".json": "application/json", ".gz": "application/gzip", ".csv": "text/csv"}
 _SHOWN: Final = 200
+_OUTCOMES: Final = (
+    Part("written", "blue-2"),
+    Part("replaced", "violet-2"),
+    Part("unchanged", "teal-2"),
+    Part("failed", "red"),
+)
 # Files named in a note.
 _NAMED: Final = 5
 
@@ -107,8 +113,10 @@ def run(settings: WriteManifestSettings, stage_run: StageRun) -> Report:
         f"{counts[name]} {name}" for name in ("written", "replaced", "unchanged", "failed") if counts[name]
     )
     report.headline = f"dry run, nothing written: {named}" if settings.dry_run else f"manifests: {named}"
-    table = Table(MANIFESTS, ["run", "episode", "outcome", "persons", "artifacts", "note"], rows[:_SHOWN])
-    report.sections = [table, *report.sections]
+    columns = ["run", "episode", "outcome", "persons", "artifacts", "note"]
+    table = Table(MANIFESTS, columns, rows[:_SHOWN], total=len(rows))
+    outcomes = [("all runs", [counts[part.name] for part in _OUTCOMES])]
+    report.sections = [table, *report.sections, Shares("Manifests by outcome", "runs", _OUTCOMES, outcomes)]
     return report
 
 

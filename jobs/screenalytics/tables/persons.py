@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.screenalytics.keys import runs_folder
 from shared.database.session import transaction
 from shared.errors import TelecineError
-from shared.report import Table
+from shared.report import Amounts, Part, Table
 from shared.storage import resolved
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobs.screenalytics.settings import SourceSettings
+    from shared.report import Section
 
 __all__ = ["PERSONS", "persons"]
 
@@ -37,8 +40,8 @@ _SELECT: Final = """
 _log = logging.getLogger(__name__)
 
 
-def persons(settings: SourceSettings) -> list[Table]:
-    """Return the table, one latest run per episode; an empty list if there are no rows or the query fails.
+def persons(settings: SourceSettings) -> list[Section]:
+    """Return bars and the table, one latest run per episode; nothing if there are no rows or the query fails.
 
     Args:
         settings: the source of the runs, and their prefix.
@@ -53,14 +56,33 @@ def persons(settings: SourceSettings) -> list[Table]:
         return []
     if not rows:
         return []
+    return sections(rows)
+
+
+def sections(rows: Sequence[Any]) -> list[Section]:
+    """Return the bars of times on screen, and the table.
+
+    Args:
+        rows: at least one, with the columns of the query.
+    """
     return [
+        Amounts(
+            "Time on screen",
+            "min",
+            [Part("on screen", "blue-2")],
+            [
+                (f"{row.ep_id}: {row.name or row.person_id}", [round((row.onscreen_ms or 0) / 60_000, 1)])
+                for row in rows
+            ],
+            note=f"The top {_EACH} persons of the {_EPISODES} episodes ingested last, in minutes.",
+        ),
         Table(
             PERSONS,
             ["episode", "run", "person", "on screen", "speaking", "confessional", "confidence"],
             [_row(row) for row in rows],
             note=f"The top {_EACH} persons of the {_EPISODES} episodes ingested last. All persons: the view"
             " gold.screenalytics_persons.",
-        )
+        ),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from jobs.trakt.metrics.parameters import Parameters
-from shared.report import Table
+from shared.report import Amounts, Part, Shares, Table
 
 if TYPE_CHECKING:
     from jobs.trakt.modelling.build import Built
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 __all__ = ["MODELS", "build_sections"]
 
 MODELS: Final = "Models"
+
+_STATUSES: Final = (
+    Part("pass", "teal-2"),
+    Part("warn", "amber"),
+    Part("fail", "red"),
+    Part("error", "dark-red"),
+    Part("skipped", "light-gray"),
+)
+# Models that are drawn, the slowest first; the table has all.
+_DRAWN: Final = 12
 
 
 def build_sections(settings: ModelSettings, built: Built) -> list[Section]:
@@ -27,7 +37,26 @@ def build_sections(settings: ModelSettings, built: Built) -> list[Section]:
     tests = built.results.tests
     unusual = [test for test in tests if test.status == "warn"]
     watched = sum(test.is_anomaly for test in tests)
+    slowest = sorted(built.results.models, key=lambda model: -model.seconds)
+    statuses = [sum(test.status == part.name for test in tests) for part in _STATUSES]
+    charts: list[Section] = []
+    if any(statuses):
+        charts.append(Shares("Tests by status", "tests", _STATUSES, [("all tests", statuses)]))
+    if slowest:
+        bars = [(model.name, [round(model.seconds, 3)]) for model in slowest[:_DRAWN]]
+        seconds = [Part("seconds", "blue-2")]
+        charts.append(Amounts("Slowest models", "s", seconds, bars, total=len(slowest), where="the table of models"))
+    if built.sizes:
+        charts.append(
+            Amounts(
+                "Rows of the published tables",
+                "rows",
+                [Part("rows", "blue-2")],
+                [(name, [built.rows.get(name, 0)]) for name in built.sizes],
+            )
+        )
     return [
+        *charts,
         Table(
             "Anomalies",
             ["model", "test", "rows", "message"],

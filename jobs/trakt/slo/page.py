@@ -64,7 +64,7 @@ def sections(view: View) -> list[Section]:
         rows = [[each.alert, str(each.opened_on), each.message] for each in view.alerts]
         found.append(Table(ALERTS, ["alert", "since", "message"], rows))
     found += [_levels(view.measured, view.window), _squares(view.measured, view.days), *_trends(view.days)]
-    found += [_not_fresh(view.measured, view.shown), _missing(view.missing)]
+    found += [_not_fresh(view.measured, view.shown), _missing(view.missing, view.days)]
     if view.measured.missing:
         reasons = [[reason, count] for reason, count in view.measured.missing.items()]
         found.append(Table(f"Missing pages of {view.measured.day} by reason", ["reason", "pages"], reasons))
@@ -176,16 +176,17 @@ def _not_fresh(measured: DayLevels, shown: int) -> Table:
         for each in late[:shown]
     ]
     reasons = " ".join(f"{reason}: {REASONS[reason]}." for reason in measured.reasons)
-    more = f" {len(late) - shown:,} more are in gold.trakt_slo_titles." if len(late) > shown else ""
     return Table(
         NOT_FRESH,
         ["title", "id", "reason", "fresh at", "minutes late", "last sweep"],
         rows,
-        note=f"{reasons}{more} Times are in America/Chicago.".strip(),
+        note=f"{reasons} Times are in America/Chicago.".strip(),
+        total=len(late),
+        where="gold.trakt_slo_titles",
     )
 
 
-def _missing(missing: Sequence[MissingPage]) -> Table:
+def _missing(missing: Sequence[MissingPage], days: Sequence[StoredDay]) -> Table:
     return Table(
         _MISSING,
         ["day", "title", "resource", "page", "reason", "requests", "status"],
@@ -194,6 +195,8 @@ def _missing(missing: Sequence[MissingPage]) -> Table:
             for each in missing
         ],
         note="Planned pages that no run of the day read. PLANNED: never requested, for example by a killed run.",
+        total=max(len(missing), sum(each.pages_planned - each.pages_landed for each in days)),
+        where="trakt.pages",
     )
 
 

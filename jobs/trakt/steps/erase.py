@@ -10,7 +10,7 @@ from jobs.trakt.bronze.place import BronzePlace
 from jobs.trakt.modelling.cache import ModelCache
 from jobs.trakt.settings import ModelSettings, PublishSettings, TraktVacuumSettings
 from shared.errors import IntegrityError
-from shared.report import Report, Table
+from shared.report import Amounts, Part, Report, Table
 from shared.report.terminal import counted, find_table, print_line, print_table
 from shared.settings.next_command import next_command
 
@@ -85,8 +85,19 @@ def _report(settings: EraseSettings, found: EraseReport, models: str) -> Report:
             "dead_letters": found.dead_letters,
             "models_removed": int(models == "removed"),
         },
-        sections=[_not_reached(settings, found, models, vacuum)] if is_done else [],
+        sections=[*_rewritten(found), _not_reached(settings, found, models, vacuum)] if is_done else [],
     )
+
+
+def _rewritten(found: EraseReport) -> list[Amounts]:
+    """Return how many objects were rewritten or removed; nothing if none was."""
+    bars = [
+        ("data files of bronze", [found.files]),
+        ("page objects", [found.pages]),
+        ("dead letters", [found.dead_letters]),
+    ]
+    parts = [Part("objects", "blue-2")]
+    return [Amounts("What was rewritten or removed", "objects", parts, bars)] if found.is_changed else []
 
 
 def _headline(found: EraseReport, models: str, vacuum: str) -> str:

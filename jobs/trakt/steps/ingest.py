@@ -14,7 +14,7 @@ from shared.errors import EXIT_DATA, EXIT_OK, TelecineError, most_severe
 from shared.failure import Failure
 from shared.lineage.event import Dataset
 from shared.lineage.trace import trace
-from shared.report import Code, Report, Table
+from shared.report import Amounts, Code, Part, Report, Shares, Table
 from shared.report.terminal import counted, find_table, print_line, print_table
 from shared.settings.next_command import next_command
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jobs.trakt.ingest.run import Run
     from jobs.trakt.settings.ingest import ReadSettings
     from shared.ledger import StageRun
+    from shared.report import Section
 
 __all__ = ["run", "show"]
 
@@ -95,10 +96,32 @@ def _forecast(settings: ReadSettings) -> Report:
             "unresolved": found.unresolved,
             "requests": found.requests,
         },
+        sections=[
+            Amounts(
+                "What would be read",
+                "titles",
+                _FORECAST,
+                [
+                    ("titles of the watch list", [found.titles]),
+                    ("swept", [found.swept]),
+                    ("rated", [found.rated]),
+                    ("names to resolve", [found.unresolved]),
+                ],
+                note="A title can be both swept and rated.",
+            )
+        ],
     )
 
 
 _STATUSES: Final = ("good", "good_empty", "failed", "skipped")
+# Statuses of pages, as the chart of landed and planned pages shows them.
+_PARTS: Final = (
+    Part("good", "teal-2"),
+    Part("good, empty", "teal-3"),
+    Part("failed", "red"),
+    Part("skipped", "light-gray"),
+)
+_FORECAST: Final = (Part("titles", "blue-2"),)
 
 
 def _report(settings: ReadSettings, done: Run, pages: Counter[tuple[str, str, str]]) -> Report:
@@ -141,7 +164,7 @@ def _report(settings: ReadSettings, done: Run, pages: Counter[tuple[str, str, st
         rejects=dict(Counter(failure.code for failure in done.failures)),
         failures=done.failures,
         durations={"waited": tally.waited_s, "budget": tally.budget_s} if tally else {},
-        sections=[*([_pages(pages)] if pages else []), *_warnings(done)],
+        sections=[*_charts(pages), *([_pages(pages)] if pages else []), *_warnings(done)],
     )
 
 
@@ -191,6 +214,24 @@ def _warnings(done: Run) -> list[Table]:
     return [Table("Warnings", ["code", "titles", "meaning and next step"], rows)] if rows else []
 
 
+def _charts(pages: Counter[tuple[str, str, str]]) -> list[Section]:
+    """Return bars of planned pages by what became of them, and of missing pages by reason; nothing without pages."""
+    if not pages:
+        return []
+    resources: dict[str, Counter[str]] = {}
+    reasons: Counter[str] = Counter()
+    for (resource, status, reason), number in sorted(pages.items()):
+        resources.setdefault(resource, Counter())[status] += number
+        if status not in ("good", "good_empty"):
+            reasons[reason or status] += number
+    bars = [(resource, [counts[status] for status in _STATUSES]) for resource, counts in resources.items()]
+    charts: list[Section] = [Shares("Planned pages by resource and result", "pages", _PARTS, bars)]
+    if reasons:
+        missing = [(reason, [number]) for reason, number in reasons.most_common()]
+        charts.append(Amounts("Missing pages by reason", "pages", [Part("pages", "red")], missing))
+    return charts
+
+
 def _pages(pages: Counter[tuple[str, str, str]]) -> Table:
     rows = [[resource, status, reason or None, number] for (resource, status, reason), number in sorted(pages.items())]
     return Table(_PAGES, ["resource", "status", "reason", "pages"], rows)
@@ -201,8 +242,8 @@ def _missing(missing: list[MissingPages], report: Report) -> Table:
         [each.name or ("the feed" if each.ref is None else str(each.ref)), each.resource, each.reason, each.pages]
         for each in missing
     ]
-    rest = report.counts["pages_failed"] + report.counts["pages_skipped"] - sum(each.pages for each in missing)
-    note = f"{counted(rest, 'further page is', 'further pages are')} not listed." if rest > 0 else ""
+    every, listed = report.counts["pages_failed"] + report.counts["pages_skipped"], sum(each.pages for each in missing)
+    note = f"{listed:,} of {every:,} missing pages shown; all are in trakt.pages." if every > listed else ""
     return Table(_MISSING, ["title", "resource", "reason", "pages"], rows, note)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from jobs.trakt.datasets import PUBLISH, gold_file, gold_table
 from jobs.trakt.gold.build import TABLES, read_build
 from shared.lineage.trace import trace
-from shared.report import Report, Table
+from shared.report import Part, Report, Shares, Table
+from shared.report.sections import MERGED
 from shared.report.terminal import find_table, print_line, print_table
 from shared.settings import StepSettings
 from shared.settings.next_command import next_command
@@ -22,13 +23,25 @@ if TYPE_CHECKING:
     from jobs.trakt.gold.build import Build
     from jobs.trakt.gold.publish import Published
     from jobs.trakt.settings import PublishSettings
+    from shared.database.session import DatabaseSession
     from shared.ledger import StageRun
     from shared.lineage.trace import Trace
+    from shared.report import Section
 
 __all__ = ["run", "show"]
 
 _LOG: Final = logging.getLogger(__name__)
 _ROWS: Final = "Published rows"
+# Period of the quadrants that the report counts.
+_PERIOD: Final = "28d"
+_QUADRANTS: Final = (
+    Part("phenomenon", "blue-1"),
+    Part("broad hit", "blue-2"),
+    Part("cult", "violet-2"),
+    Part("quiet", "teal-2"),
+    Part("borderline", "amber"),
+    Part("insufficient", "light-gray"),
+)
 
 
 def run(settings: PublishSettings, stage_run: StageRun) -> Report:
@@ -75,16 +88,47 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
                 replace_source=settings.replace_source,
                 copied=lambda _, rows: stage_run.progress.advance(rows),
             )
+            quadrants = _quadrants(session)
         sizes = {table: path.stat().st_size for table, path in files.items()}
         _name_datasets(traced, build, columns)
     stage_run.progress.finish()
-    return _report(
+    report = _report(
         settings,
         build,
         done,
         sizes,
         {"wait": locked - began, "read": read - locked, "publish": time.monotonic() - read},
     )
+    report.sections[:0] = _charts(done, quadrants)
+    return report
+
+
+def _quadrants(session: DatabaseSession) -> dict[str, dict[str, int]]:
+    """Return the titles of the newest day: kind -> quadrant -> number."""
+    rows = session.rows(
+        "SELECT title_kind, quadrant, count(*) AS titles FROM gold.trakt_quadrants_daily WHERE period = :period"
+        " AND as_of = (SELECT max(as_of) FROM gold.trakt_quadrants_daily) GROUP BY 1, 2 ORDER BY 1, 2",
+        period=_PERIOD,
+    )
+    found: dict[str, dict[str, int]] = {}
+    for row in rows:
+        found.setdefault(row.title_kind, {})[row.quadrant] = row.titles
+    return found
+
+
+def _charts(done: dict[str, Published], quadrants: dict[str, dict[str, int]]) -> list[Section]:
+    changes = [
+        (f"gold.{table}", [each.inserted, each.updated, each.unchanged, each.removed]) for table, each in done.items()
+    ]
+    charts: list[Section] = [Shares("What became of the rows", "rows", MERGED, changes)]
+    if quadrants:
+        bars = [
+            (f"{kind}s", [counts.get(part.name.replace(" ", "_"), 0) for part in _QUADRANTS])
+            for kind, counts in quadrants.items()
+        ]
+        note = f"Of the newest published day, over the {_PERIOD.removesuffix('d')} days up to it."
+        charts.append(Shares("Titles by quadrant", "titles", _QUADRANTS, bars, note))
+    return charts
 
 
 def _name_datasets(traced: Trace, build: Build, columns: dict[str, dict[str, str]]) -> None:
@@ -140,7 +184,7 @@ def _report(
                     for table, each in done.items()
                 ],
                 note=f"Bronze version {build.bronze_version}, as of {build.as_of}, from {build.source_system}.",
-            )
+            ),
         ],
     )
 

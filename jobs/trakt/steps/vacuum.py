@@ -9,12 +9,14 @@ from jobs.trakt.bronze.place import BronzePlace
 from jobs.trakt.bronze.vacuum import vacuum_table
 from jobs.trakt.gold.vacuum import vacuum_builds
 from shared.database.session import transaction
-from shared.report import Report, Table
+from shared.report import Amounts, Part, Report, Shares, Table
 from shared.report.terminal import counted, find_table, print_line, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from jobs.trakt.bronze.vacuum import VacuumReport
+    from jobs.trakt.gold.vacuum import StoredBuild
     from jobs.trakt.settings.bronze import TraktVacuumSettings
     from shared.step.contract import UnrecordedRun
 
@@ -43,6 +45,10 @@ def run(settings: TraktVacuumSettings, _: UnrecordedRun) -> Report:
             erasures=snapshot(place).erasures,
             dry_run=settings.dry_run,
         )
+    return _report(settings, found, builds)
+
+
+def _report(settings: TraktVacuumSettings, found: VacuumReport, builds: list[StoredBuild]) -> Report:
     old = [build for build in builds if build.is_deleted]
     made = found.compaction
     verb = "would be deleted" if settings.dry_run else "deleted"
@@ -73,6 +79,30 @@ def run(settings: TraktVacuumSettings, _: UnrecordedRun) -> Report:
         },
         durations={"read_p95_before": made.p95_before_s, "read_p95_after": made.p95_after_s},
         sections=[
+            Amounts(
+                "Files of the bronze table",
+                "files",
+                [Part("files", "blue-2")],
+                [("before compaction", [made.files_before]), ("after it", [made.files_after])],
+            ),
+            Amounts(
+                "Size of the bronze table",
+                "MB",
+                [Part("MB", "blue-2")],
+                [("before compaction", [made.bytes_before / 1e6]), ("after it", [made.bytes_after / 1e6])],
+            ),
+            *(
+                [
+                    Shares(
+                        "Size of the builds of gold",
+                        "kB",
+                        [Part("kept", "teal-2"), Part(verb, "red")],
+                        [("all builds", _sizes(builds))],
+                    )
+                ]
+                if builds
+                else []
+            ),
             Table(
                 _BUILDS,
                 ["build", "last change", "kB", "result", "reason"],
@@ -87,9 +117,14 @@ def run(settings: TraktVacuumSettings, _: UnrecordedRun) -> Report:
                     for build in builds
                 ],
                 note="Published: by this database. A build that another database has published is not known here.",
-            )
+            ),
         ],
     )
+
+
+def _sizes(builds: list[StoredBuild]) -> list[float]:
+    """Return the kB of builds that are kept, and of those that are deleted."""
+    return [sum(build.size for build in builds if build.is_deleted is deleted) / 1e3 for deleted in (False, True)]
 
 
 def show(report: Report, console: Console) -> None:

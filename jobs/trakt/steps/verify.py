@@ -12,7 +12,8 @@ from jobs.trakt.settings import IngestSettings, ModelSettings, PublishSettings
 from shared.database.migrate import ready
 from shared.errors import EXIT_DATA, EXIT_OK
 from shared.failure import Failure
-from shared.report import Report, Table
+from shared.report import Report, Shares, Table
+from shared.report.sections import CHECKED
 from shared.report.terminal import counted, find_table, print_line, print_table
 from shared.settings.next_command import next_command
 
@@ -110,17 +111,26 @@ def _headline(settings: VerifySettings, checks: list[Check], wrong: int, stale: 
 
 
 def _sections(checks: list[Check], rows: list[list[str]]) -> list[Any]:
-    sections = [
+    bars = [
+        (each.name, [max(each.checked - each.wrong - each.stale, 0), each.stale, each.wrong])
+        for each in checks
+        if each.checked or each.codes
+    ]
+    sections: list[Any] = [
+        *([Shares("Compared values", "values", CHECKED, bars)] if bars else []),
         Table(
             _CHECKS,
             ["check", "compared", "wrong", "stale", "seconds"],
             [[each.name, each.checked, each.wrong, each.stale, round(each.seconds, 1)] for each in checks],
             note="Stale: the next run settles it.",
-        )
+        ),
     ]
     if rows:
         note = " ".join(f"{code}: {AUDIT[code]}." for code in dict.fromkeys(row[1] for row in rows))
-        sections.append(Table(_FINDINGS, ["where", "code", "finding", "next"], rows, note=note))
+        explained = [(row[0], row[1]) for row in rows]
+        total = sum(each.wrong + each.stale for each in checks)
+        columns = ["where", "code", "finding", "next"]
+        sections.append(Table(_FINDINGS, columns, rows, note=note, explains=explained, total=total))
     return sections
 
 

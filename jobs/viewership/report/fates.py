@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.errors import FILTERS, HELD, REJECTS, UNDECIDED
 from jobs.viewership.matching.model import REASONS
 from jobs.viewership.model import Fate
-from shared.report import Table
+from shared.report import Part, Table
 from shared.text import brief
 
 if TYPE_CHECKING:
@@ -16,13 +17,24 @@ if TYPE_CHECKING:
     from jobs.viewership.tables.fates import Fates
     from jobs.viewership.tables.uploads import Upload
 
-__all__ = ["MATCHED", "UPLOADS", "fate_sections", "name"]
+__all__ = ["FATE_PARTS", "MATCHED", "UPLOADS", "fate_sections", "name"]
 
 MATCHED: Final = ("matched", "loaded", "partial")
 """Statuses of uploads whose fates are known; before that, every row would count as unmatched."""
 
 UPLOADS: Final = "Uploads"
 """Title of the table of uploads."""
+
+FATE_PARTS: Final = (
+    Part(Fate.FINAL.value, "blue-2"),
+    Part(Fate.REVIEW.value, "amber"),
+    Part(Fate.UNMATCHED.value, "red"),
+    Part(Fate.HELD.value, "brown"),
+    Part(Fate.REJECTED.value, "dark-red"),
+    Part(Fate.FILTERED.value, "gray"),
+    Part(Fate.TOPLINE.value, "light-gray"),
+)
+"""The fates as parts of bars, with the colours of the bars of buckets."""
 
 _NAME_CHARS: Final = 120
 # Uploads with a table of their own; all are in the table of uploads.
@@ -47,7 +59,12 @@ def fate_sections(uploads: Sequence[Upload], counted: Mapping[int, Fates]) -> li
         return []
     stored = [each for each in uploads if each.upload_id in counted]
     own = [each for each in stored if len(stored) == 1 or not _is_plain(counted[each.upload_id])]
-    return [_all(uploads, counted), *(_one(each, counted[each.upload_id]) for each in own[:_OWN_TABLE])]
+    tables = [_all(uploads, counted), *(_one(each, counted[each.upload_id]) for each in own[:_OWN_TABLE])]
+    if len(own) > _OWN_TABLE:
+        command = "telecine viewership uploads"
+        more = f"{_OWN_TABLE} of {len(own):,} uploads with other fates than final have a table below; all: {command}."
+        tables[0] = replace(tables[0], note=f"{tables[0].note} {more}")
+    return tables
 
 
 def _is_plain(found: Fates) -> bool:
@@ -75,10 +92,8 @@ def _all(uploads: Sequence[Upload], counted: Mapping[int, Fates]) -> Table:
             )
         )
     note = "Difference: the file minus all fates. Uploads that are not matched yet have no fates."
-    if len(uploads) > _ROWS:
-        note += f" {len(uploads) - _ROWS:,} more uploads are not listed."
     columns = ("upload", "platform", "status", "rows", "hours", "difference", *(str(fate) for fate in shown))
-    return Table(UPLOADS, columns, rows, note)
+    return Table(UPLOADS, columns, rows, note, total=len(uploads), where="viewership.uploads")
 
 
 def _one(upload: Upload, found: Fates) -> Table:

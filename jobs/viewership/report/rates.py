@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jobs.viewership.tables.uploads import Upload
     from shared.report import Section
 
-__all__ = ["DECISION", "ORDER", "MatchRate", "match_rates", "rate_sections"]
+__all__ = ["BUCKET_PARTS", "DECISION", "ORDER", "MatchRate", "match_rates", "rate_sections"]
 
 DECISION: Final = "DECISION"
 """Bucket of matches that a reviewer set."""
@@ -36,7 +36,8 @@ _TONES: Final = (
     *("blue-1", "blue-2", "blue-3", "teal-1", "teal-2", "teal-3", "violet-1", "violet-2", "violet-3"),
     *("amber", "red", "brown", "dark-red", "gray", "light-gray"),
 )
-_PARTS: Final = tuple(Part(name, tone) for name, tone in zip(ORDER, _TONES, strict=True))
+BUCKET_PARTS: Final = tuple(Part(name, tone) for name, tone in zip(ORDER, _TONES, strict=True))
+"""The parts of :data:`ORDER` with their colours."""
 _OPEN: Final = (Fate.REVIEW, Fate.UNMATCHED)
 
 
@@ -140,8 +141,8 @@ def rate_sections(rates: Sequence[MatchRate]) -> list[Section]:
     )
     columns = ("platform", "uploads", "final", "of rows", "rate", "final hours", "of hours", "rate in hours")
     return [
-        Shares("Rows by bucket", "rows", _PARTS, [_bar(rate, hours=False) for rate in rates]),
-        *([Shares("Hours by bucket", "hours", _PARTS, timed)] if timed else []),
+        Shares("Rows by bucket", "rows", BUCKET_PARTS, [_bar(rate, hours=False) for rate in rates]),
+        *([Shares("Hours by bucket", "hours", BUCKET_PARTS, timed)] if timed else []),
         Table("Match rate", columns, rows, note),
     ]
 

@@ -51,8 +51,6 @@ def rejected_table(session: DatabaseSession, upload_ids: Iterable[int]) -> Table
         ids=ids,
     )[0][0]
     note = "Rejected rows are not included in the final rows. Correct the file and upload it again."
-    if total > len(rows):
-        note += f" {total - len(rows):,} more rows are in viewership.set_aside_rows."
     return Table(
         REJECTED,
         ("upload", "line", "column", "text", "code", "reason"),
@@ -69,4 +67,6 @@ def rejected_table(session: DatabaseSession, upload_ids: Iterable[int]) -> Table
             for row in rows
         ],
         note,
+        total=total,
+        where="viewership.set_aside_rows",
     )

@@ -45,7 +45,7 @@ def unmatched_table(session: DatabaseSession, upload_ids: Iterable[int]) -> Tabl
     )
     if not rows:
         return None
-    note = f"{rows[0].titles:,} titles, {rows[0].all_hours:,.2f} hours over all uploads; most hours first."
+    note = f"{rows[0].titles:,} titles with {rows[0].all_hours:,.2f} hours over all uploads; most hours first."
     return Table(
         UNMATCHED,
         ("title", "platform", "state", "rows", "hours", "reason", "command"),
@@ -62,6 +62,8 @@ def unmatched_table(session: DatabaseSession, upload_ids: Iterable[int]) -> Tabl
             for row in rows
         ],
         note,
+        total=rows[0].titles,
+        where="viewership.review_queue",
     )
 
 

@@ -159,9 +159,9 @@ def waiting_table(found: Sequence[Waiting], names: Mapping[int, str] | None = No
         )
         for each in shown
     ]
-    more = len(found) - _ROWS
     note = "Run one of the commands for each upload. Replace words in capitals."
-    if more > 0:
-        note += f" {more:,} more uploads wait; run: telecine viewership uploads"
+    if len(found) > _ROWS:
+        note += " To list all, run: telecine viewership uploads"
     explained = [((names or {}).get(each.upload_id, each.filename), each.code) for each in shown]
-    return Table(WAITING, ("upload", "code", "question and commands"), rows, note, explains=explained)
+    columns = ("upload", "code", "question and commands")
+    return Table(WAITING, columns, rows, note, explains=explained, total=len(found))

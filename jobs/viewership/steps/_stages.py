@@ -13,16 +13,18 @@ from jobs.viewership.phases.load import load
 from jobs.viewership.phases.log import log
 from jobs.viewership.phases.match import match
 from jobs.viewership.phases.normalize import normalize
+from jobs.viewership.report.fates import FATE_PARTS
+from jobs.viewership.report.rates import BUCKET_PARTS, DECISION
 from jobs.viewership.settings.common import user
 from jobs.viewership.settings.reprocess import ReprocessSettings
 from jobs.viewership.tables.uploads import find
 from shared.database.session import transaction
 from shared.errors import EXIT_OK, DataError, IntegrityError, TelecineError, TransientError, most_severe
 from shared.failure import Failure
-from shared.report import Report, Table
+from shared.report import Part, Report, Shares, Table
 from shared.report.terminal import counted
 from shared.settings.next_command import next_command
-from shared.text import one_line
+from shared.text import cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -32,7 +34,17 @@ if TYPE_CHECKING:
     from shared.ledger import StageRun
     from shared.settings import StepSettings
 
-__all__ = ["HELD_TABLE", "PHASES", "PHASES_TABLE", "Phase", "phase_table", "run_phase", "waiting"]
+__all__ = [
+    "HELD_TABLE",
+    "MATCH_CHART",
+    "PHASES",
+    "PHASES_TABLE",
+    "Phase",
+    "phase_charts",
+    "phase_table",
+    "run_phase",
+    "waiting",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +86,8 @@ _BY_CATALOG: Final = {
     "NO_CHANNEL": "add internal_channel to the deal",
     "NO_TERRITORY": "add internal_territory to the deal",
 }
+MATCH_CHART: Final = "Rows by matching step"
+"""Title of the bars of match."""
 PHASES_TABLE: Final = "Phases"
 """Title of the table of what each phase had to account for."""
 
@@ -194,11 +208,20 @@ def _report(phase: Phase, results: Sequence[PhaseResult], failures: list[Failure
         rejects=_rejects(failures),
         failures=failures,
         durations={f"upload {result.upload_id}": result.seconds for result in results[:_SHOWN]},
-        sections=[phase_table({phase.name: results})] if results else [],
+        sections=[*phase_charts(phase.name, results), phase_table({phase.name: results})] if results else [],
     )
 
 
 _SHOWN: Final = 50
+# Uploads with a bar of their own; the table has more.
+_BARS: Final = 12
+_READ: Final = (
+    Part("stored", "blue-2"),
+    Part("rejected", "red"),
+    Part("filtered", "gray"),
+    Part("topline", "light-gray"),
+)
+_DEALS: Final = (Part("with a deal", "blue-2"), Part("held", "amber"))
 
 
 def _facts(phase: Phase, results: Sequence[PhaseResult]) -> list[str]:
@@ -232,6 +255,53 @@ def phase_counts(results: Sequence[PhaseResult]) -> dict[str, int]:
     return counts
 
 
+def phase_charts(phase: str, results: Sequence[PhaseResult]) -> list[Shares]:
+    """Return bars of the rows of each upload by what a phase made of them; nothing without rows.
+
+    Args:
+        phase: name of the phase.
+        results: its results.
+    """
+    title, parts, values = {
+        "upload": ("Rows by file", _READ, _read),
+        "normalize": ("Rows with and without a deal", _DEALS, _deals),
+        "match": (MATCH_CHART, BUCKET_PARTS, _buckets),
+        "load": ("Rows by fate", FATE_PARTS, _fates),
+    }[phase]
+    bars = [(f"{each.upload_id}: {one_line(cut(each.filename, _NAME))}", values(each)) for each in results]
+    shown = [(label, amounts) for label, amounts in bars if any(amounts)]
+    note = ""
+    if len(shown) > _BARS:
+        note = f"{_BARS} of {len(shown):,} uploads shown; all are in the table of phases."
+    return [Shares(title, "rows", parts, shown[:_BARS], note)] if shown else []
+
+
+_NAME: Final = 80
+
+
+def _read(result: PhaseResult) -> list[int]:
+    counts = result.counts
+    lost = [counts.get(name, 0) for name in ("rejected", "filtered", "topline")]
+    return [max(result.expected[0] - sum(lost), 0), *lost]
+
+
+def _deals(result: PhaseResult) -> list[int]:
+    held = result.counts.get("held", 0)
+    return [max(result.expected[0] - held, 0), held]
+
+
+def _buckets(result: PhaseResult) -> list[int]:
+    found = dict.fromkeys((part.name for part in BUCKET_PARTS), 0)
+    for status, bucket, units, *_ in result.detail.get("buckets", ()):
+        name = bucket if status == "matched" else status
+        found[name if name in found else DECISION] += units
+    return list(found.values())
+
+
+def _fates(result: PhaseResult) -> list[int]:
+    return [result.counts.get(part.name, 0) for part in FATE_PARTS]
+
+
 def _rejects(failures: Sequence[Failure]) -> dict[str, int]:
     codes: dict[str, int] = {}
     for failure in failures:
@@ -260,5 +330,7 @@ def phase_table(phases: dict[str, Sequence[PhaseResult]]) -> Table:
         for name, results in phases.items()
         for result in results[:_SHOWN]
     ]
+    total = sum(map(len, phases.values()))
     columns = ["upload", "file", "platform", "phase", "rows expected", "rows", "hours expected", "hours", "seconds"]
-    return Table(PHASES_TABLE, columns, rows, note="A phase fails if it does not account for every row.")
+    note = "A phase fails if it does not account for every row."
+    return Table(PHASES_TABLE, columns, rows, note, total=total, where="viewership.error_log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,14 +17,14 @@ from shared.database.migrate import ready
 from shared.database.session import retry_session, transaction
 from shared.errors import EXIT_DATA, ObjectMissing, UsageError
 from shared.failure import Failure
-from shared.report import Report
+from shared.report import Amounts, Part, Report
 from shared.report.terminal import counted, print_line, print_rest, print_table
 from shared.settings.next_command import next_command
 from shared.storage import misnamed, open_store, read_uri, stat_uri
 from shared.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from jobs.viewership.catalog.import_ import Imported
     from jobs.viewership.settings.catalog import CatalogDiffSettings, CatalogExportSettings, CatalogImportSettings
     from shared.ledger import StageRun
+    from shared.report import Section
     from shared.settings import StepSettings
 
 __all__ = ["diff", "export_files", "run_import", "show_import"]
@@ -40,6 +42,8 @@ _RETRY_S: Final = 30.0
 _MAX_BYTES: Final = 512 << 20
 _SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 _SHOWN: Final = 20
+# Colours of added, changed, inactive and active entries, in the order in which they occur.
+_TONES: Final = ("blue-2", "amber", "red", "teal-2", "violet-2", "gray")
 
 
 def run_import(settings: CatalogImportSettings, stage_run: StageRun) -> Report:
@@ -79,12 +83,28 @@ def run_import(settings: CatalogImportSettings, stage_run: StageRun) -> Report:
             counts={"rows": rows, "bad": len(done.plan.bad)},
             failures=[Failure(bad.where, BadCatalog.default_code, bad.message) for bad in done.plan.bad],
         )
-    report = Report(headline=_headline(done, rows), counts=counts, items=rows)
+    report = Report(headline=_headline(done, rows), counts=counts, items=rows, sections=_changes(done.plan.counts()))
     if done.written and _has_matches(settings):
         report.sections.append(
             next_section(next_command("viewership reprocess", model=ReprocessSettings, settings=settings))
         )
     return report
+
+
+def _changes(counts: Mapping[str, int]) -> list[Section]:
+    """Return bars of the entities that changed, by kind and action; nothing if none did.
+
+    Args:
+        counts: ``episode_added`` and the like -> number.
+    """
+    kinds: dict[str, Counter[str]] = {}
+    for name, count in counts.items():
+        kind, _, action = name.partition("_")
+        kinds.setdefault(kind, Counter())[action] += count
+    actions = list(dict.fromkeys(action for found in kinds.values() for action in found))
+    parts = [Part(action, tone) for action, tone in zip(actions, _TONES, strict=False)]
+    bars = [(kind, [found[part.name] for part in parts]) for kind, found in kinds.items()]
+    return [Amounts("What changed in the catalogue", "entries", parts, bars)] if bars else []
 
 
 def _has_matches(settings: StepSettings) -> bool:

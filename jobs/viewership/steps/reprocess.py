@@ -16,7 +16,7 @@ from jobs.viewership.tables.uploads import find, unknown
 from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import ObjectMissing, UsageError
-from shared.report import Report, Table
+from shared.report import Amounts, Part, Report, Table
 from shared.report.terminal import counted, find_table, print_line, print_table
 from shared.settings.next_command import next_command
 from shared.storage import read_uri
@@ -37,6 +37,7 @@ _COLUMNS: Final = (
     *("hours added", "hours removed", "revenue added", "revenue removed"),
 )
 _TABLE: Final = "Platforms"
+_CHANGES: Final = (Part("added", "blue-2"), Part("updated", "amber"), Part("removed", "red"))
 # difflib compares this many titles in half a second.
 _COMPARED: Final = 5_000
 _TITLE_CHARS: Final = 100
@@ -177,8 +178,18 @@ def _report(result: Reprocessed, *, dry_run: bool, held: Mapping[str, int]) -> R
             "inactive_decisions": result.inactive_decisions,
         },
         durations=dict(result.seconds),
-        sections=[Table(_TABLE, _COLUMNS, rows, note=" ".join(notes))],
+        sections=[Table(_TABLE, _COLUMNS, rows, note=" ".join(notes)), *_changes(result)],
     )
+
+
+def _changes(result: Reprocessed) -> list[Amounts]:
+    """Return bars of the final rows that changed, by platform; nothing if none did."""
+    bars = [
+        (platform, [each.entered, each.updated, each.left])
+        for platform, each in sorted(result.platforms.items())
+        if each.entered or each.updated or each.left
+    ]
+    return [Amounts("Final rows that changed", "rows", _CHANGES, bars)] if bars else []
 
 
 def _row(platform: str, each: PlatformResult) -> list[Any]:

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from jobs.viewership.steps._stages import PHASES, PHASES_TABLE, run_phase, waiting
+from jobs.viewership.steps._stages import MATCH_CHART, PHASES, PHASES_TABLE, run_phase, waiting
 from jobs.viewership.steps.upload import sections, take_files, upload_report
 from shared.errors import most_severe
 from shared.ledger import open_run
@@ -119,8 +119,10 @@ def _joined(sections: Sequence[Section]) -> list[Section]:
     if not phases:
         return list(sections)
     rows = sorted((row for each in phases for row in each.rows), key=lambda row: row[0])
-    others = [each for each in sections if not (isinstance(each, Table) and each.title == PHASES_TABLE)]
-    return [*others, replace(phases[0], rows=rows)]
+    # The bars of buckets by platform show the same rows as those of match by upload.
+    others = [each for each in sections if getattr(each, "title", "") not in (PHASES_TABLE, MATCH_CHART)]
+    total = sum(each.total or len(each.rows) for each in phases)
+    return [*others, replace(phases[0], rows=rows, total=total)]
 
 
 _TILES: Final = (

@@ -7,13 +7,14 @@ episode of each line.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.sample.episodes import catalogue_files, episodes
 from jobs.viewership.sample.kinds import REPORTS, build
 from shared.errors import ObjectMissing
-from shared.report import Report, Table
+from shared.report import Amounts, Part, Report, Table
 from shared.samples import RECORD, choose_kinds, read_record, record_body
 from shared.storage import open_store
 
@@ -80,7 +81,7 @@ def run(settings: SampleSettings, stage_run: StageRun) -> Report:
         counts=counts,
         bytes={"written": written},
         outputs={"bucket": store.uri, "truth": f"{store.uri}/{RECORD}"},
-        sections=[_table(record)],
+        sections=[_table(record), _outcomes(record)],
     )
 
 
@@ -93,6 +94,14 @@ def _unchanged(store: ObjectStore, key: str, earlier: Any, sha256: str) -> str |
     except ObjectMissing:
         return None
     return etag if etag == earlier.get("etag") else None
+
+
+def _outcomes(record: dict[str, dict[str, Any]]) -> Amounts:
+    """Return how many files of the set have each expected outcome."""
+    truths = [entry["truth"] for entry in record.values() if "truth" in entry]
+    found = Counter(str(truth["code"] or truth["outcome"]) for truth in truths)
+    bars = [(outcome, [count]) for outcome, count in found.most_common()]
+    return Amounts("Expected outcomes", "files", [Part("files", "blue-2")], bars, "Without the files of the catalogue.")
 
 
 def _table(record: dict[str, dict[str, Any]]) -> Table:

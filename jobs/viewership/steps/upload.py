@@ -18,7 +18,7 @@ from jobs.viewership.phases.upload import Taken, take
 from jobs.viewership.report.sections import upload_sections
 from jobs.viewership.settings.uploads import step_of
 from jobs.viewership.steps._platforms import check_new_platform
-from jobs.viewership.steps._stages import phase_counts, phase_table
+from jobs.viewership.steps._stages import phase_charts, phase_counts, phase_table
 from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import EXIT_DATA, EXIT_OK, TelecineError, TransientError, UsageError, most_severe
@@ -257,8 +257,13 @@ def upload_report(settings: UploadSettings, uploads: Uploads) -> Report:
         # A file with a code of its own has that as its first failure; the others are rejected rows.
         failures_truncated=rejected - sum("line" in failure.data for one in taken for failure in one.failures),
         durations={f"upload {result.upload_id}": result.seconds for result in results[:_SHOWN]},
-        sections=[_files(taken), *([phase_table({"upload": results})] if results else [])] if taken else [],
+        sections=_sections(taken, results) if taken else [],
     )
+
+
+def _sections(taken: Sequence[Taken], results: Sequence[PhaseResult]) -> list[Section]:
+    files = _files(taken)
+    return [files, *phase_charts("upload", results), phase_table({"upload": results})] if results else [files]
 
 
 def _rest(taken: Sequence[Taken]) -> list[Failure]:
@@ -306,4 +311,5 @@ def _files(taken: Sequence[Taken]) -> Table:
         ]
         for one in taken[:_SHOWN]
     ]
-    return Table("Files", ["upload", "file", "format", "outcome", "rows", "rejected", "what to know"], rows)
+    columns = ["upload", "file", "format", "outcome", "rows", "rejected", "what to know"]
+    return Table("Files", columns, rows, total=len(taken), where="viewership.uploads")

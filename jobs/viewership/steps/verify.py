@@ -14,7 +14,8 @@ from shared.database.migrate import ready
 from shared.database.session import transaction
 from shared.errors import EXIT_DATA, EXIT_OK
 from shared.failure import Failure
-from shared.report import Report, Table
+from shared.report import Report, Shares, Table
+from shared.report.sections import CHECKED
 from shared.report.terminal import counted, find_table, print_line, print_table
 from shared.settings import StepSettings
 from shared.settings.next_command import next_command
@@ -136,12 +137,21 @@ def _sections(audit: Audit, rows: list[list[Any]]) -> list[Any]:
             for each in audit.sums[:_SHOWN]
         ],
         note="Expected: sums of the file, taken before any unit had a fate. Actual: sums of all fates.",
+        total=len(audit.sums),
     )
-    sections = [checks, sums]
+    bars = [
+        (check.name, [max(check.checked - check.wrong - check.stale, 0), check.stale, check.wrong])
+        for check in audit.checks
+        if check.checked or check.findings
+    ]
+    sections: list[Any] = [checks, sums, *([Shares("Compared values", "values", CHECKED, bars)] if bars else [])]
     if rows:
         codes = dict.fromkeys(row[1] for row in rows)
         note = " ".join(f"{code}: {AUDIT[code]}." for code in codes)
-        sections.append(Table(FINDINGS, ["where", "code", "what", "what to do"], rows[:_SHOWN], note=note))
+        explained = [(row[0], row[1]) for row in rows[:_SHOWN]]
+        total = sum(check.wrong + check.stale for check in audit.checks)
+        columns = ["where", "code", "what", "what to do"]
+        sections.append(Table(FINDINGS, columns, rows[:_SHOWN], note=note, explains=explained, total=total))
     return sections
 
 

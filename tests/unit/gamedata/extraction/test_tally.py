@@ -40,3 +40,23 @@ def test_one_machine_has_neither_groups_nor_pods(device):
     report = report_of(batch(0, "host:1", 3, None, device))
     assert not [name for name in report.counts if name.startswith(("group", "device", "pods"))]
     assert "Pods" not in [section.title for section in report.sections]
+
+
+def test_failed_tars_are_no_bars_and_are_counted_below():
+    failed = ItemResult(Item("bad.tar", 1, "e"), "tar_empty", "nothing", False, 0.001, 0.0, 1, 0)
+    one = batch(0, "host:1", 3)
+    report = report_of(one, BatchResult(1, "part", (failed, failed), "host:1", 0.002, (), "cpu", None))
+    histogram = next(section for section in report.sections if section.title == "Seconds per TAR")
+    assert (sum(histogram.counts), histogram.counts[-1]) == (3, 3)
+    assert histogram.note == "Only TARs that were extracted; 2 failed."
+    nothing = report_of(BatchResult(0, "part", (failed,), "host:1", 0.001, (), "cpu", None))
+    assert "Seconds per TAR" not in [section.title for section in nothing.sections]
+
+
+def test_the_time_of_the_workers_adds_up_to_all_of_it():
+    tally = ExtractTally(Worklist(), workers=2)
+    tally.durations["extract"] = 10.0
+    items = (ItemResult(Item("a.tar", 1, "e"), None, None, False, 8.0, 3.0, 1, 1),)
+    tally.add(BatchResult(0, "part", items, "host:1", 8.0, (), "cpu", None))
+    chart = next(each for each in tally.report(max_failed=None).sections if each.title == "Time of the workers")
+    assert chart.bars == [("2 workers", [5.0, 3.0, 12.0])]

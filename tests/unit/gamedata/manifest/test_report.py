@@ -110,7 +110,7 @@ def test_flagged_sessions_have_pictures_of_their_own_frames():
         store, parts.dark("a.tar", stored=True, pt_key="a.pt", pt_size=info.size, pt_etag=info.etag), parts.gameplay()
     )
     (picture,) = section(report(store), Figures, "Flagged sessions").items
-    assert picture.caption == "a.tar: dark"
+    assert picture.caption == "a.tar: dark, empty"
     sheet = decoded(picture.png)
     assert sheet.shape == (2 * 90 + 2, 3 * 160 + 2 * 2, 3)
     # The frame at 3 s is filled with 3, the last one, at 45 s, with 45.
@@ -133,6 +133,21 @@ def test_each_flag_has_its_share_of_the_pictures():
     assert items[-1].caption == "z.tar: bars"
 
 
+def test_flagged_sessions_without_a_picture_are_counted_with_their_reason():
+    store = MemoryStore()
+    many = [parts.dark(f"dark{number:03d}.tar") for number in range(60)]
+    still = parts.part_row("still.tar", input_events=0, input_desk_s=0, input_keyboard=0, input_mouse=0)
+    parts.commit(store, *many, still, parts.gameplay("z.tar"))
+    note = section(report(store), Figures, "Flagged sessions").note
+    assert (
+        "24 of 61 flagged sessions are shown, without 1 whose only flag is empty, which no picture shows; "
+        "36 beyond the 24 that fit here." in note
+    )
+    few = MemoryStore()
+    parts.commit(few, parts.dark("a.tar"), parts.gameplay("z.tar"))
+    assert "flagged sessions are shown" not in section(report(few), Figures, "Flagged sessions").note
+
+
 def test_a_broken_pt_leaves_its_picture_out():
     store = MemoryStore()
     info = store.set("a.pt", b"any")
@@ -147,7 +162,7 @@ def test_the_table_shows_flagged_sessions_first_when_there_are_many():
     table = section(report(store), Table, SESSIONS)
     assert len(table.rows) == 200
     assert [row[0] for row in table.rows[:3]] == ["zz.tar", "zzz.tar", "0000.tar"]
-    assert table.note.startswith("102 more")
+    assert table.left_out == "200 of 302 shown; all are in the manifest."
 
 
 def test_portrait_frames_keep_their_proportions():

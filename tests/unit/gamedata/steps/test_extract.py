@@ -310,7 +310,9 @@ def test_the_report_has_rates_and_says_what_bound_the_run(bench):
     assert report.counts["samples"] == 5 * 35
     assert report.bytes["source"] == sum(info.size for info in bench.source.list())
     assert {"plan", "start_workers", "extract", "compact"} == set(report.durations)
-    assert [section.title for section in report.sections] == ["Seconds per TAR", "Readers", "Slowest TARs", "Workers"]
+    titles = [section.title for section in report.sections]
+    assert titles == ["Seconds per TAR", "Time of the workers", "Readers", "Slowest TARs", "Workers"]
+    assert sum(report.sections[0].counts) == 5, "the failed TAR is no fast one"
     json.loads(report.model_dump_json())
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from docs.generate import ROOT
 from shared.errors import TelecineError
 from shared.report import (
+    Amounts,
     Code,
     Failure,
     Figure,
@@ -21,6 +22,8 @@ from shared.report import (
     Part,
     Report,
     Shares,
+    Span,
+    Spans,
     StageSummary,
     Table,
     Text,
@@ -30,6 +33,7 @@ from shared.report import (
 from shared.report.page import render
 from shared.report.sections import TONES
 from shared.report.trend import drawn
+from shared.report.twin import twin
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (160).to_bytes(4, "big") + (90).to_bytes(4, "big")
 SECTIONS = [
@@ -111,7 +115,7 @@ def test_the_page_is_whole_and_shows_everything():
     page = outline(full())
     for words in (
         "gamedata run", "partial", "2026-01-02 03:04:05 UTC", "1 min 23 s", "12,345", "48.2 MB", "1.23", "MB/s", "87 %",
-        "CPU-bound:", "video_invalid", "b.tar", "cannot be opened", "may succeed", "and 1 more",
+        "CPU-bound:", "video_invalid", "b.tar", "cannot be opened", "may succeed", "1 of 2 shown; to print all, run:",
         "telecine runs show r-1", "0.123", "yes", "no", "threshold 0.5", "two bins", "a.tar: dark", "Second.",
         "manifest.parquet", "[[3, 15]]", "nothing to show",
     ):  # fmt: skip
@@ -385,3 +389,87 @@ def test_a_trend_without_values_says_so():
     assert "nothing to show" in render(full(sections=[Trend("T", "x", ["a"], [None])]))
     with pytest.raises(ValueError, match="got 2 values for 1 labels"):
         Trend("T", "x", ["a"], [1, 2])
+
+
+def test_a_cut_list_says_how_much_of_it_is_shown_and_where_the_rest_is():
+    rows = [[number] for number in range(3)]
+    cut = Table("Keys", ["key"], rows, "Sorted.", total=1234, where="the manifest")
+    assert '<p class="note">3 of 1,234 shown; all are in the manifest. Sorted.</p>' in render(full(sections=[cut]))
+    assert '<p class="note">Sorted.</p>' in render(full(sections=[Table("Keys", ["key"], rows, "Sorted.", total=3)]))
+    bars = Amounts("Keys", "s", PARTS[:1], [("a", [1])], total=20)
+    assert "1 of 20 shown." in outline(full(sections=[bars])).words
+
+
+def test_the_page_says_where_failures_are_that_it_does_not_list():
+    failures = [Failure("a.csv", "WHICH", "one or two?"), Failure("b.csv", "OTHER", "left or right?")]
+    table = Table("Asked", ["question"], [["one or two?"]], explains=[("a.csv", "WHICH")])
+    words = outline(full(failures=failures, failures_truncated=0, sections=[table])).words
+    assert "1 more below, under 'Asked'." in words
+    words = outline(full(failures=failures[:1], failures_truncated=7, sections=[table])).words
+    assert "Listed below, under 'Asked'." in words
+    assert "to print all" not in words, "the table says how much of it is shown"
+    assert "Counted by code; the sections below" in outline(full(failures=[], failures_truncated=0)).words
+
+
+def test_counts_without_a_tile_are_counted():
+    assert "and 2 counts not shown above." in outline(full(tiles=("items",), counts={"items": 1, "a": 1, "b": 1})).words
+    assert "not shown above" not in outline(full()).words
+
+
+@pytest.mark.parametrize(
+    ("table", "classes"),
+    [
+        (Table("t", ["a", "b"], [["x" * 200, 1]]), ""),
+        (Table("t", ["a", "b", "c"], [["x", 1, 2]]), ""),
+        (Table("t", ["a", "b", "c"], [["x", 1, "y" * 25]]), "stack"),
+        (Table("t", list("abcd"), []), "stack"),
+        (Table("t", list("abcdefghij"), []), "dense stack"),
+        (Table("t", ["a"], [[Code("telecine a")]]), "stack"),
+    ],
+)
+def test_wide_rows_become_cards_on_a_phone(table, classes):
+    html = render(full(failures=[], rejects={}, sections=[table]))
+    assert f'<table class="{classes}">' in html if classes else "<table>" in html
+
+
+@pytest.mark.parametrize(
+    ("chart", "rows"),
+    [
+        (Histogram("H", "s", [0, 1, 2], [3, 0]), [["0 to 1", 3]]),
+        (Trend("T", "%", ["a", "b"], [1, None]), [["a", 1], ["b", None]]),
+        (Shares("S", "rows", PARTS, [("x", [1, 2, 0])]), [["x", 1, 2]]),
+        (Amounts("A", "rows", PARTS, [("x", [1, 0, 2])]), [["x", 1, 2]]),
+        (Spans("P", [Span("plan", "success", datetime(2026, 1, 2, tzinfo=UTC), 3)]), [["plan", "success", "3 s"]]),
+    ],
+)
+def test_a_chart_has_its_values_as_a_table(chart, rows):
+    values = twin(chart)
+    assert values is not None
+    assert [list(row) for row in values.rows] == rows
+    assert "As a table" in outline(full(sections=[chart])).words
+
+
+def test_a_chart_whose_values_are_text_has_no_second_table():
+    assert twin(Amounts("A", "rows", PARTS[:1], [("x", [1])])) is None
+    assert twin(Histogram("H", "s", [0, 1], [0])) is None
+
+
+def test_charts_next_to_each_other_share_a_row():
+    charts = [Amounts("A", "rows", PARTS[:1], [("x", [1])]), Histogram("H", "s", [0, 1], [1]), Text("", "words")]
+    assert render(full(sections=charts)).count('<div class="pair">') == 1
+
+
+def test_a_histogram_of_values_has_20_bins_from_0_to_the_largest():
+    made = Histogram.of("H", "s", [0.0, 5.0, 10.0])
+    assert (made.edges[0], made.edges[-1], len(made.counts), sum(made.counts)) == (0.0, 10.0, 20, 3)
+    assert Histogram.of("H", "s", [0.0]).edges[-1] == 1.0
+
+
+def test_a_part_that_is_nearly_all_is_not_all():
+    html = render(full(sections=[Shares("Rows", "rows", PARTS, [("a", [996, 4, 0])])]))
+    assert ">&gt; 99 %</i>" in html
+
+
+def test_percentages_in_columns_have_one_style():
+    page = outline(full(sections=[Table("t", ["k", "share"], [["a", "12.5%"], ["b", "7 %"]])]))
+    assert "a 12.5 % b 7 %" in page.words
