@@ -92,6 +92,7 @@ OTHERS: dict[str, dict[str, str]] = {
     "images": {
         "jobs/Dockerfile": "The image of most steps: no torch, no Ray.",
         "ray/Dockerfile": "The image of extract, manifest and Ray pods, with the targets `cpu` and `gpu`.",
+        "push.sh": "`make images REGISTRY=…`: build, push, and write the chart's values with digests.",
         "pin-base.sh": "`make base-digest`: pin the base image to the digest of its tag.",
         "contents.py": "List what the images contain, with licences, for docs/licences.md.",
         "licences.toml": "The licences of distributions and libraries, as SPDX expressions.",
