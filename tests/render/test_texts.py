@@ -10,7 +10,7 @@ from shared.settings import StepSettings, setting
 from tests.render.rendered import TEMPLATES, by_name, spec_of, templates
 from workflows._lib.parameters import fields
 
-# The UI shows a description in one column beside its field: more than three lines of it hide the next field.
+# The UI shows a description in a narrow column next to its field: more than three lines of it hide the next field.
 LONGEST = 200
 # What only a command line, its machine or its shell has.
 _OF_THE_CLI = re.compile(
