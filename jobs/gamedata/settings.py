@@ -215,8 +215,8 @@ class ManifestSettings(_Places, _Results, _Work, pipeline="gamedata"):
     checks: tuple[str, ...] = setting(
         (),
         description="Add the checks in this Python file; repeat for several files.",
-        form="Python files with checks, comma-separated: paths in both images, not URIs, in a folder of the chart's value "
-        "gamedata.checksPlaces, such as /opt/telecine/checks/mine.py.",
+        form="Python files with checks, comma-separated: paths in both images, not URIs, in a folder of the chart's "
+        "value gamedata.checksPlaces, such as /opt/telecine/checks/mine.py.",
         group=_CHECKS,
     )
     menu_references: str | None = setting(
