@@ -208,12 +208,23 @@ cluster-down:  ## stop the test cluster; keep its state
 # The tag is the commit, so that a pod shows which code it runs. For uncommitted changes: make images IMAGE_TAG=...
 IMAGE_TAG ?= $(shell git rev-parse --short HEAD)
 
-images:  ## build both images and push them to the test cluster's registry
+# Registry of `make images`, such as registry.example.com/team, with docker or podman; default: the test cluster's.
+REGISTRY ?=
+BUILDER ?= docker
+# cpu, gpu or both: targets of telecine-ray.
+RAY_TARGETS ?= cpu
+BUILD_ARGS ?=
+
+images:  ## build both images and push them to the test cluster's registry, or to REGISTRY=...
+ifneq ($(REGISTRY),)
+	@BUILDER="$(BUILDER)" BUILD_ARGS="$(BUILD_ARGS)" images/push.sh "$(REGISTRY)" "$(IMAGE_TAG)" $(RAY_TARGETS)
+else
 	@tests/cluster/build-image.sh telecine-jobs:$(IMAGE_TAG) images/jobs/Dockerfile . \
 		--build-arg VERSION=$(IMAGE_TAG) --build-arg REVISION=$$(git rev-parse HEAD)
 	@tests/cluster/build-image.sh telecine-ray:$(IMAGE_TAG) images/ray/Dockerfile . --target cpu \
 		--build-arg VERSION=$(IMAGE_TAG) --build-arg REVISION=$$(git rev-parse HEAD)
 	@echo "pushed telecine-jobs:$(IMAGE_TAG) and telecine-ray:$(IMAGE_TAG) to localhost:5000"
+endif
 
 # IMAGE=jobs IMAGE_ROOT=/path reads the unpacked file system of an image, Debian packages included.
 sbom: .venv/.dev .venv-dbt/.ready  ## write SBOMs of the images in CycloneDX format to build/sbom

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from docs.demand import demand_tables
 from docs.index import readers, users
 from images.contents import page as licences
 from jobs.cli import PIPELINES, TOOLS, commands
@@ -42,9 +43,10 @@ from jobs.viewership.uploads.infer.proposal import proposal_schema
 from jobs.viewership.uploads.preview import preview_schema
 from shared import errors
 from shared.database import embedded
-from shared.database._schema import declared
+from shared.database._schema import GOLD, SCHEMA, VERSION_TABLE, declared
 from shared.database.connection import dispose
 from shared.database.dictionary import DICTIONARY
+from shared.database.migrate import CONSOLE, CONSOLE_FUNCTIONS, READER, RIGHTS, console_rights
 from shared.database.migrate import ready as migrated
 from shared.notify.message import Notification
 from shared.rayjob.settings import RaySettings
@@ -56,7 +58,7 @@ from shared.settings.flags import flags, shell_default, table, variables_table
 from shared.step import guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy import Connection
 
@@ -70,7 +72,8 @@ _CONFIGURATION = """\
 Every parameter has a flag and an environment variable. A flag overrides its variable, and a variable overrides the
 default; an empty variable counts as unset. For a flag that can be repeated (…), the variable holds all values,
 comma-separated. `--help` of a command shows what each default resolves to on your machine. A command of a pipeline
-warns of variables that start like the pipeline's but that no setting has, such as `TELECINE_SCREENALYTICS_PREFX`.
+warns of variables that start like the pipeline's but that no setting has, such as `TELECINE_SCREENALYTICS_PREFX`. Every
+command warns of a variable that nearly equals one of its own, such as `TELECINE_LOG_LEVL`.
 
 A secret may come from a file instead: `TELECINE_DATABASE_URL_FILE` names a file with the value of
 `TELECINE_DATABASE_URL`, and so for every variable whose row has a `_FILE`. `TELECINE_SECRETS_DIR` names a folder in
@@ -112,6 +115,9 @@ _INTERNAL = {
     "TELECINE_SLOTS": "Decoder processes in this Ray pod.",
     "TELECINE_WORKFLOW_PARAMETERS_BASE64": "Names of the Workflow's parameters: a JSON list, in base64.",
 }
+
+# Seconds of runs with little to read, on the test node during `make e2e`: other runs were there at the same time.
+_SECONDS = {"screenalytics": "14", "viewership": "25", "maintenance": "9"}
 
 # Variables of the AWS SDK, whose own chain of credentials is used.
 _AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
@@ -463,6 +469,43 @@ def manifest() -> str:
     return _filled("docs/manifest.md", "columns", "\n".join(lines))
 
 
+def helm() -> str:
+    """The page of the chart, with its tables of grants and of what runs request."""
+    performance = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    whole = re.search(r"^\| the whole run +\| +(\d+) ", performance, re.MULTILINE)
+    if whole is None:
+        raise ValueError("docs/performance.md has no row '| the whole run | SECONDS'")
+    seconds = {"gamedata": whole[1], **_SECONDS}
+    return _filled("docs/helm.md", "demand", demand_tables(seconds), _filled("docs/helm.md", "grants", _grants()))
+
+
+def _grants() -> str:
+    schema, rights = declared(), console_rights()
+    own = {name for name, given in rights.items() if given == RIGHTS}
+    (log,) = (name for name, given in rights.items() if given not in (RIGHTS, ("SELECT",)))
+    (mine,) = {name.partition(".")[0] for name in (*own, log)}
+    if own | {log} != {name for name in schema.tables if name.startswith(f"{mine}.")}:
+        raise ValueError(f"{CONSOLE} does not write all tables of the schema {mine}")
+    usage = f"USAGE on the schemas {_quoted_names(schema.schemas)}"
+    rows = [
+        ("telecine", usage),
+        ("telecine", f"{', '.join(RIGHTS)} on all tables of telecine in these schemas"),
+        ("telecine", f"SELECT on all views, `{SCHEMA}.environment` and `{SCHEMA}.{VERSION_TABLE}`"),
+        ("telecine", "EXECUTE on all functions of telecine"),
+        (READER, f"USAGE on the schema `{GOLD}`, and SELECT on all its tables and views"),
+        (CONSOLE, usage),
+        (CONSOLE, "SELECT on all tables and views of telecine"),
+        (CONSOLE, f"{', '.join(RIGHTS)} on the tables of the schema `{mine}`, except `{log}`"),
+        (CONSOLE, f"{', '.join(rights[log])} on `{log}`"),
+        (CONSOLE, f"EXECUTE on {_quoted_names(CONSOLE_FUNCTIONS)}"),
+    ]
+    return "\n".join(["| role | rights |", "| --- | --- |", *(f"| `{role}` | {text} |" for role, text in rows)])
+
+
+def _quoted_names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 # Table or view -> (column, type, nullable); nullable is None in a view, whose columns PostgreSQL does not check.
 Catalog = dict[str, list[tuple[str, str, bool | None]]]
 
@@ -520,6 +563,7 @@ PAGES = {
     "docs/licences.md": licences,
     "docs/security.md": hostile,
     "docs/gamedata.md": gamedata,
+    "docs/helm.md": helm,
     "docs/screenalytics.md": screenalytics,
     "docs/trakt.md": trakt_guide,
     "docs/trakt-metrics.md": trakt_metrics,

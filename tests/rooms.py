@@ -15,6 +15,7 @@ __all__ = ["OTHERS", "ROOMS", "ROOT", "about", "files", "summary"]
 ROOT = Path(__file__).parents[1]
 
 ROOMS: dict[str, tuple[str, ...]] = {
+    "telecine": ("checks",),
     "jobs": ("cli", "closing", "diagnosis", "console", "media", "gamedata", "screenalytics", "viewership", "trakt"),
     "jobs/gamedata": (
         *("steps", "sample", "gold", "manifest", "checks", "extraction", "session", "pt", "parts", "frames"),
@@ -92,6 +93,7 @@ OTHERS: dict[str, dict[str, str]] = {
     "images": {
         "jobs/Dockerfile": "The image of most steps: no torch, no Ray.",
         "ray/Dockerfile": "The image of extract, manifest and Ray pods, with the targets `cpu` and `gpu`.",
+        "push.sh": "`make images REGISTRY=…`: build, push, and write the chart's values with digests.",
         "pin-base.sh": "`make base-digest`: pin the base image to the digest of its tag.",
         "contents.py": "List what the images contain, with licences, for docs/licences.md.",
         "licences.toml": "The licences of distributions and libraries, as SPDX expressions.",

@@ -153,7 +153,7 @@ def _extract() -> list[Container | Steps]:
             pipeline=_NAME,
             stage="extract",
             title="Extract on a Ray cluster",
-            description="Creates a RayJob, or attaches to the one of an earlier attempt, and exits as its driver does.",
+            description="Creates a RayJob, or attaches to the one of an earlier attempt, and ends as its driver does.",
             # Longer than the RayJob's own deadline, which stops the work so that a retry can resume it.
             deadline_s=_DAY + 7200,
             parameters=_EXTRACT,

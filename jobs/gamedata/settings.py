@@ -215,7 +215,8 @@ class ManifestSettings(_Places, _Results, _Work, pipeline="gamedata"):
     checks: tuple[str, ...] = setting(
         (),
         description="Add the checks in this Python file; repeat for several files.",
-        form="Python files with checks, comma-separated: paths in both images, in a folder that the chart allows.",
+        form="Python files with checks, comma-separated: paths in both images, not URIs, in a folder of the chart's "
+        "value gamedata.checksPlaces, such as /opt/telecine/checks/mine.py.",
         group=_CHECKS,
     )
     menu_references: str | None = setting(
@@ -228,7 +229,8 @@ class ManifestSettings(_Places, _Results, _Work, pipeline="gamedata"):
         None,
         description="Score frames as menu with this torch.export program (.pt2).",
         detail="It is a path or a URI.",
-        form="URI of a torch.export program (.pt2) that scores frames as menu, in a place that the chart allows.",
+        form="URI of a torch.export program (.pt2) that scores frames as menu, in a place of the chart's value "
+        "gamedata.menuModelPlaces.",
         group=_CHECKS,
     )
     menu_threshold: Annotated[float, Field(ge=0, lt=1)] = setting(

@@ -87,8 +87,8 @@ class SourceSettings(StepSettings, pipeline="screenalytics"):
         description="Read the bucket with these credentials.",
         detail="ambient uses the AWS SDK's own chain (such as a pod's role); profile uses a profile from the SDK's "
         "files; static uses the access key given here; anonymous sends unsigned requests.",
-        form="ambient uses the AWS SDK's own chain (such as the pod's role); profile and static read the secret "
-        "telecine-screenalytics; anonymous uses no credentials.",
+        form="ambient: keys of the store or the pod's role; profile, static: from the chart's "
+        "screenalytics.existingSecret; anonymous: no keys.",
         group=_ACCESS,
     )
     profile: str | None = setting(None, description="Use this AWS profile, if auth is profile.", group=_ACCESS)

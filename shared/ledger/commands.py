@@ -67,14 +67,14 @@ def show_run(settings: ShowSettings) -> str:
         lines.append("error     " + run.error_message.replace("\n", "\n          "))
     rows = [
         (
-            *(str(stage.order), stage.stage, stage.status, str(stage.attempt), _duration(stage.seconds)),
+            *(stage.stage, stage.status, str(stage.attempt), _duration(stage.seconds)),
             "" if stage.exit_code is None else str(stage.exit_code),
             ", ".join(f"{name} {value}" for name, value in stage.counts.items()),
         )
         for stage in stages
     ]
     if rows:
-        lines += ["", text_table(("order", "stage", "status", "attempt", "took", "exit", "counts"), rows)]
+        lines += ["", text_table(("stage", "status", "attempt", "took", "exit", "counts"), rows)]
     lines += [f"{one_line(stage.stage)} wrote {one_line(stage.manifest_key)}" for stage in stages if stage.manifest_key]
     failures = history.failed_items(settings, run.run_id, limit=SHOWN_ERRORS)
     total = sum(stage.failed_items for stage in stages)

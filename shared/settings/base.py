@@ -60,6 +60,9 @@ __all__ = [
 ]
 
 PREFIX: Final = "TELECINE_"
+# Of two names, the share of equal characters (difflib's ratio); the second is a name with one or two wrong letters.
+_SIMILAR: Final = 0.6
+_NEARLY_EQUAL: Final = 0.88
 # Begins the value of a form that is base64 itself.
 _IN_FORM: Final = "base64:"
 # Neither a tag of Argo nor a variable of the kubelet, and not taken for base64.
@@ -339,21 +342,31 @@ class Settings(BaseSettings):
         return self.model_dump(mode="json", exclude=hidden)
 
 
-def unknown_variables(pipeline: str) -> dict[str, str | None]:
-    """Return the variables of a pipeline that are set but have no setting, each with a similar one that has, or None.
+def unknown_variables(pipeline: str | None) -> dict[str, str | None]:
+    """Return the variables that are set but have no setting, each with a similar one that has, or None.
+
+    Other pipelines' settings are not imported. So of variables that do not begin like the pipeline's, only those are
+    returned that nearly equal one of the pipeline or of every command.
 
     Args:
-        pipeline: its settings must have been imported.
+        pipeline: its settings must have been imported; None for a tool.
     """
-    prefix = f"{PREFIX}{pipeline.upper()}_"
-    known = {name for model in _models(Settings) for field in model.model_fields for name in model.variables(field)}
-    known = {name.removeprefix(prefix) for name in known if name.startswith(prefix)}
+    own = f"{PREFIX}{pipeline.upper()}_" if pipeline else ""
+    models = list(_models(Settings))
+    known = {name for model in models for field in model.model_fields for name in model.variables(field)}
+    groups = {group for model in models for group in model.pipelines.values() if group is not None} - {pipeline}
+    others = tuple(f"{PREFIX}{group.upper()}_" for group in groups)
+    known_here = {name for name in known if not name.startswith(others)}
     found: dict[str, str | None] = {}
     for variable in sorted(os.environ):
-        name = variable.removeprefix(prefix)
-        if variable.startswith(prefix) and not {name, _stem(name)} & known:
-            # Compared without the prefix, which would make all names similar.
-            similar = difflib.get_close_matches(_stem(name), sorted(known), n=1)
+        if not variable.startswith(PREFIX) or variable.startswith(others) or {variable, _stem(variable)} & known:
+            continue
+        is_own = bool(own) and variable.startswith(own)
+        # Compared without the prefix, which would make all names similar.
+        prefix, cutoff = (own, _SIMILAR) if is_own else (PREFIX, _NEARLY_EQUAL)
+        names = sorted(name.removeprefix(prefix) for name in known_here if name.startswith(prefix))
+        similar = difflib.get_close_matches(_stem(variable).removeprefix(prefix), names, n=1, cutoff=cutoff)
+        if similar or is_own:
             found[variable] = prefix + similar[0] if similar else None
     return found
 

@@ -60,6 +60,7 @@ def execute_tool(tool: Tool, argv: Sequence[str]) -> int:
             getattr(settings, "log_format", "auto"),
         )
         guard.note_logs()
+        _warn_of_variables(None)
         answer = guard.load(tool.call)(settings)
         text, code = answer if isinstance(answer, tuple) else (str(answer), EXIT_OK)
         if text:
@@ -130,7 +131,7 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
     return code
 
 
-def _warn_of_variables(pipeline: str) -> None:
+def _warn_of_variables(pipeline: str | None) -> None:
     from shared.settings.base import unknown_variables
 
     for variable, similar in unknown_variables(pipeline).items():

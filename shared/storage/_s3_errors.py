@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore import exceptions as sdk
@@ -158,7 +159,8 @@ def typed(error: Exception, request: Request, options: S3Options, attempts: int)
     tries = f" ({attempts} attempts)" if attempts > 1 else ""
     if isinstance(error, _NO_CREDENTIALS):
         return ConfigurationError(
-            f"no usable credentials for {request.uri} at {where}: {error}; {_HOW_TO_LOG_IN}", bucket=request.bucket
+            f"no usable credentials for {request.uri} at {where}: {error}; {_HOW_TO_LOG_IN}{_folder_hint(request)}",
+            bucket=request.bucket,
         )
     if _is_bad_certificate(error):
         message = f"the certificate of {where} is not trusted: {error}; set AWS_CA_BUNDLE to its authority's file"
@@ -190,7 +192,10 @@ def _answered(error: sdk.ClientError, request: Request, options: S3Options, atte
     about: dict[str, Any] = {"bucket": request.bucket, "action": request.action, "uri": request.uri}
     if status == 404 or code in ("NoSuchKey", "NoSuchBucket"):  # noqa: PLR2004
         if code == "NoSuchBucket":
-            message = f"bucket {request.bucket} does not exist at {where}; create it or use another one"
+            message = (
+                f"bucket {request.bucket} does not exist at {where}; create it or use another one"
+                f"{_folder_hint(request)}"
+            )
             return BucketMissing(message, bucket=request.bucket)
         return ObjectMissing(f"object {request.uri} does not exist at {where}", uri=request.uri)
     # If we sent no condition, 412 does not mean that the object changed.
@@ -232,12 +237,18 @@ def _refused(error: sdk.ClientError, request: Request, where: str, reason: str) 
         )
         message = (
             f"access denied: {request.action} on {request.uri} ({reason}){unlisted}; grant it to these credentials"
+            f"{_folder_hint(request)}"
         )
         return AccessDenied(message, **about)
     if code in ("EntityTooLarge", "KeyTooLongError", "InvalidObjectName", "XMinioInvalidObjectName"):
         return DataError(f"{where} does not accept the key {request.uri} ({reason})", code="key_invalid", **about)
     message = f"{where} rejects {request.action} of {request.uri} ({status} {reason}); {_remedy(code)}"
     return RequestRefused(message, **about)
+
+
+def _folder_hint(request: Request) -> str:
+    """Return the rest of a message if the bucket may have been typed for a folder of the same name."""
+    return f"; for the folder {request.bucket} here, use ./{request.bucket}" if Path(request.bucket).is_dir() else ""
 
 
 def _remedy(code: str) -> str:

@@ -334,6 +334,8 @@ def test_runs_list_and_show(database: Database):
     text = show_run(ShowSettings(database_url=database.url, run="aaa-1"))
     assert "video_missing" in text
     assert "items 2" in text
+    # Not with the stages' numbers, which begin at 2 in `gamedata run`.
+    assert "\nstage " in text
     assert "workers = 2" in text
     assert "wrote file:///m.parquet" in show_run(ShowSettings(database_url=database.url, run="aaa-2"))
     with extract(database, run_id="ccc", parameters={"a": 1, "b": 2}) as stage_run:

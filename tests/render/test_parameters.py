@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 
@@ -251,14 +250,6 @@ def test_choices_and_units_are_shown():
     assert shown["strides"]["value"] == "3:15,30:15,60:5"
     assert shown["max-failed"]["value"] == ""
     assert shown["max-failed"]["description"].endswith("Empty: fail only if all fail.")
-
-
-@pytest.mark.parametrize("name", TEMPLATES)
-def test_the_form_speaks_of_a_form_in_a_cluster(name):
-    for parameter in form(name).values():
-        text = parameter["description"]
-        assert not re.search(r"--[a-z]|this machine|exit|file:///|several times", text), f"{parameter['name']}: {text}"
-        assert len(text) <= 240
 
 
 def test_the_source_is_first_and_the_limits_are_last_in_the_form():

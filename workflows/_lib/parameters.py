@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from hera.workflows import Parameter
 from hera.workflows.models import ConfigMapKeySelector, EnvVar, ValueFrom
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Source of a value: the template's inputs or the Workflow's parameters.
 Source = Literal["inputs", "workflow"]
+
+_LIST: Final = "comma-separated"
 
 __all__ = ["Field", "Source", "arguments", "environment", "fields", "form_names", "from_form", "inputs", "passed"]
 
@@ -95,7 +97,7 @@ def fields(
             variable=model.variables(flag.name)[0],
             value=_text(field),
             choices=_choices(flag, optional=accepts_none(field)),
-            description=_described(field, flag.description),
+            description=_described(field, flag),
             config_key=config_keys.get(name),
         )
         result.append(replace(declared, value=overrides[name]) if name in overrides else declared)
@@ -127,11 +129,17 @@ def _text(field: FieldInfo) -> str:
     return shell_default(field)
 
 
-def _described(field: FieldInfo, description: str) -> str:
+def _described(field: FieldInfo, flag: Flag) -> str:
+    """Return the text in the form, with what ``--help`` shows elsewhere: separator, unit, default."""
     declared = metadata(field)
-    text = declared.form or description
+    text = declared.form or flag.description
+    if flag.required:
+        text += " Required."
+    if flag.repeated and _LIST not in text:
+        text += f" Several are {_LIST}."
     if declared.unit:
-        text += f" Unit: {declared.unit}."
+        scale = declared.unit.removeprefix("of ")
+        text += f" Unit: {declared.unit}." if scale == declared.unit else f" Scale: 0 to {scale}."
     if field.default is None and declared.default_text:
         text += f" Empty: {declared.default_text}."
     return text

@@ -81,6 +81,7 @@ class ReadSettings(LineageSettings, TmdbSettings, BronzeSettings, pipeline="trak
     dry_run: bool = setting(
         False,
         description="Print how many requests are needed and when they would end; send none.",
+        form="Only log how many requests are needed and when they would end; send none.",
         group=HOW_IT_RUNS,
     )
 

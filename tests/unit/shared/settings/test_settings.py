@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError
 from jobs.screenalytics.settings import IngestSettings
 from jobs.viewership.settings.uploads import RetractSettings, ValidateSettings
 from shared.errors import UsageError
+from shared.rayjob.settings import RaySettings
 from shared.settings import Settings, StepSettings, setting
 from shared.settings.base import Group, unknown_variables
 from shared.settings.command import parse
@@ -333,7 +334,7 @@ def test_what_is_given_as_flags_is_what_the_model_holds(size, keep, names):
     assert (got.size_mb, got.keep, got.names) == (size, keep, tuple(filter(None, parts)))
 
 
-def test_only_variables_of_the_pipeline_that_no_setting_has_are_unknown(monkeypatch):
+def test_variables_of_the_pipeline_that_no_setting_has_and_nearly_equal_ones_are_unknown(monkeypatch):
     assert IngestSettings.pipelines  # its module must be imported
     prefix = "TELECINE_SCREENALYTICS_"
     for name in (
@@ -341,8 +342,12 @@ def test_only_variables_of_the_pipeline_that_no_setting_has_are_unknown(monkeypa
         *("PREFX", "GRACE_MINS_BASE64", "OUTBOX_URI_FILE"),
     ):
         monkeypatch.setenv(prefix + name, "1")
-    monkeypatch.setenv("TELECINE_SCREENALYTIC_PREFIX", "1")
+    # Of other pipelines, whether or not their settings are imported, only a misspelled name of ours is reported.
+    for name in ("SCREENALYTIC_PREFIX", "FRAMES_OF_OTHERS", "RAY_CPU_WORKER"):
+        monkeypatch.setenv(f"TELECINE_{name}", "1")
+    assert RaySettings.pipelines
     assert unknown_variables("screenalytics") == {
+        "TELECINE_SCREENALYTIC_PREFIX": f"{prefix}PREFIX",
         f"{prefix}GRACE_MINS_BASE64": f"{prefix}GRACE_MIN",
         f"{prefix}OUTBOX_URI_FILE": f"{prefix}OUTBOX_URL",
         f"{prefix}PREFX": f"{prefix}PREFIX",

@@ -340,3 +340,33 @@ def test_a_variable_without_a_setting_is_named(monkeypatch, capsys):
         "the variable TELECINE_FAKE_OTHERWISE is ignored, because no setting has it",
         "the variable TELECINE_FAKE_WHATS is ignored, because no setting has it; did you mean TELECINE_FAKE_WHAT?",
     ]
+
+
+def warned(capsys):
+    return [line["message"] for line in lines(capsys.readouterr().err) if line["level"] == "WARNING"]
+
+
+@pytest.mark.parametrize("command", ["step", "tool"])
+def test_a_misspelled_variable_of_every_command_is_named(monkeypatch, capsys, command):
+    monkeypatch.setenv("TELECINE_LOG_LEVL", "DEBUG")
+    monkeypatch.setenv("TELECINE_DATABSE_URL_FILE", "/run/url")
+    monkeypatch.setenv("TELECINE_NAMESPACE", "fine")
+    # Of a pipeline whose settings may not be imported, and of other programs.
+    monkeypatch.setenv("TELECINE_OTHER_LEVEL", "x")
+    monkeypatch.setenv("TELECINE_TEST_POSTGRES", "x")
+    if command == "tool":
+        monkeypatch.setattr("shared.step.guard.load", lambda name: load(name) if "Settings" in name else lambda _: "ok")
+    assert (execute(STEP, []) if command == "step" else execute_tool(TOOL, [])) == 0
+    expected = {"DATABSE_URL_FILE": "DATABASE_URL", "LOG_LEVL": "LOG_LEVEL"}
+    assert warned(capsys) == [
+        f"the variable TELECINE_{name} is ignored, because no setting has it; did you mean TELECINE_{near}?"
+        for name, near in expected.items()
+    ]
+
+
+def test_a_variable_with_a_misspelled_pipeline_is_named(monkeypatch, capsys):
+    monkeypatch.setenv("TELECINE_FAKES_WHAT", "x")
+    assert execute(STEP, []) == 0
+    assert warned(capsys) == [
+        "the variable TELECINE_FAKES_WHAT is ignored, because no setting has it; did you mean TELECINE_FAKE_WHAT?"
+    ]

@@ -83,3 +83,16 @@ def test_an_answer_without_an_etag_is_not_whole():
     for answered in ({}, {"ETag": ""}, {"ETag": '""'}):
         with pytest.raises(Cut, match="is this an S3 server"):
             etag_of(answered, REQUEST)
+
+
+@pytest.mark.parametrize(
+    "error", [sdk.NoCredentialsError(), answer(404, "NoSuchBucket", "ListObjectsV2"), answer(403, "AccessDenied")]
+)
+def test_a_folder_of_the_buckets_name_is_suggested(error, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "./bucket" not in typed(error, REQUEST, S3Options(), 1).message
+    (tmp_path / "bucket").write_text("a file")
+    assert "./bucket" not in typed(error, REQUEST, S3Options(), 1).message
+    (tmp_path / "bucket").unlink()
+    (tmp_path / "bucket").mkdir()
+    assert typed(error, REQUEST, S3Options(), 1).message.endswith("; for the folder bucket here, use ./bucket")
