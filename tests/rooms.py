@@ -15,7 +15,6 @@ __all__ = ["OTHERS", "ROOMS", "ROOT", "about", "files", "summary"]
 ROOT = Path(__file__).parents[1]
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "telecine": ("checks",),
     "jobs": ("cli", "closing", "diagnosis", "console", "media", "gamedata", "screenalytics", "viewership", "trakt"),
     "jobs/gamedata": (
         *("steps", "sample", "gold", "manifest", "checks", "extraction", "session", "pt", "parts", "frames"),

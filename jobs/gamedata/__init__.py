@@ -1,7 +1,7 @@
 """Sample frames from game-session videos into ``.pt`` files, and write a quality manifest of the sessions.
 
-The package ``telecine`` is the public API: ``load``, which reads one ``.pt`` file as an ``ExtractedData``
-(docs/python.md), and :mod:`telecine.checks` for authors of checks.
+The public API is ``load``, which reads one ``.pt`` file as an ``ExtractedData`` (docs/python.md), and
+:mod:`jobs.gamedata.checks` for authors of checks. Everything else may change without notice.
 """
 
 from __future__ import annotations

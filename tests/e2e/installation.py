@@ -25,7 +25,7 @@ NAMESPACE = "telecine"
 DATABASE = "telecine"
 BUCKETS = ("game-data", "game-data-manifest", "screenalytics", "viewership", "trakt", "telecine-artifacts")
 # Contents of the images.
-_SOURCES = ("images", "jobs", "shared", "telecine", "requirements", "pyproject.toml", "README.md", "LICENSE")
+_SOURCES = ("images", "jobs", "shared", "requirements", "pyproject.toml", "README.md", "LICENSE")
 CHART = ROOT / "charts" / "telecine"
 _CONSOLE_PASSWORD = "console-secret"
 

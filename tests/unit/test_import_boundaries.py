@@ -11,7 +11,7 @@ import pytest
 
 from tests.rooms import ROOMS, ROOT, about
 
-PACKAGES = ("jobs", "shared", "telecine", "workflows")
+PACKAGES = ("jobs", "shared", "workflows")
 FILES = {
     path.relative_to(ROOT).as_posix(): path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))
 }
