@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.console.errors import BadQuery
 from jobs.console.intake.library import CANONICAL
+from shared.settings.base import join_list
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -21,11 +22,13 @@ __all__ = [
     "DATE_ORDERS",
     "DECIMAL_MARKS",
     "DELIMITERS",
+    "FURTHER",
     "MOST_COLUMNS",
     "Open",
     "chosen",
     "column_name",
     "flags",
+    "listed",
     "open_questions",
     "parameters",
     "suggested",
@@ -37,7 +40,12 @@ DECIMAL_MARKS: Final = (".", ",")
 CLOCKS: Final = ("hh:mm", "mm:ss")
 
 MOST_COLUMNS: Final = 200
-"""Columns that the page shows and a form can map."""
+"""Columns that the page lists; further ones are listed if they are read, and chosen by name."""
+FURTHER: Final = "further"
+"""A form names a column that is not listed in ``column-further``, and its field in ``map-further``."""
+
+# As `--map` writes a field that is not read.
+_NOT_READ: Final = "(none)"
 
 _MOST_CHARS: Final = 100
 _PLATFORM: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -135,22 +143,31 @@ def _mapping(
 ) -> tuple[dict[str, str], list[str]]:
     """Return field -> column of the columns whose field was chosen, and what is wrong with them.
 
-    A field that stays as the form showed it was not chosen, unless it was before: a format reads it by itself.
+    A field that stays as the form showed it was not chosen, unless it was before: a format reads it by itself. The
+    fields that a changed column had are not read, unless from another column.
     """
     earlier: Mapping[str, str] = before.get("map", {})
-    shown = columns[:MOST_COLUMNS]
+    shown = listed(columns)
+    fields = {str(column["column"]): form.get(f"map-{column['column']}", "") for column in shown}
+    problems = []
+    wanted = form.get(f"column-{FURTHER}", "").strip()
+    if wanted and (further := _named(wanted, columns)) is not None:
+        if further not in shown:
+            shown = [*shown, further]
+        fields[str(further["column"])] = form.get(f"map-{FURTHER}", "")
+    elif wanted:
+        problems.append(f"{one_line(wanted[:_MOST_CHARS])!r} is not a column of the file; expected a name or letters")
     names = {column_name(column) for column in shown}
     kept = {field: name for field, name in earlier.items() if name not in names}
     found: dict[str, str] = {}
-    problems = []
     for column in shown:
-        field, name = form.get(f"map-{column['column']}", ""), column_name(column)
-        if field == (column.get("shown") or ""):
+        field, name, was = fields[str(column["column"])], column_name(column), column.get("shown") or ""
+        if field == was:
             kept |= {other: held for other, held in earlier.items() if held == name}
-        elif field and known.fields and field not in known.fields:
+            continue
+        kept |= dict.fromkeys(filter(None, (was, *column.get("also_shown", ()))), _NOT_READ)
+        if field and known.fields and field not in known.fields:
             problems.append(f"column {column['column']} is {one_line(field[:_MOST_CHARS])!r}; expected a field")
-        elif field and "," in name:
-            problems.append(f"{name!r} has a comma and cannot be mapped; expected a format that reads it")
         elif field in found:
             problems.append(f"several columns are {field}: {found[field]} and {name}; expected one")
         elif field:
@@ -158,8 +175,28 @@ def _mapping(
     return {**kept, **found}, problems
 
 
+def listed(columns: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the columns that the page lists: the first ones, and all that are read.
+
+    If there are too many, those that represent the date columns of a wide file come before the others.
+    """
+    if len(columns) <= MOST_COLUMNS:
+        return columns
+    ordered = sorted(columns, key=lambda column: not column.get("is_metric"))
+    return [*ordered[:MOST_COLUMNS], *(column for column in ordered[MOST_COLUMNS:] if column.get("shown"))]
+
+
+def _named(text: str, columns: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the column with a name or with letters, in any case; None if there is none."""
+    wanted = text.casefold()
+    of_name = (column for column in columns if str(column["name"]).casefold() == wanted)
+    letters = wanted.removeprefix("column ")
+    of_letters = (column for column in columns if str(column["column"]).casefold() == letters)
+    return next(of_name, None) or next(of_letters, None)
+
+
 def column_name(column: Mapping[str, Any]) -> str:
-    """Return how ``--map`` names a column: by letters, because a name may have a comma or occur twice."""
+    """Return how ``--map`` names a column: by letters, because several may have one name."""
     return str(column["name"]) if column.get("is_metric") else f"Column {column['column']}"
 
 
@@ -174,7 +211,7 @@ def suggested(proposal: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[s
     mapped = {
         str(column["field"]): column_name(column)
         for column in proposal["columns"]
-        if column["field"] and not _has_other_unit(column) and "," not in column_name(column)
+        if column["field"] and not _has_other_unit(column)
     }
     return {**choices, "format": f"{CANONICAL}-1", "map": {**mapped, **choices.get("map", {})}}
 
@@ -195,7 +232,7 @@ def parameters(choices: Mapping[str, Any]) -> dict[str, str]:
     """Return choices as parameters of a run: flag without dashes -> its text."""
     found = {name: str(choices[name]) for name in (*_OF_FILE, *_OF_VALUES) if name in choices}
     if choices.get("map"):
-        found["map"] = ",".join(f"{field}={column}" for field, column in choices["map"].items())
+        found["map"] = join_list(f"{field}={column}" for field, column in choices["map"].items())
     return found
 
 

@@ -136,13 +136,14 @@ def read(settings: ConsoleSettings, uri: str, size: int, choices: Mapping[str, A
 
 
 def _mark_shown(proposal: dict[str, Any], preview: Mapping[str, Any] | None) -> None:
-    """Add to each column the field that it is shown with: the one that is read, or proposed if nothing can be read."""
-    read: dict[str, str] = {}
+    """Add to each column the fields that it is shown with: those that are read, or proposed if nothing can be read."""
+    read: dict[str, list[str]] = {}
     for one in preview["fields"] if preview is not None else ():
         if one["kind"] == "column" or (one["kind"] == "dates" and one["field"] != "date"):
-            read.setdefault(one["column"], one["field"])
+            read.setdefault(one["column"], []).append(one["field"])
     for column in proposal["columns"]:
-        column["shown"] = column["field"] if preview is None else read.get(column["name"])
+        proposed = [column["field"], *column.get("also", ())] if column["field"] else []
+        column["shown"], *column["also_shown"] = (proposed if preview is None else read.get(column["name"])) or [None]
 
 
 def _document(problem: Problem) -> dict[str, Any]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import html
+import os
 import time
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobs.console.errors import BadQuery, Refused
 from jobs.console.intake import choices, reading
@@ -13,6 +17,12 @@ from jobs.console.intake.child import Limits, run
 from jobs.console.intake.form import UploadForm
 from jobs.console.intake.library import Library
 from jobs.console.intake.names import file_name
+from jobs.viewership.model import FIELDS
+from jobs.viewership.settings.formats import FormatsCheckSettings
+from jobs.viewership.settings.uploads import RunSettings
+from jobs.viewership.uploads.formats.binding import parse_pairs
+from shared.settings.base import encoded, encoded_form
+from shared.settings.command import parse
 
 KNOWN = Library(("orbit-tv",), {"canonical-1": "Canonical", "roku-1": "Roku"}, ("date", "hours", "content_name"))
 
@@ -76,7 +86,43 @@ def test_an_earlier_choice_stays_while_its_column_is_not_changed():
     before = {"map": {"hours": "Column B", "episode": "Column ZZ"}}
     form = {"map-A": "date", "map-B": "hours"}
     assert choices.chosen(form, before, columns, KNOWN) == before
-    assert choices.chosen({**form, "map-B": ""}, before, columns, KNOWN) == {"map": {"episode": "Column ZZ"}}
+    assert choices.chosen({**form, "map-B": ""}, before, columns, KNOWN) == {
+        "map": {"episode": "Column ZZ", "hours": "(none)"}
+    }
+
+
+def test_a_changed_column_is_no_longer_read_as_before():
+    columns = [{**column("A", "date"), "also_shown": ["month"]}, column("B", "hours"), column("C", None)]
+    form = {"map-A": "", "map-B": "", "map-C": "hours"}
+    chosen = choices.chosen(form, {}, columns, KNOWN)
+    assert chosen == {"map": {"date": "(none)", "month": "(none)", "hours": "Column C"}}
+    # The next form shows both as not read, and changes nothing.
+    columns = [column("A", None), column("B", None), column("C", "hours")]
+    assert choices.chosen({"map-A": "", "map-B": "", "map-C": "hours"}, chosen, columns, KNOWN) == chosen
+    assert choices.chosen({"map-A": "date", "map-B": "", "map-C": "hours"}, chosen, columns, KNOWN) == {
+        "map": {"date": "Column A", "month": "(none)", "hours": "Column C"}
+    }
+
+
+@given(st.dictionaries(st.sampled_from(list(FIELDS)), st.text('aB,\\= "').map(str.strip).filter(bool)))
+def test_a_mapping_reaches_the_reader_as_it_was_chosen(mapping):
+    flags = choices.flags({"map": mapping}, infer=False)
+    assert parse_pairs(parse(FormatsCheckSettings, "", "", [*flags, "file"]).map) == mapping
+    text = choices.parameters({"map": mapping}).get("map", "")
+    with patch.dict(os.environ, {"TELECINE_VIEWERSHIP_MAP_BASE64": encoded(encoded_form(text))}):
+        assert parse_pairs(RunSettings().map) == mapping
+
+
+def test_columns_that_are_not_listed_are_chosen_by_name_or_letters():
+    columns = [column(f"C{number}", None) for number in range(250)]
+    columns[240] = column("C240", "hours")
+    assert [each["column"] for each in choices.listed(columns)][199:] == ["C199", "C240"]
+    columns[220]["name"] = "Watched, all"
+    for named in ("watched, ALL", "c220", "Column C220"):
+        form = {"map-C240": "hours", "column-further": named, "map-further": "date"}
+        assert choices.chosen(form, {}, columns, KNOWN) == {"map": {"date": "Column C220"}}
+    with pytest.raises(BadQuery, match="'Nothing' is not a column of the file"):
+        choices.chosen({"map-C240": "hours", "column-further": "Nothing"}, {}, columns, KNOWN)
 
 
 def test_two_columns_cannot_become_one_field():

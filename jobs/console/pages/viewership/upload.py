@@ -161,7 +161,12 @@ def fates_page(request: Request, upload_id: int) -> HTMLResponse:
         bars = _bars(fates(database, upload)) if upload.status in uploads.MATCHED else None
     # htmx takes the part that it needs; without a script, the link opens this as a page.
     return state.pages.render(
-        request, "viewership/upload_fates.html.j2", upload=upload, bars=bars, meanings=_MEANINGS, review=review_url(upload)
+        request,
+        "viewership/upload_fates.html.j2",
+        upload=upload,
+        bars=bars,
+        meanings=_MEANINGS,
+        review=review_url(upload),
     )
 
 

@@ -93,6 +93,7 @@ def _found(state: Console, file: Any) -> SimpleNamespace:
     # In the order of the fields of a unit.
     named = list(dict.fromkeys(name for unit in units for name in unit["values"]))
     refused = problem if problem is not None and not problem["is_question"] else None
+    columns = choosing.listed(proposal["columns"]) if proposal else []
     return SimpleNamespace(
         used=read["used"],
         is_head=read["is_head"],
@@ -101,8 +102,9 @@ def _found(state: Console, file: Any) -> SimpleNamespace:
         refused=refused,
         facts=[(name, refused["data"][name]) for name in _FACTS if refused and name in refused["data"]],
         questions=choosing.open_questions(read, file.choices),
-        columns=proposal["columns"][: choosing.MOST_COLUMNS] if proposal else [],
-        left_out=max(0, len(proposal["columns"]) - choosing.MOST_COLUMNS) if proposal else 0,
+        columns=columns,
+        left_out=len(proposal["columns"]) - len(columns) if proposal else 0,
+        further=choosing.FURTHER,
         units=units,
         named=named,
         library=library(state.settings, state.database),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.console.tables.runs.ledger import RUN_STATUS, like
+from shared.settings.base import join_list
 from shared.storage.uris import join_uri
 
 if TYPE_CHECKING:
@@ -200,11 +201,7 @@ def flags(choices: Mapping[str, Any]) -> dict[str, str]:
         {'date-order': 'dmy', 'map': 'hours=Time,date=Day', 'header-line': '3', 'round-money': 'true'}
     """
     return {
-        name.replace("_", "-"): ",".join(map(str, value))
-        if isinstance(value, list)
-        else "true"
-        if value is True
-        else str(value)
+        name.replace("_", "-"): join_list(value) if isinstance(value, list) else "true" if value is True else str(value)
         for name, value in choices.items()
         if value not in (None, "", [], False)
     }
