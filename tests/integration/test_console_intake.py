@@ -197,8 +197,13 @@ def test_a_body_that_is_longer_than_announced_is_counted_as_it_arrives(app, data
 
 def test_a_body_that_is_announced_as_too_large_is_not_read(app, database, store):
     answer = send(app, form(part(REPORT)), {"content-length": "2000000"})
-    assert (answer.status, answer.code) == (413, "body_too_large")
+    assert (answer.status, answer.code) == (413, "file_too_large")
+    assert "more than 1 MB" in answer.json()["error"]["message"]
     assert stored(store) == []
+    # The page says so before anything is sent.
+    page = ask(app, "/uploads/new", headers=BROWSER).text
+    assert 'data-most="1000000" data-over="The file has more than 1 MB; split it by date."' in page
+    assert "Up to 1 MB; larger files are refused" in page
 
 
 def test_a_body_that_stops_is_refused_and_leaves_nothing(database, store, monkeypatch):
