@@ -220,22 +220,36 @@ def test_phases_show_what_they_had_to_account_for(site):
     assert "several files" not in words(html)
 
 
-def test_dashes_of_a_run_of_several_files_are_explained(site, place):
-    kept = place.rows("SELECT run_id, counts FROM pipeline.run_stages WHERE stage = 'match' AND counts ? 'uploads'")
+def test_phases_of_a_run_of_several_files_show_the_rows_of_this_one(site, place):
+    kept = place.rows("SELECT run_id, stage, counts FROM pipeline.run_stages")
+    # The ledger's sums over two files.
     place.database.rows(
-        "UPDATE pipeline.run_stages SET counts = jsonb_set(counts, '{uploads}', '2') WHERE stage = 'match'"
-        " AND counts ? 'uploads'"
+        'UPDATE pipeline.run_stages SET counts = counts || \'{"expected_units": 99, "actual_units": 98}\''
+        " || CASE WHEN counts ? 'uploads' THEN '{\"uploads\": 2}' ELSE '{\"files\": 2}' END::jsonb"
+        " WHERE counts ?| ARRAY['uploads', 'files']"
     )
+    logged = "UPDATE viewership.error_log SET status = %s WHERE upload_id = %s AND procedure_name = 'match'"
     try:
         page = words(site.get(f"/uploads/{LOADED}").text)
+        place.database.rows(logged, "failed", LOADED)
+        failed = words(site.get(f"/uploads/{LOADED}").text)
     finally:
-        place.database.rows(
-            "UPDATE pipeline.run_stages SET counts = jsonb_set(counts, '{uploads}', '1') WHERE stage = 'match'"
-            " AND counts ? 'uploads'"
-        )
-    assert {counts["uploads"] for _, counts in kept} == {1}
-    assert re.search(r"match success [\d.]+ m?s \S \S 4 1", page)
-    assert "A dash: the run processed several files" in page
+        place.database.rows(logged, "success", LOADED)
+        for run_id, stage, counts in kept:
+            place.database.rows(
+                "UPDATE pipeline.run_stages SET counts = %s WHERE run_id = %s AND stage = %s",
+                json.dumps(counts),
+                run_id,
+                stage,
+            )
+    assert re.findall(r"(\w+) success [\d.]+ m?s (\d+) (\d+) (\d+) 1 run-\d", page) == [
+        ("upload", "6", "6", "4"),
+        ("normalize", "4", "4", "4"),
+        ("match", "4", "4", "4"),
+        ("load", "6", "6", "3"),
+    ]
+    assert "are from viewership's log" in page
+    assert re.search(r"match failed [\d.]+ m?s 4 \u2013 4 1", failed)
 
 
 def test_the_fates_of_a_large_upload_are_counted_after_its_page(site, monkeypatch):
