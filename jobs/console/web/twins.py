@@ -8,28 +8,69 @@ import json
 import math
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
+from fastapi import Depends, Request
 from starlette.responses import Response, StreamingResponse
 
-from jobs.console.web.listing import cursor_after, fetch
+from jobs.console.access.guard import allow
+from jobs.console.model import Role
+from jobs.console.web.paging import cursor_after, fetch
+from jobs.console.web.query import ListQuery, query_of
+from jobs.console.web.state import console
 from shared.scrub import scrub
 from shared.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from fastapi import APIRouter
 
     from jobs.console.tables.database import Database
-    from jobs.console.web.listing import Column, Listing, Page
-    from jobs.console.web.query import ListQuery
+    from jobs.console.web.listing import Column, Listing
+    from jobs.console.web.paging import Page
 
-__all__ = ["as_csv", "as_json", "cell", "rows_as_csv", "rows_as_json"]
+__all__ = ["add_twins", "as_csv", "as_json", "cell", "rows_as_csv", "rows_as_json"]
 
+_Q = TypeVar("_Q", bound=ListQuery)
 # Rows per query and per CSV file; a spreadsheet holds about a million.
 _AT_ONCE: Final = 1_000
 CSV_ROWS: Final = 100_000
 # Spreadsheets evaluate cells that start with one of these, including the full-width forms.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def add_twins(
+    router: APIRouter,
+    path: str,
+    model: type[_Q],
+    listing: Listing | Callable[[Request, _Q], Listing],
+    *,
+    everything: bool = False,
+) -> None:
+    """Serve a list as ``<path>.json`` and ``<path>.csv``, to viewers.
+
+    Args:
+        router: of the page.
+        path: of the page's route.
+        model: the parameters of the page.
+        listing: the list, or a function that returns it for a request and its parameters.
+        everything: no limit on the number of rows of the CSV file.
+    """
+
+    def of(request: Request, query: _Q) -> Listing:
+        return listing(request, query) if callable(listing) else listing
+
+    def page_json(request: Request, query: _Q) -> Response:
+        return as_json(console(request).database, of(request, query), query)
+
+    def page_csv(request: Request, query: _Q) -> Response:
+        return as_csv(console(request).database, of(request, query), query, everything=everything)
+
+    for suffix, endpoint in (("json", page_json), ("csv", page_csv)):
+        # FastAPI evaluates annotations at run time, and the model is a value.
+        endpoint.__annotations__ = {"request": Request, "query": Annotated[model, Depends(query_of(model))]}
+        router.get(f"{path}.{suffix}")(allow(Role.VIEWER)(endpoint))
 
 
 def as_json(database: Database, listing: Listing, query: ListQuery) -> Response:

@@ -9,35 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
 from jobs.console.pages.trakt.quadrants import draw
 from jobs.console.tables.gamedata.sessions import pattern
 from jobs.console.tables.trakt import meanings, titles
-from jobs.console.web.listing import (
-    Column,
-    Condition,
-    Count,
-    Facet,
-    FacetValue,
-    Listing,
-    Order,
-    Term,
-    fetch,
-    where_of,
-)
+from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, where_of
+from jobs.console.web.paging import Count, FacetValue, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
-from jobs.console.web.twins import as_csv, as_json
+from jobs.console.web.twins import add_twins
 from shared.report.scatter import MOST_DOTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jobs.console.tables.trakt.titles import Group
-    from jobs.console.web.listing import Page
+    from jobs.console.web.paging import Page
     from shared.database.session import DatabaseSession
 
 __all__ = ["LISTING", "PATH", "TitlesQuery", "path_of", "router"]
@@ -247,20 +237,6 @@ def page(request: Request, query: _Query) -> HTMLResponse:
     )
 
 
-@router.get(f"{PATH}.json")
-@allow(Role.VIEWER)
-def page_json(request: Request, query: _Query) -> Response:
-    """Return a page of titles as JSON."""
-    return as_json(console(request).database, _dated(request, query), query)
-
-
-@router.get(f"{PATH}.csv")
-@allow(Role.VIEWER)
-def page_csv(request: Request, query: _Query) -> Response:
-    """Return titles as CSV."""
-    return as_csv(console(request).database, _dated(request, query), query)
-
-
 def _dated(request: Request, query: TitlesQuery) -> Listing:
     """Return the list for the requested day, or for the newest one."""
     if query.as_of is not None:
@@ -268,6 +244,9 @@ def _dated(request: Request, query: TitlesQuery) -> Listing:
     with console(request).database.read() as database:
         days = titles.days(database)
     return replace(LISTING, conditions=lambda given: _conditions(given, days[1] if days else None))
+
+
+add_twins(router, PATH, TitlesQuery, _dated)
 
 
 # The facets over groups: their counts come from one query.
