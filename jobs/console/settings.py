@@ -117,7 +117,7 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
     )
     docs_link: Annotated[str | None, AfterValidator(_link)] = setting(
         None,
-        description="Link to runbooks in the docs folder at this URL.",
+        description="Link to pages of the docs folder at this URL.",
         detail="For example https://git.example/telecine/docs. Without it, pages show paths of files.",
         group=WHERE,
     )

@@ -67,6 +67,7 @@ class Pages:
             asset=assets.url,
             has_asset=assets.has,
             badge=settings.database_environment,
+            docs_link=(settings.docs_link or "").rstrip("/"),
             mode=settings.mode,
             nav=(),
         )

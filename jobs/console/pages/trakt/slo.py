@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import BadQuery
 from jobs.console.model import Role
-from jobs.console.pages.trakt.slos import PATH, days_of, guide, objective_of
+from jobs.console.pages.trakt.slos import GUIDES, PATH, days_of, objective_of
 from jobs.console.tables.trakt.levels import Levels, alerts, clock, levels
 from jobs.console.tables.trakt.misses import MISSED, REASONS_OF_PAGES, SOURCE, groups
 from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, where_of
@@ -223,9 +223,8 @@ def page(request: Request, name: str, query: _Query) -> HTMLResponse:
         alerts=sent,
         reasons=_reasons(found, query),
         breaches=[day for day, of_day, row in reversed(found.days) if of_day == "breach" and row is not None],
-        guide=guide(state.settings, objective.guide),
-        runbook=guide(state.settings, "trakt-runbook.md"),
-        guides={alert: guide(state.settings, f"trakt-slo.md#{alert}") for alert in ("breach", "burn", "missed")},
+        guide=objective.guide,
+        guides=GUIDES,
         listing=replace(listing, columns=tuple(each for each in listing.columns if each.name != "share")),
         query=query,
         rows=rows.rows,

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
+from jobs.console.tables.database import start_of_day
 from jobs.console.tables.viewership import phases, uploads
 from jobs.console.web.dates import between
 from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term
@@ -88,6 +89,7 @@ class UploadsQuery(ListQuery):
     period: Annotated[Annotated[Text, AfterValidator(_period)] | None, Field(title="period")] = None
     from_: Annotated[date | None, Field(title="uploaded from")] = None
     to: Annotated[date | None, Field(title="uploaded to")] = None
+    changed_from: Annotated[date | None, Field(title="changed from")] = None
     q: Annotated[Text | None, Field(title="file name")] = None
     sort: Literal["", "newest", "oldest", "hours", "rows", "file"] = ""
 
@@ -108,6 +110,9 @@ def _conditions(query: UploadsQuery) -> list[Condition]:
         first, after = period_days(query.period)
         sql = "u.first_date < CAST(:period_end AS date) AND u.last_date >= CAST(:period_start AS date)"
         found.append(Condition("period", sql, {"period_start": first, "period_end": after}))
+    if query.changed_from is not None:
+        sql = f"u.updated_at >= {start_of_day('changed_from')}"
+        found.append(Condition("changed_from", sql, {"changed_from": query.changed_from}))
     if query.q is not None:
         pattern = "%" + re.sub(r"([\\%_])", r"\\\1", query.q) + "%"
         sql = "u.upload_id IN (SELECT n.upload_id FROM viewership.upload_names n WHERE n.filename ILIKE :name)"
