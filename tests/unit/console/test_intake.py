@@ -17,6 +17,7 @@ from jobs.console.intake.child import Limits, run
 from jobs.console.intake.form import UploadForm
 from jobs.console.intake.library import Library
 from jobs.console.intake.names import file_name
+from jobs.console.intake.questions import open_questions
 from jobs.viewership.model import FIELDS
 from jobs.viewership.settings.formats import FormatsCheckSettings
 from jobs.viewership.settings.uploads import RunSettings
@@ -161,7 +162,7 @@ def test_a_question_of_the_reader_comes_first_and_once():
         "data": {"flags": ["--period", "--date-order"], "answers": [["--period", None], ["--date-order", "dmy"]]},
         "is_question": True,
     }
-    found = choices.open_questions(read(question("DATE_ORDER", ["--date-order"]), problem=problem, preview=False), {})
+    found = open_questions(read(question("DATE_ORDER", ["--date-order"]), problem=problem, preview=False), {})
     assert [(each.message, each.target, each.options, each.key) for each in found] == [
         ("DATE_ORDER?", "date-order", ("dmy",), "")
     ]
@@ -169,25 +170,25 @@ def test_a_question_of_the_reader_comes_first_and_once():
 
 def test_what_the_reader_settled_is_not_asked():
     order = question("DATE_ORDER", ["--date-order"])
-    assert codes(choices.open_questions(read(order), {})) == []
-    assert codes(choices.open_questions(read(order, preview=False), {})) == ["DATE_ORDER"]
+    assert codes(open_questions(read(order), {})) == []
+    assert codes(open_questions(read(order, preview=False), {})) == ["DATE_ORDER"]
 
 
 def test_a_question_about_columns_is_answered_by_a_mapping_a_format_or_a_dismissal():
     asked = read(question("FIELD"))
-    (found,) = choices.open_questions(asked, {})
+    (found,) = open_questions(asked, {})
     assert (found.code, found.target) == ("FIELD", "columns")
-    assert choices.open_questions(asked, {"dismissed": [found.key]}) == []
-    assert choices.open_questions(read(question("FIELD"), used={"map": {"territory": "Column A"}}), {}) == []
-    assert choices.open_questions(read(question("FIELD"), used={"format": "roku-1"}), {}) == []
+    assert open_questions(asked, {"dismissed": [found.key]}) == []
+    assert open_questions(read(question("FIELD"), used={"map": {"territory": "Column A"}}), {}) == []
+    assert open_questions(read(question("FIELD"), used={"format": "roku-1"}), {}) == []
     period = question("PERIOD", ["--period"], ())
-    assert codes(choices.open_questions(read(period, used={"format": "roku-1"}), {})) == ["PERIOD"]
+    assert codes(open_questions(read(period, used={"format": "roku-1"}), {})) == ["PERIOD"]
 
 
 def test_a_report_of_any_platform_needs_one():
     general = {**read(), "preview": {"format": "canonical-1"}}
-    assert codes(choices.open_questions(general, {})) == ["PLATFORM"]
-    assert choices.open_questions({**general, "used": {"platform": "orbit-tv"}}, {}) == []
+    assert codes(open_questions(general, {})) == ["PLATFORM"]
+    assert open_questions({**general, "used": {"platform": "orbit-tv"}}, {}) == []
 
 
 def test_a_beginning_ends_after_a_whole_record(tmp_path):
