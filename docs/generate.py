@@ -71,9 +71,10 @@ _CONFIGURATION = """\
 
 Every parameter has a flag and an environment variable. A flag overrides its variable, and a variable overrides the
 default; an empty variable counts as unset. For a flag that can be repeated (…), the variable holds all values,
-comma-separated. `--help` of a command shows what each default resolves to on your machine. A command of a pipeline
-warns of variables that start like the pipeline's but that no setting has, such as `TELECINE_SCREENALYTICS_PREFX`. Every
-command warns of a variable that nearly equals one of its own, such as `TELECINE_LOG_LEVL`.
+comma-separated; write a comma within a value as `\\,`. `--help` of a command shows what each default resolves to on
+your machine. A command of a pipeline warns of variables that start like the pipeline's but that no setting has, such
+as `TELECINE_SCREENALYTICS_PREFX`. Every command warns of a variable that nearly equals one of its own, such as
+`TELECINE_LOG_LEVL`.
 
 A secret may come from a file instead: `TELECINE_DATABASE_URL_FILE` names a file with the value of
 `TELECINE_DATABASE_URL`, and so for every variable whose row has a `_FILE`. `TELECINE_SECRETS_DIR` names a folder in

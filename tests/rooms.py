@@ -44,7 +44,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("database", "samples", "storage", "settings", "finding", "failure", "verdict", "strict_json", "progress"),
         "logs",
         *("post", "disk", "streams", "text", "scrub", "secrets", "extras", "child", "sandbox", "threads", "collector"),
-        "errors",
+        *("limits", "errors"),
     ),
     "workflows": (
         *("render", "crons", "media", "pipelines", "gamedata", "screenalytics", "viewership", "trakt", "maintenance"),

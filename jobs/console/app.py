@@ -11,7 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from jobs.console.access.guard import check_routes
 from jobs.console.access.modes import Access
-from jobs.console.intake.receive import FORM_BYTES
+from jobs.console.intake.receive import FORM_BYTES, too_large
 from jobs.console.launch import background
 from jobs.console.pages import home, login, operations, search
 from jobs.console.pages.gamedata import session, sessions, sprites
@@ -35,7 +35,7 @@ from jobs.console.tables.database import Database
 from jobs.console.tables.snapshots import Snapshots
 from jobs.console.web import problems
 from jobs.console.web.assets import Assets
-from jobs.console.web.gate import Gate
+from jobs.console.web.gate import Body, Gate
 from jobs.console.web.gauges import Gauges
 from jobs.console.web.metrics import Metrics
 from jobs.console.web.render import Pages
@@ -108,7 +108,8 @@ def create(settings: ConsoleSettings) -> ASGIApp:
     # Safe from compression attacks (BREACH): pages contain no secrets.
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=6)
     # The largest file and its form. A body is read only after the user is known.
-    return Gate(app, state, {upload_new.PATH: settings.max_upload_bytes + FORM_BYTES})
+    report = Body(settings.max_upload_bytes + FORM_BYTES, lambda: too_large(settings))
+    return Gate(app, state, {upload_new.PATH: report})
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, PositiveInt
 
 from shared.errors import ConfigurationError
+from shared.limits import REPORT_BYTES
 from shared.logs import in_pod
 from shared.settings.base import HOW_IT_RUNS, LIMITS, RECORDS, WHERE, Group, setting
 from shared.settings.database import DatabaseSettings
@@ -116,7 +117,7 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
     )
     docs_link: Annotated[str | None, AfterValidator(_link)] = setting(
         None,
-        description="Link to runbooks in the docs folder at this URL.",
+        description="Link to pages of the docs folder at this URL.",
         detail="For example https://git.example/telecine/docs. Without it, pages show paths of files.",
         group=WHERE,
     )
@@ -202,10 +203,11 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         5.0, unit="s", description="Cancel a page's query after this time.", group=LIMITS
     )
     max_upload_mb: Annotated[int, Field(ge=1, le=1_000_000)] = setting(
-        2_048,
+        REPORT_BYTES // 1_000_000,
         unit="MB",
         description="Refuse larger files.",
-        detail="Bytes are counted as they arrive. Rows, columns and cells have limits of their own.",
+        detail="Bytes are counted as they arrive. The default is what viewership reads; it refuses larger files later. "
+        "Rows, columns and cells have limits of their own.",
         group=LIMITS,
     )
     drain_s: PositiveInt = setting(

@@ -31,7 +31,7 @@ from shared.errors import UsageError
 from shared.secrets import ENCODED_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pydantic.fields import FieldInfo
 
@@ -52,6 +52,7 @@ __all__ = [
     "encoded_form",
     "is_secret",
     "is_tuple",
+    "join_list",
     "metadata",
     "setting",
     "split_list",
@@ -67,6 +68,9 @@ _NEARLY_EQUAL: Final = 0.88
 _IN_FORM: Final = "base64:"
 # Neither a tag of Argo nor a variable of the kubelet, and not taken for base64.
 _PLAIN: Final = re.compile(r"(?!base64:)[A-Za-z0-9 ._:/=,@+-]*")
+# A comma of a list, and all backslashes before it. The lookbehind keeps long runs of backslashes linear.
+_COMMA: Final = re.compile(r"(?<!\\)(\\*),")
+_LAST_BACKSLASHES: Final = re.compile(r"(?<!\\)(\\+)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +216,38 @@ def is_tuple(field: FieldInfo) -> bool:
 
 
 def split_list(text: str) -> tuple[str, ...]:
-    """Split a comma-separated list from a variable, form or flag, and drop blank values."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    r"""Split a comma-separated list from a variable, form or flag, and drop blank values.
+
+    A comma after a backslash belongs to its value. Only backslashes before a comma are special: each pair is one
+    backslash.
+
+    >>> split_list(r"hours=Hours\, total, date=Day")
+    ('hours=Hours, total', 'date=Day')
+    """
+    values: list[str] = []
+    value, start = "", 0
+    for comma in _COMMA.finditer(text):
+        backslashes = len(comma[1])
+        value += text[start : comma.start()] + "\\" * (backslashes // 2)
+        start = comma.end()
+        if backslashes % 2:
+            value += ","
+        else:
+            values.append(value)
+            value = ""
+    values.append(value + text[start:])
+    return tuple(each.strip() for each in values if each.strip())
+
+
+def join_list(values: Iterable[object]) -> str:
+    r"""Return values as the text of a list, which :func:`split_list` splits into the same values.
+
+    >>> join_list(["hours=Hours, total", "date=Day"])
+    'hours=Hours\\, total,date=Day'
+    """
+    texts = [_COMMA.sub(r"\1\1\\,", str(value)) for value in values]
+    # Those of the last value precede no comma.
+    return ",".join([*(_LAST_BACKSLASHES.sub(r"\1\1", text) for text in texts[:-1]), *texts[-1:]])
 
 
 def is_secret(field: FieldInfo) -> bool:

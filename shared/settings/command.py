@@ -18,7 +18,7 @@ from typer.core import TyperCommand
 from shared.errors import UsageError
 from shared.scrub import scrub
 from shared.secrets import FILE_SUFFIX
-from shared.settings.base import active_variable, split_list
+from shared.settings.base import active_variable, join_list, split_list
 from shared.settings.flags import flags, resolved_default
 from shared.text import one_line
 
@@ -48,8 +48,8 @@ _EXPECTED = {
 _USAGE: Any = typer.BadParameter.__base__
 _SHOULD_BE = "Input should be "
 _EPILOG = (
-    "A flag overrides its variable, and a variable overrides the default. Lists are comma-separated; their flags may"
-    " also be repeated."
+    "A flag overrides its variable, and a variable overrides the default. Lists are comma-separated (a"
+    " comma within a value: \\,); their flags may also be repeated."
 )
 
 
@@ -97,7 +97,7 @@ def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
     if help_wanted:
         raise SystemExit(0)
     values: dict[str, Any] = {flag.name: _value(flag, typed[flag.name]) for flag in declared if flag.name in typed}
-    as_text = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
+    as_text = {name: join_list(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
     try:
         return model(**values).with_typed(as_text, program)
     except ValidationError as error:
@@ -232,7 +232,7 @@ def _explain_one(model: type[Settings], flag: Flag, typed: dict[str, Any], detai
         return f"{flag.flag} is required; pass it or set {flag.variables[0]}"
     variable = None if flag.name in typed else active_variable(model, flag.name)
     raw = typed.get(flag.name, variable[1] if variable else None)
-    value = ",".join(raw) if isinstance(raw, tuple) else raw
+    value = join_list(raw) if isinstance(raw, tuple) else raw
     value = value if value is None else one_line(value)
     value = "''" if value == "" else value
     shown = "" if flag.secret or value is None else f" {value}" if variable is None else f"={value}"

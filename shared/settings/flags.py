@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 from pydantic_core import PydanticUndefined
 
 from shared.secrets import FILE_SUFFIX
-from shared.settings.base import Group, Metadata, active_variable, is_secret, is_tuple, metadata, union_members
+from shared.settings.base import (
+    Group,
+    Metadata,
+    active_variable,
+    is_secret,
+    is_tuple,
+    join_list,
+    metadata,
+    union_members,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -137,7 +146,7 @@ def _shown(flag: Flag, value: Any) -> str:
     if isinstance(value, bool):
         return flag.flag if value else flag.negative
     if isinstance(value, tuple):
-        return ",".join(str(part) for part in value)
+        return join_list(value)
     return str(value)
 
 
@@ -177,7 +186,7 @@ def shell_default(field: FieldInfo) -> str:
     if isinstance(default, bool):
         return str(default).lower()
     if isinstance(default, tuple):
-        return metadata(field).default_text or ",".join(map(str, default))
+        return metadata(field).default_text or join_list(default)
     return json.dumps(default) if isinstance(default, dict | list) else str(default)
 
 
@@ -204,7 +213,11 @@ def arguments(settings: Settings) -> list[str]:
         if flag.is_switch:
             words.append(flag.flag if value else flag.negative)
         else:
-            words += [f"{flag.flag}={_typed(each)}" for each in (value if flag.repeated else (value,))]
+            words += (
+                [f"{flag.flag}={join_list((each,))}" for each in value]
+                if flag.repeated
+                else [f"{flag.flag}={_typed(value)}"]
+            )
     return words
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from shared.settings.base import HOW_IT_RUNS, RECORDS, active_variable
+from shared.settings.base import HOW_IT_RUNS, RECORDS, active_variable, join_list
 from shared.settings.flags import flags
 from shared.text import one_line
 
@@ -88,7 +88,7 @@ def _text_of(flag: Flag, settings: Settings) -> str:
     variable = active_variable(type(settings), flag.name)
     if variable is not None:
         return variable[1]
-    return ",".join(map(str, value)) if flag.repeated else str(value)
+    return join_list(value) if flag.repeated else str(value)
 
 
 def _given(words: Sequence[str], valued: Collection[str]) -> tuple[set[str], list[str]]:

@@ -121,7 +121,7 @@ def _s3() -> Iterator[tuple[dict[str, str], str]]:
 def _upload(url: str, variables: dict[str, str], bucket: str, size: int) -> tuple[float, float, float, float]:
     """Return the seconds of an upload, those of its answer and of that to the same bytes, and the megabytes added."""
     command = [sys.executable, "-c", "from jobs.cli import main; main()", "console", "--port", "0"]
-    command += ["--viewership-bucket", bucket, "--log-level", "WARNING"]
+    command += ["--viewership-bucket", bucket, "--log-level", "WARNING", "--max-upload-mb", str(size // 1_000_000)]
     environment = {**os.environ, **variables, "TELECINE_DATABASE_URL": url}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None

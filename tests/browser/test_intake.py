@@ -78,6 +78,20 @@ def test_the_same_bytes_lead_to_the_first_file(visit: Start):  # noqa: F811
     assert (seen.said, seen.seen()["violations"]) == ([], [])
 
 
+def test_a_file_over_the_limit_is_named_before_it_is_sent(visit: Start):  # noqa: F811
+    seen = visit()
+    page = seen.open("/uploads/new")
+    asked = len(seen.requests)
+    page.locator("#file").evaluate("each => (each.dataset.most = 10)")
+    choose(page, "large.csv", report("large"))
+    said = page.locator("#file").evaluate("each => each.validationMessage")
+    assert said == "The file has more than 536 MB; split it by date."
+    page.get_by_role("button", name="Upload").click()
+    assert [each.method for each in seen.requests[asked:]] == []
+    choose(page, "small.csv", "a\n1\n")
+    assert page.locator("#file").evaluate("each => each.validationMessage") == ""
+
+
 def test_a_refused_name_is_a_page_with_its_reason(visit: Start):  # noqa: F811
     seen = visit()
     page = seen.open("/uploads/new")

@@ -19,6 +19,7 @@ from jobs.console.web.metrics import Metrics
 from jobs.gamedata.settings import ManifestSettings
 from jobs.trakt.settings import IngestSettings, ModelSettings, PublishSettings
 from jobs.viewership.settings.formats import FormatsSettings
+from jobs.viewership.uploads.reading.limits import ReadLimits
 from shared.doctor.settings import DoctorSettings
 from shared.notify.settings import NotifySettings
 from shared.rayjob.settings import RaySettings
@@ -303,7 +304,7 @@ def test_the_policy_of_the_console_knows_its_templates_and_parameters():
     assert not {kind for kind in kinds if kind.startswith("Validating")}
 
 
-@pytest.mark.parametrize("most", [None, 500])
+@pytest.mark.parametrize("most", [None, 536])
 def test_two_uploads_fit_into_a_pod_of_the_console(most):
     _, spec = console_of({"console": {"maxUploadMb": most}} if most else {})
     pod = spec["template"]["spec"]
@@ -314,6 +315,17 @@ def test_two_uploads_fit_into_a_pod_of_the_console(most):
     if most == 200:
         limits = pod["containers"][0]["resources"]["limits"]
         assert int(size.removesuffix("Mi")) < 1024 * int(limits["ephemeral-storage"].removesuffix("Gi"))
+
+
+def test_the_console_takes_no_file_that_viewership_cannot_read():
+    most = ConsoleSettings().max_upload_mb
+    assert most * 1_000_000 <= ReadLimits().bytes < (most + 1) * 1_000_000
+    with pytest.raises(Exception, match="maxUploadMb"):
+        console_of({"console": {"maxUploadMb": most + 1}})
+    page = (CHART.parents[1] / "docs" / "console.md").read_text(encoding="utf-8")
+    assert f"| file size | `--max-upload-mb`, {most} MB (what viewership reads);" in page
+    described = CHART.joinpath("values.yaml").read_text(encoding="utf-8")
+    assert re.search(rf"maxUploadMb: \d+  # refuse larger files; at most {most}, which viewership reads", described)
 
 
 def test_the_console_reads_reports_only_from_its_own_s3_server():

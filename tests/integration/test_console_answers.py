@@ -20,7 +20,8 @@ from sqlalchemy import make_url
 
 from jobs.console.app import create
 from jobs.console.web import twins
-from jobs.console.web.listing import Column, Listing, Order, Term, cursor_after, fetch
+from jobs.console.web.listing import Column, Listing, Order, Term
+from jobs.console.web.paging import cursor_after, fetch
 from jobs.console.web.query import ListQuery
 from shared.errors import DatabaseUnreachable
 from tests.console_app import BROWSER, ask, settings

@@ -15,6 +15,7 @@ from jobs.console.access.limit import Limit
 from jobs.console.app import create
 from jobs.console.intake import child, library, reading, receive
 from jobs.console.pages.viewership import upload_file, upload_new
+from shared.settings.base import split_list
 from tests.console_app import BROWSER, ask, post, settings
 from tests.postgres_server import _database, postgres  # noqa: F401
 from tests.s3_server import s3_process, s3_server  # noqa: F401
@@ -196,8 +197,13 @@ def test_a_body_that_is_longer_than_announced_is_counted_as_it_arrives(app, data
 
 def test_a_body_that_is_announced_as_too_large_is_not_read(app, database, store):
     answer = send(app, form(part(REPORT)), {"content-length": "2000000"})
-    assert (answer.status, answer.code) == (413, "body_too_large")
+    assert (answer.status, answer.code) == (413, "file_too_large")
+    assert "more than 1 MB" in answer.json()["error"]["message"]
     assert stored(store) == []
+    # The page says so before anything is sent.
+    page = ask(app, "/uploads/new", headers=BROWSER).text
+    assert 'data-most="1000000" data-over="The file has more than 1 MB; split it by date."' in page
+    assert "Up to 1 MB; larger files are refused" in page
 
 
 def test_a_body_that_stops_is_refused_and_leaves_nothing(database, store, monkeypatch):
@@ -359,6 +365,37 @@ def test_a_column_is_mapped_by_its_letters(app, database, store):
     assert questions(page) == []
     assert act(app, path, "confirm", page=page).status == 303
     assert database.rows("SELECT parameters->>'map' FROM console.launches") == [("hours=Column C",)]
+
+
+def test_a_column_that_the_template_reads_can_be_left_out(app, database, store):
+    path = drafted(app, REPORT)
+    page = read(app, path)
+    assert (fields(page)["map-D"], ">DE<" in page.partition('id="rows"')[2]) == ("territory", True)
+    assert act(app, path, "read", {"map-D": "", "platform": "orbit-tv"}, page).status == 303
+    page = read(app, path)
+    assert (fields(page)["map-D"], ">DE<" in page.partition('id="rows"')[2]) == ("", False)
+    assert questions(page) == []
+    assert act(app, path, "confirm", page=page).status == 303
+    ((mapped,),) = database.rows("SELECT parameters->>'map' FROM console.launches")
+    assert "territory=(none)" in mapped.split(",")
+
+
+def test_columns_beyond_the_list_and_names_with_a_comma_are_mapped(app, database, store):
+    others = b",".join(b"x%d" % number for number in range(205))
+    head = b'Title,"2025-07-01 Time, all","2025-07-02 Time, all",' + others + b",Quelle\n"
+    path = drafted(app, head + b"Foo,1.5,2.5," + b"," * 205 + b"DE\n" + b"Bar,3.5,4.5," + b"," * 205 + b"US\n")
+    page = read(app, path)
+    assert "more columns are not listed" in page
+    chosen = {"map-B": "hours", "column-further": "quelle", "map-further": "territory", "platform": "orbit-tv"}
+    assert act(app, path, "read", {"format": "canonical-1", **chosen}, page).status == 303
+    page = read(app, path)
+    assert re.search(r'data-label="hours">1\.5<', page)
+    assert ">DE<" in page.partition('id="rows"')[2]
+    # A column that is read is listed, wherever it is.
+    assert fields(page)["map-HA"] == "territory"
+    assert act(app, path, "confirm", page=page).status == 303
+    ((mapped,),) = database.rows("SELECT parameters->>'map' FROM console.launches")
+    assert {"hours=Time, all", "territory=Column HA"} <= set(split_list(mapped))
 
 
 def test_values_that_no_form_offers_are_refused_together(app, database, store):

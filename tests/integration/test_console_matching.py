@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 import pytest
 
 from jobs.console.app import create
-from jobs.console.pages.viewership.matching import GRIDS
-from jobs.console.tables.viewership.matching import FATES, PARTS
+from jobs.console.pages.viewership.match_grids import GRIDS
+from jobs.console.tables.viewership.match_sums import FATES, PARTS
 from jobs.console.tables.viewership.source_queries import CHECKS
 from jobs.viewership.report import rates as report_rates
 from jobs.viewership.settings.catalog import CatalogImportSettings

@@ -114,6 +114,15 @@ def target(answer: Answer) -> dict[str, list[str]]:
     return parse_qs(urlsplit(answer.header("location") or "").query)
 
 
+def test_the_list_of_shortcuts_leads_to_the_guide(app: ASGIApp, loaded: Database):
+    page = "console-guide.md#decide-on-titles"
+    assert f"<p>Guide: <code>docs/{page}</code></p>" in card(app)
+    linked = card(create(settings(database_url=loaded.url, docs_link="https://docs.example/main/")))
+    assert f'<p>Guide: <a href="https://docs.example/main/{page}" rel="noreferrer">docs/{page}</a></p>' in linked
+    guide, _, heading = page.partition("#")
+    assert f"## {heading.replace('-', ' ').capitalize()}\n" in (ROOT / "docs" / guide).read_text(encoding="utf-8")
+
+
 def test_a_card_shows_the_key_its_candidates_and_the_scope(app: ASGIApp, loaded: Database):
     text = " ".join(card(app).split())
     assert "Harbour Lights: Storm Someone Else Wrote" in text

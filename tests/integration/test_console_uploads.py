@@ -220,22 +220,36 @@ def test_phases_show_what_they_had_to_account_for(site):
     assert "several files" not in words(html)
 
 
-def test_dashes_of_a_run_of_several_files_are_explained(site, place):
-    kept = place.rows("SELECT run_id, counts FROM pipeline.run_stages WHERE stage = 'match' AND counts ? 'uploads'")
+def test_phases_of_a_run_of_several_files_show_the_rows_of_this_one(site, place):
+    kept = place.rows("SELECT run_id, stage, counts FROM pipeline.run_stages")
+    # The ledger's sums over two files.
     place.database.rows(
-        "UPDATE pipeline.run_stages SET counts = jsonb_set(counts, '{uploads}', '2') WHERE stage = 'match'"
-        " AND counts ? 'uploads'"
+        'UPDATE pipeline.run_stages SET counts = counts || \'{"expected_units": 99, "actual_units": 98}\''
+        " || CASE WHEN counts ? 'uploads' THEN '{\"uploads\": 2}' ELSE '{\"files\": 2}' END::jsonb"
+        " WHERE counts ?| ARRAY['uploads', 'files']"
     )
+    logged = "UPDATE viewership.error_log SET status = %s WHERE upload_id = %s AND procedure_name = 'match'"
     try:
         page = words(site.get(f"/uploads/{LOADED}").text)
+        place.database.rows(logged, "failed", LOADED)
+        failed = words(site.get(f"/uploads/{LOADED}").text)
     finally:
-        place.database.rows(
-            "UPDATE pipeline.run_stages SET counts = jsonb_set(counts, '{uploads}', '1') WHERE stage = 'match'"
-            " AND counts ? 'uploads'"
-        )
-    assert {counts["uploads"] for _, counts in kept} == {1}
-    assert re.search(r"match success [\d.]+ m?s \S \S 4 1", page)
-    assert "A dash: the run processed several files" in page
+        place.database.rows(logged, "success", LOADED)
+        for run_id, stage, counts in kept:
+            place.database.rows(
+                "UPDATE pipeline.run_stages SET counts = %s WHERE run_id = %s AND stage = %s",
+                json.dumps(counts),
+                run_id,
+                stage,
+            )
+    assert re.findall(r"(\w+) success [\d.]+ m?s (\d+) (\d+) (\d+) 1 run-\d", page) == [
+        ("upload", "6", "6", "4"),
+        ("normalize", "4", "4", "4"),
+        ("match", "4", "4", "4"),
+        ("load", "6", "6", "3"),
+    ]
+    assert "are from viewership's log" in page
+    assert re.search(r"match failed [\d.]+ m?s 4 \u2013 4 1", failed)
 
 
 def test_the_fates_of_a_large_upload_are_counted_after_its_page(site, monkeypatch):
@@ -511,8 +525,44 @@ def test_the_home_page_counts_failed_and_waiting_uploads(site):
     home = words(text)
     assert "1 Failed uploads" in home
     assert "3 Uploads with a question" in home
-    # A card counts the last 24 hours, and its link does not list earlier runs.
     assert len(re.findall(r'href="/runs\?status=(?:failed|interrupted|partial)&amp;from=\d{4}-\d\d-\d\d"', text)) == 3
     # What is zero is a line below the cards, not one of them.
     assert re.search(r'class="quiet".*<b>0</b> SLO breaches', text, re.DOTALL)
     assert "SLO breaches" not in text[: text.index('class="quiet"')]
+
+
+def test_a_card_counts_what_its_link_lists(site, place):
+    # The first moment of yesterday, and the last one before it.
+    day = "CAST((now() AT TIME ZONE 'UTC')::date - 1 AS timestamp) AT TIME ZONE 'UTC'"
+    kept = place.rows(f"SELECT updated_at, created_at FROM viewership.uploads WHERE upload_id = {REFUSED}")[0]
+    statuses = ("failed", "partial", "interrupted", "running")
+    counts = []
+    try:
+        for moment in (day, f"{day} - interval '1 microsecond'"):
+            place.database.rows(
+                f"UPDATE viewership.uploads SET updated_at = {moment}, created_at = {day} - interval '9 days'"
+                f" WHERE upload_id = {REFUSED}"
+            )
+            for status in statuses:
+                place.database.rows(
+                    "INSERT INTO pipeline.runs (run_id, pipeline, status, created_at, finished_at)"
+                    f" VALUES (gen_random_uuid()::text, 'card', %s, {moment},"
+                    " CASE WHEN %s = 'running' THEN NULL ELSE now() END)",
+                    status,
+                    status,
+                )
+            found = {}
+            for href, number in re.findall(
+                r'<a href="(/(?:runs|uploads)\?status=[^"]+)"[^>]*><b>(\d+)</b>', site.get("/").text
+            ):
+                path, _, query = unescape(href).partition("?")
+                assert len(site.get(f"{path}.json?{query}").json()["rows"]) == int(number), href
+                found[path + re.findall("status=([a-z]+)", query)[0]] = int(number)
+            counts.append(found)
+    finally:
+        place.database.rows("DELETE FROM pipeline.runs WHERE pipeline = 'card'")
+        place.database.rows(
+            "UPDATE viewership.uploads SET updated_at = %s, created_at = %s WHERE upload_id = %s", *kept, REFUSED
+        )
+    assert counts[0]["/uploadsfailed"] == counts[1]["/uploadsfailed"] + 1
+    assert [counts[0][f"/runs{status}"] - counts[1][f"/runs{status}"] for status in statuses] == [0, 0, 0, -1]

@@ -283,6 +283,13 @@ def test_columns_of_one_name_are_answered_whatever_the_name_is(database, uploade
     ) == [(True, [], 2)]
 
 
+def test_a_chosen_name_with_a_comma_is_repeated_as_one(database, uploaded):
+    text = 'Date,"Series, all",Hours,Hours\n2025-07-03,Harbour Lights,1,2\n'
+    commands = commands_of(database, uploaded("comma.csv", text, map=("series=Series, all",)))
+    given = [parse(UploadSettings, "", "", shlex.split(command)).map for command in commands]
+    assert given == [("series=Series, all", f"hours=Hours ({number})") for number in (1, 2)]
+
+
 def test_several_questions_are_answered_by_one_command(database, uploaded):
     text = "Date,Series,Hours,Hours,Title,Title\n2025-07-03,Harbour Lights,1,2,a,b\n"
     assert commands_of(database, uploaded("four.csv", text)) == [

@@ -1,14 +1,13 @@
-"""Choices of how a file is read: those of a user, the flags that they become, and the questions that stay open."""
+"""Choices of how a file is read: those of a user, and the flags that they become."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.console.errors import BadQuery
 from jobs.console.intake.library import CANONICAL
+from shared.settings.base import join_list
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -17,27 +16,38 @@ if TYPE_CHECKING:
     from jobs.console.intake.library import Library
 
 __all__ = [
-    "CLOCKS",
-    "DATE_ORDERS",
-    "DECIMAL_MARKS",
-    "DELIMITERS",
+    "FURTHER",
     "MOST_COLUMNS",
-    "Open",
+    "OF_FILE",
+    "OF_VALUES",
+    "SETS",
     "chosen",
     "column_name",
     "flags",
-    "open_questions",
+    "listed",
     "parameters",
     "suggested",
 ]
 
-DELIMITERS: Final = ("comma", "semicolon", "tab", "pipe")
-DATE_ORDERS: Final = ("dmy", "mdy", "ymd")
-DECIMAL_MARKS: Final = (".", ",")
-CLOCKS: Final = ("hh:mm", "mm:ss")
+OF_FILE: Final = ("platform", "sheet", "encoding", "delimiter", "header-line")
+"""Flags of the file itself; `formats infer` has only these."""
+OF_VALUES: Final = ("format", "period", "date-order", "decimal-mark", "clock")
+"""Flags of its values."""
+SETS: Final = {
+    "delimiter": ("comma", "semicolon", "tab", "pipe"),
+    "date-order": ("dmy", "mdy", "ymd"),
+    "decimal-mark": (".", ","),
+    "clock": ("hh:mm", "mm:ss"),
+}
+"""Flag -> its values, if there are few."""
 
 MOST_COLUMNS: Final = 200
-"""Columns that the page shows and a form can map."""
+"""Columns that the page lists; further ones are listed if they are read, and chosen by name."""
+FURTHER: Final = "further"
+"""A form names a column that is not listed in ``column-further``, and its field in ``map-further``."""
+
+# As `--map` writes a field that is not read.
+_NOT_READ: Final = "(none)"
 
 _MOST_CHARS: Final = 100
 _PLATFORM: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -45,38 +55,7 @@ _PLATFORM_CHARS: Final = 60
 # A form invents no keys: they would stay with the file, and grow with each form.
 _KEY: Final = re.compile(r"[0-9a-f]{12}")
 _MOST_LINE: Final = 9_999_999
-# Flags of the file itself; `formats infer` has only these.
-_OF_FILE: Final = ("platform", "sheet", "encoding", "delimiter", "header-line")
-_OF_VALUES: Final = ("format", "period", "date-order", "decimal-mark", "clock")
-_SETS: Final = {
-    "delimiter": DELIMITERS,
-    "date-order": DATE_ORDERS,
-    "decimal-mark": DECIMAL_MARKS,
-    "clock": CLOCKS,
-}
-# The reader of the file decides these; the others are about columns that it does not read.
-_SETTLED_BY_READING: Final = frozenset({"DATE_ORDER", "DECIMAL_MARK", "CLOCK", "FORMAT"})
-_ABOUT_COLUMNS: Final = frozenset({"FIELD", "UNIT", "DUPLICATE", "CONTENT", "MEASURE"})
 _NATURAL: Final = {"hours": "hours", "minutes": "minutes"}
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """A question that is still open.
-
-    Attributes:
-        code: such as ``DATE_ORDER``.
-        message: the question.
-        target: id of the field that answers it.
-        options: values to choose from.
-        key: how a form says that none of them is right; empty if one must be chosen.
-    """
-
-    code: str
-    message: str
-    target: str
-    options: tuple[str, ...] = ()
-    key: str = ""
 
 
 def chosen(
@@ -95,7 +74,7 @@ def chosen(
     """
     problems: list[str] = []
     found: dict[str, Any] = {}
-    for name in (*_OF_FILE, *_OF_VALUES):
+    for name in (*OF_FILE, *OF_VALUES):
         value = form.get(name, "").strip()
         if value and (problem := _problem(name, value, known)):
             problems.append(problem)
@@ -119,8 +98,8 @@ def _problem(name: str, value: str, known: Library) -> str | None:
     shown = repr(one_line(value[:_MOST_CHARS]))
     if len(value) > _MOST_CHARS or one_line(value) != value:
         return f"{name} is {shown}; expected at most {_MOST_CHARS} characters without control characters"
-    if name in _SETS and value not in _SETS[name]:
-        return f"{name} is {shown}; expected one of {' '.join(_SETS[name])}"
+    if name in SETS and value not in SETS[name]:
+        return f"{name} is {shown}; expected one of {' '.join(SETS[name])}"
     if name == "platform" and not (_PLATFORM.fullmatch(value) and len(value) <= _PLATFORM_CHARS):
         return f"platform is {shown}; expected up to 60 lower-case letters, digits and hyphens, such as orbit-tv"
     if name == "format" and known.formats and value not in known.formats:
@@ -135,22 +114,31 @@ def _mapping(
 ) -> tuple[dict[str, str], list[str]]:
     """Return field -> column of the columns whose field was chosen, and what is wrong with them.
 
-    A field that stays as the form showed it was not chosen, unless it was before: a format reads it by itself.
+    A field that stays as the form showed it was not chosen, unless it was before: a format reads it by itself. The
+    fields that a changed column had are not read, unless from another column.
     """
     earlier: Mapping[str, str] = before.get("map", {})
-    shown = columns[:MOST_COLUMNS]
+    shown = listed(columns)
+    fields = {str(column["column"]): form.get(f"map-{column['column']}", "") for column in shown}
+    problems = []
+    wanted = form.get(f"column-{FURTHER}", "").strip()
+    if wanted and (further := _named(wanted, columns)) is not None:
+        if further not in shown:
+            shown = [*shown, further]
+        fields[str(further["column"])] = form.get(f"map-{FURTHER}", "")
+    elif wanted:
+        problems.append(f"{one_line(wanted[:_MOST_CHARS])!r} is not a column of the file; expected a name or letters")
     names = {column_name(column) for column in shown}
     kept = {field: name for field, name in earlier.items() if name not in names}
     found: dict[str, str] = {}
-    problems = []
     for column in shown:
-        field, name = form.get(f"map-{column['column']}", ""), column_name(column)
-        if field == (column.get("shown") or ""):
+        field, name, was = fields[str(column["column"])], column_name(column), column.get("shown") or ""
+        if field == was:
             kept |= {other: held for other, held in earlier.items() if held == name}
-        elif field and known.fields and field not in known.fields:
+            continue
+        kept |= dict.fromkeys(filter(None, (was, *column.get("also_shown", ()))), _NOT_READ)
+        if field and known.fields and field not in known.fields:
             problems.append(f"column {column['column']} is {one_line(field[:_MOST_CHARS])!r}; expected a field")
-        elif field and "," in name:
-            problems.append(f"{name!r} has a comma and cannot be mapped; expected a format that reads it")
         elif field in found:
             problems.append(f"several columns are {field}: {found[field]} and {name}; expected one")
         elif field:
@@ -158,8 +146,28 @@ def _mapping(
     return {**kept, **found}, problems
 
 
+def listed(columns: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the columns that the page lists: the first ones, and all that are read.
+
+    If there are too many, those that represent the date columns of a wide file come before the others.
+    """
+    if len(columns) <= MOST_COLUMNS:
+        return columns
+    ordered = sorted(columns, key=lambda column: not column.get("is_metric"))
+    return [*ordered[:MOST_COLUMNS], *(column for column in ordered[MOST_COLUMNS:] if column.get("shown"))]
+
+
+def _named(text: str, columns: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the column with a name or with letters, in any case; None if there is none."""
+    wanted = text.casefold()
+    of_name = (column for column in columns if str(column["name"]).casefold() == wanted)
+    letters = wanted.removeprefix("column ")
+    of_letters = (column for column in columns if str(column["column"]).casefold() == letters)
+    return next(of_name, None) or next(of_letters, None)
+
+
 def column_name(column: Mapping[str, Any]) -> str:
-    """Return how ``--map`` names a column: by letters, because a name may have a comma or occur twice."""
+    """Return how ``--map`` names a column: by letters, because several may have one name."""
     return str(column["name"]) if column.get("is_metric") else f"Column {column['column']}"
 
 
@@ -174,7 +182,7 @@ def suggested(proposal: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[s
     mapped = {
         str(column["field"]): column_name(column)
         for column in proposal["columns"]
-        if column["field"] and not _has_other_unit(column) and "," not in column_name(column)
+        if column["field"] and not _has_other_unit(column)
     }
     return {**choices, "format": f"{CANONICAL}-1", "map": {**mapped, **choices.get("map", {})}}
 
@@ -186,87 +194,14 @@ def _has_other_unit(column: Mapping[str, Any]) -> bool:
 
 def flags(choices: Mapping[str, Any], *, infer: bool) -> list[str]:
     """Return choices as arguments of `formats infer` or `formats check`."""
-    names = _OF_FILE if infer else (*_OF_FILE, *_OF_VALUES)
+    names = OF_FILE if infer else (*OF_FILE, *OF_VALUES)
     found = parameters(choices)
     return [f"--{name}={found[name]}" for name in (*names, "map") if name in found]
 
 
 def parameters(choices: Mapping[str, Any]) -> dict[str, str]:
     """Return choices as parameters of a run: flag without dashes -> its text."""
-    found = {name: str(choices[name]) for name in (*_OF_FILE, *_OF_VALUES) if name in choices}
+    found = {name: str(choices[name]) for name in (*OF_FILE, *OF_VALUES) if name in choices}
     if choices.get("map"):
-        found["map"] = ",".join(f"{field}={column}" for field, column in choices["map"].items())
+        found["map"] = join_list(f"{field}={column}" for field, column in choices["map"].items())
     return found
-
-
-def open_questions(reading: Mapping[str, Any], choices: Mapping[str, Any]) -> list[Open]:
-    """Return the questions that must be answered before a run.
-
-    Args:
-        reading: what was read with the choices.
-        choices: as stored.
-    """
-    used: Mapping[str, Any] = reading.get("used", choices)
-    preview, problem = reading.get("preview"), reading.get("problem")
-    found: list[Open] = []
-    if problem is not None and problem["is_question"]:
-        answers = problem["data"].get("answers", [])
-        named = problem["data"].get("flags") or [word for answer in answers for word in answer[::2]]
-        names = [str(name).lstrip("-") for name in named]
-        options = tuple(
-            str(answer[1])
-            for answer in answers
-            if len(answer) == 2 and answer[1] is not None  # noqa: PLR2004 - a flag and its value
-        )
-        found.append(Open(str(problem["code"]), _asked(problem["message"]), _target(names), options))
-    for question in (reading.get("proposal") or {}).get("questions", []):
-        names = [str(name).lstrip("-") for name in question["flags"]]
-        if _is_answered(question, names, used, preview is not None):
-            continue
-        key = _key(question)
-        # The reader's own question and the proposal's are often the same.
-        if key in choices.get("dismissed", []) or any(_asked(question["message"]) == one.message for one in found):
-            continue
-        must = question["code"] in _SETTLED_BY_READING or preview is None
-        found.append(
-            Open(
-                question["code"],
-                _asked(question["message"]),
-                _target(names),
-                tuple(map(str, question["options"])),
-                "" if must else key,
-            )
-        )
-    if preview is not None and str(preview["format"]).startswith(f"{CANONICAL}-") and "platform" not in used:
-        found.append(Open("PLATFORM", "which platform is the report from? The format does not say.", "platform"))
-    return found
-
-
-def _is_answered(question: Mapping[str, Any], names: list[str], used: Mapping[str, Any], is_read: bool) -> bool:
-    if any(name in used for name in names if name != "map"):
-        return True
-    code = question["code"]
-    if code in _SETTLED_BY_READING:
-        return is_read
-    if code in _ABOUT_COLUMNS:
-        if is_read and "format" in used and not str(used["format"]).startswith(f"{CANONICAL}-"):
-            return True
-        mapped = {str(name) for name in used.get("map", {}).values()}
-        return any(str(name) in mapped for name in question.get("letters", ()))
-    return False
-
-
-def _asked(message: str) -> str:
-    """Return a question without the flags that answer it on a command line."""
-    return str(message).partition("; pass --")[0]
-
-
-def _target(names: list[str]) -> str:
-    # A list of values before a text, such as the date order before the period.
-    ordered = sorted(names, key=lambda name: name not in _SETS)
-    return next((name for name in ordered if name in (*_OF_VALUES, *_OF_FILE)), "columns")
-
-
-def _key(question: Mapping[str, Any]) -> str:
-    text = "\n".join([question["code"], *map(str, question["columns"])])
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -14,6 +14,7 @@ from jobs.console.intake.choices import column_name, flags, suggested
 from jobs.console.intake.library import library
 from jobs.console.tables.viewership import files
 from shared.errors import ObjectMissing, TelecineError
+from shared.limits import REPORT_BYTES
 from shared.storage import open_store, split_uri
 from shared.threads import Threads
 
@@ -32,8 +33,6 @@ ROWS: Final = 20
 
 # A draft needs to know how a file is read, not its sums: 130,000 rows decide that, in 3 s and 200 MB.
 _HEAD_BYTES: Final = 8 * 1024 * 1024
-# Larger files are refused by the reader because of their size alone.
-_READER_BYTES: Final = 512 * 1024 * 1024
 _CHUNK: Final = 1 << 20
 # ZIP (.xlsx, .xlsb, .ods), OLE (.xls) and UTF-16: such files cannot be cut.
 _WHOLE: Final = (b"PK", b"\xd0\xcf\x11\xe0", b"\xff\xfe", b"\xfe\xff")
@@ -136,13 +135,14 @@ def read(settings: ConsoleSettings, uri: str, size: int, choices: Mapping[str, A
 
 
 def _mark_shown(proposal: dict[str, Any], preview: Mapping[str, Any] | None) -> None:
-    """Add to each column the field that it is shown with: the one that is read, or proposed if nothing can be read."""
-    read: dict[str, str] = {}
+    """Add to each column the fields that it is shown with: those that are read, or proposed if nothing can be read."""
+    read: dict[str, list[str]] = {}
     for one in preview["fields"] if preview is not None else ():
         if one["kind"] == "column" or (one["kind"] == "dates" and one["field"] != "date"):
-            read.setdefault(one["column"], one["field"])
+            read.setdefault(one["column"], []).append(one["field"])
     for column in proposal["columns"]:
-        column["shown"] = column["field"] if preview is None else read.get(column["name"])
+        proposed = [column["field"], *column.get("also", ())] if column["field"] else []
+        column["shown"], *column["also_shown"] = (proposed if preview is None else read.get(column["name"])) or [None]
 
 
 def _document(problem: Problem) -> dict[str, Any]:
@@ -180,14 +180,14 @@ def _copy(settings: ConsoleSettings, uri: str, size: int, path: Path) -> bool:
         for chunk in chunks:
             if is_whole is None:
                 is_binary = chunk.startswith(_WHOLE) or b"\0" in chunk
-                is_whole = size <= _HEAD_BYTES or (size <= _READER_BYTES and is_binary)
+                is_whole = size <= _HEAD_BYTES or (size <= REPORT_BYTES and is_binary)
             copy.write(chunk)
             copied += len(chunk)
             if not is_whole and copied >= _HEAD_BYTES:
                 break
     if is_whole or is_whole is None:
         return False
-    if size > _READER_BYTES:
+    if size > REPORT_BYTES:
         # The size is all that the reader looks at; the rest takes no place.
         with path.open("r+b") as copy:
             copy.truncate(size)

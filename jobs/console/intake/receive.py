@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from jobs.console.settings import ConsoleSettings
 
-__all__ = ["FOLDER", "FORM_BYTES", "Received", "discard", "receive", "slot"]
+__all__ = ["FOLDER", "FORM_BYTES", "Received", "discard", "receive", "slot", "too_large"]
 
 FOLDER: Final = "console/"
 """Received files below the bucket; `telecine vacuum` deletes those that no row names."""
@@ -101,11 +101,7 @@ class _Sink:
         for piece in pieces:
             self._size += len(piece)
             if self._size > self._settings.max_upload_bytes:
-                raise Refused(
-                    413,
-                    f"the file has more than {self._settings.max_upload_mb:,} MB (--max-upload-mb); split it by date",
-                    code="file_too_large",
-                )
+                raise too_large(self._settings)
             self._digest.update(piece)
             self._held += piece
         if len(self._held) >= _PIECE:
@@ -171,6 +167,15 @@ def _check_pace(size: int, seconds: float) -> None:
             " second; use a faster connection",
             code="body_too_slow",
         )
+
+
+def too_large(settings: ConsoleSettings) -> Refused:
+    """Return the refusal of a file over the limit."""
+    return Refused(
+        413,
+        f"the file has more than {settings.max_upload_mb:,} MB (--max-upload-mb); split it by date",
+        code="file_too_large",
+    )
 
 
 def discard(settings: ConsoleSettings, uri: str) -> None:

@@ -9,7 +9,7 @@ from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
 from jobs.console.pages.runs.runs import LISTING, RunsQuery
 from jobs.console.tables import overview
-from jobs.console.web.listing import fetch
+from jobs.console.web.paging import fetch
 from jobs.console.web.state import console
 
 __all__ = ["router"]

@@ -30,6 +30,13 @@ document.addEventListener("formdata", ({ target, formData }) => {
   for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
 });
 
+// A file over the limit is refused before its bytes are sent.
+document.addEventListener("change", ({ target }) => {
+  if (!target.dataset.most) return;
+  target.setCustomValidity([...target.files].some((file) => file.size > target.dataset.most) ? target.dataset.over : "");
+  target.reportValidity();
+});
+
 // A link, a form, or the browser's back button replaces what the user looks at; everything else polls. It is noted now,
 // because htmx sets another source once it has replaced this one.
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jobs.console.settings import ConsoleSettings
     from shared.database.session import DatabaseSession
 
-__all__ = ["Database"]
+__all__ = ["Database", "start_of_day"]
 
 
 class Database:
@@ -57,3 +57,12 @@ class Database:
         with transaction(self.settings) as session:
             session.rows("SELECT set_config('statement_timeout', :timeout, true)", timeout=self._timeout)
             yield session
+
+
+def start_of_day(name: str) -> str:
+    """Return SQL for the first moment of a day in UTC; a plain date would be of the session's time zone.
+
+    Args:
+        name: name of the parameter with the day.
+    """
+    return f"CAST(:{name} AS timestamp) AT TIME ZONE 'UTC'"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from jobs.console.tables.database import start_of_day
 from jobs.console.tables.gamedata import sessions
 from jobs.console.tables.runs.ledger import status_is
 from jobs.console.tables.trakt import levels
 from jobs.console.tables.viewership import uploads
 from jobs.console.tables.viewership.waiting import queue
-from shared.ledger.store import STALE_S
 from shared.report.format import number
 
 if TYPE_CHECKING:
@@ -43,49 +44,48 @@ class Card:
 
 def cards(database: DatabaseSession) -> list[Card]:
     """Return the cards of the home page."""
+    # Whole days, as the lists filter: a card and its list have the same rows.
+    since = (datetime.now(UTC) - timedelta(days=1)).date()
     (row,) = database.rows(
         f"""
         SELECT
             (SELECT count(*) FROM (SELECT FROM pipeline.runs WHERE status = 'failed'
-                AND created_at > now() - interval '24 hours' LIMIT :most) AS found) AS failed,
+                AND created_at >= {start_of_day("since")} LIMIT :most) AS found) AS failed,
             (SELECT count(*) FROM (SELECT FROM pipeline.runs r WHERE ({status_is("interrupted")})
-                AND created_at > now() - interval '24 hours' LIMIT :most) AS found) AS interrupted,
+                AND created_at >= {start_of_day("since")} LIMIT :most) AS found) AS interrupted,
             (SELECT count(*) FROM (SELECT FROM pipeline.runs WHERE status = 'partial'
-                AND created_at > now() - interval '24 hours' LIMIT :most) AS found) AS partial,
-            (SELECT count(*) FROM pipeline.runs WHERE status = 'running'
-                AND heartbeat_at >= clock_timestamp() - make_interval(secs => :stale)) AS running,
-            ((now() - interval '24 hours') AT TIME ZONE 'UTC')::date AS since
+                AND created_at >= {start_of_day("since")} LIMIT :most) AS found) AS partial,
+            (SELECT count(*) FROM pipeline.runs r WHERE {status_is("running")}) AS running
         """,  # noqa: S608 - SQL of ours
-        stale=STALE_S,
+        since=since,
         most=CAP + 1,
     )
-    failed_uploads, open_uploads, drafts = uploads.attention(database, CAP)
+    failed_uploads, open_uploads, drafts = uploads.attention(database, since, CAP)
     waits = queue(database)
     failed_sessions, flagged_sessions = sessions.attention(database, CAP)
-    since = f"&from={row.since}"
     return [
         Card("Keys to review", waits.keys, "/review", f"{number(float(waits.hours))} hours at stake", bad=True),
-        Card("Failed runs", row.failed, f"/runs?status=failed{since}", "in the last 24 hours", bad=True),
+        Card("Failed runs", row.failed, f"/runs?status=failed&from={since}", "since yesterday (UTC)", bad=True),
         Card(
             "Interrupted runs",
             row.interrupted,
-            f"/runs?status=interrupted{since}",
-            "in the last 24 hours, ended without a result",
+            f"/runs?status=interrupted&from={since}",
+            "since yesterday (UTC), ended without a result",
             bad=True,
         ),
         Card(
             "Partial runs",
             row.partial,
-            f"/runs?status=partial{since}",
-            "in the last 24 hours, with failed items",
+            f"/runs?status=partial&from={since}",
+            "since yesterday (UTC), with failed items",
             bad=True,
         ),
         Card("Running", row.running, "/runs?status=running", "with a heartbeat in the last minute", bad=False),
         Card(
             "Failed uploads",
             failed_uploads,
-            "/uploads?status=failed",
-            "in the last 24 hours, refused or matched in part",
+            f"/uploads?status=failed&changed_from={since}",
+            "since yesterday (UTC), refused or matched in part",
             bad=True,
         ),
         Card("Uploads with a question", open_uploads, "/uploads?status=waiting", "need an answer", bad=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jobs.console.tables.database import start_of_day
 from jobs.console.web.listing import Condition
 
 if TYPE_CHECKING:
@@ -22,10 +23,7 @@ def between(column: str, first: date | None, last: date | None) -> list[Conditio
     """
     found = []
     if first is not None:
-        # A plain date would be interpreted in the session's time zone.
-        found.append(
-            Condition("from", f"{column} >= CAST(:from_day AS timestamp) AT TIME ZONE 'UTC'", {"from_day": first})
-        )
+        found.append(Condition("from", f"{column} >= {start_of_day('from_day')}", {"from_day": first}))
     if last is not None:
         end = "(CAST(:to_day AS timestamp) + interval '1 day') AT TIME ZONE 'UTC'"
         found.append(Condition("to", f"{column} < {end}", {"to_day": last}))

@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -19,14 +20,14 @@ from jobs.console.errors import Refused
 from jobs.console.web.problems import answer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 
     from fastapi import FastAPI
     from starlette.types import Message, Receive, Scope, Send
 
     from jobs.console.web.state import Console
 
-__all__ = ["CONTENT_SECURITY_POLICY", "Gate"]
+__all__ = ["CONTENT_SECURITY_POLICY", "Body", "Gate"]
 
 _LOG: Final = logging.getLogger("telecine.console")
 
@@ -107,13 +108,26 @@ class _Answer:
         await self._send(message)
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The body that a path accepts.
+
+    Attributes:
+        most: its maximum size in bytes.
+        too_large: returns the refusal of a body that declares a larger one.
+    """
+
+    most: int
+    too_large: Callable[[], Refused]
+
+
 class Gate:
     """ASGI middleware around the app.
 
     Args:
         app: the app.
         state: the application's parts.
-        bodies: path -> maximum size of its body in bytes; default 64 KiB.
+        bodies: path -> the body that it accepts; default 64 KiB.
         body_pause_s: seconds to wait for the next part of a body.
     """
 
@@ -121,7 +135,7 @@ class Gate:
         self,
         app: FastAPI,
         state: Console,
-        bodies: dict[str, int] | None = None,
+        bodies: Mapping[str, Body] | None = None,
         *,
         body_pause_s: float = BODY_PAUSE_S,
     ) -> None:
@@ -199,14 +213,20 @@ class Gate:
         most = self._most(request)
         # More digits than any valid size.
         if lengths and (len(lengths[0]) > 18 or int(lengths[0]) > most):  # noqa: PLR2004
-            raise Refused(
-                413,
-                f"Content-Length is {lengths[0][:20]}; expected at most {most:,} bytes",
-                code="body_too_large",
+            body = self.bodies.get(path)
+            raise (
+                body.too_large()
+                if body is not None
+                else Refused(
+                    413,
+                    f"Content-Length is {lengths[0][:20]}; expected at most {most:,} bytes",
+                    code="body_too_large",
+                )
             )
 
     def _most(self, request: Request) -> int:
-        return self.bodies.get(request.scope["path"], MOST_BODY_BYTES)
+        body = self.bodies.get(request.scope["path"])
+        return MOST_BODY_BYTES if body is None else body.most
 
     def _check_host(self, request: Request) -> None:
         """Reject other hosts: another site could resolve its name to this address (DNS rebinding)."""

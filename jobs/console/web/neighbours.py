@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jobs.console.web.listing import Order, cursor_of, fetch
+from jobs.console.web.listing import Order
+from jobs.console.web.paging import cursor_of, fetch
 
 if TYPE_CHECKING:
     from jobs.console.web.listing import Condition, Listing

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from jobs.console.tables.trakt.levels import share_of_budget
+from jobs.console.tables.trakt.budget import share_of_budget
 from shared.report.charts import FILTERS, loader
 from shared.report.format import duration, number, size
 from shared.report.rates import percent
@@ -67,6 +67,7 @@ class Pages:
             asset=assets.url,
             has_asset=assets.has,
             badge=settings.database_environment,
+            docs_link=(settings.docs_link or "").rstrip("/"),
             mode=settings.mode,
             nav=(),
         )

@@ -1,4 +1,4 @@
-"""Exports of a list: the same rows as JSON and CSV."""
+"""Exports of a list: the same rows as JSON and CSV, with the exact digits of decimals."""
 
 from __future__ import annotations
 
@@ -8,28 +8,69 @@ import json
 import math
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from fastapi import Depends, Request
+from starlette.responses import Response, StreamingResponse
 
-from jobs.console.web.listing import cursor_after, fetch
+from jobs.console.access.guard import allow
+from jobs.console.model import Role
+from jobs.console.web.paging import cursor_after, fetch
+from jobs.console.web.query import ListQuery, query_of
+from jobs.console.web.state import console
 from shared.scrub import scrub
 from shared.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from fastapi import APIRouter
 
     from jobs.console.tables.database import Database
-    from jobs.console.web.listing import Column, Listing, Page
-    from jobs.console.web.query import ListQuery
+    from jobs.console.web.listing import Column, Listing
+    from jobs.console.web.paging import Page
 
-__all__ = ["as_csv", "as_json", "cell", "rows_as_csv", "rows_as_json"]
+__all__ = ["add_twins", "as_csv", "as_json", "cell", "rows_as_csv", "rows_as_json"]
 
+_Q = TypeVar("_Q", bound=ListQuery)
 # Rows per query and per CSV file; a spreadsheet holds about a million.
 _AT_ONCE: Final = 1_000
 CSV_ROWS: Final = 100_000
 # Spreadsheets evaluate cells that start with one of these, including the full-width forms.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def add_twins(
+    router: APIRouter,
+    path: str,
+    model: type[_Q],
+    listing: Listing | Callable[[Request, _Q], Listing],
+    *,
+    everything: bool = False,
+) -> None:
+    """Serve a list as ``<path>.json`` and ``<path>.csv``, to viewers.
+
+    Args:
+        router: of the page.
+        path: of the page's route.
+        model: the parameters of the page.
+        listing: the list, or a function that returns it for a request and its parameters.
+        everything: no limit on the number of rows of the CSV file.
+    """
+
+    def of(request: Request, query: _Q) -> Listing:
+        return listing(request, query) if callable(listing) else listing
+
+    def page_json(request: Request, query: _Q) -> Response:
+        return as_json(console(request).database, of(request, query), query)
+
+    def page_csv(request: Request, query: _Q) -> Response:
+        return as_csv(console(request).database, of(request, query), query, everything=everything)
+
+    for suffix, endpoint in (("json", page_json), ("csv", page_csv)):
+        # FastAPI evaluates annotations at run time, and the model is a value.
+        endpoint.__annotations__ = {"request": Request, "query": Annotated[model, Depends(query_of(model))]}
+        router.get(f"{path}.{suffix}")(allow(Role.VIEWER)(endpoint))
 
 
 def as_json(database: Database, listing: Listing, query: ListQuery) -> Response:
@@ -39,7 +80,7 @@ def as_json(database: Database, listing: Listing, query: ListQuery) -> Response:
     columns = [column for column in listing.columns if column.twin]
     rows = [{column.name: _plain(column.of(row)) for column in columns} for row in page.rows]
     after = None if page.after is None else query.url(f"{listing.path}.json", after=page.after)
-    return JSONResponse({"rows": rows, "next": after})
+    return _answer({"rows": rows, "next": after})
 
 
 def as_csv(
@@ -81,7 +122,7 @@ def as_csv(
 def rows_as_json(columns: Sequence[Column], rows: Sequence[Any]) -> Response:
     """Return a whole table as ``{"rows": [...], "next": null}``."""
     plain = [{column.name: _plain(column.of(row)) for column in columns if column.twin} for row in rows]
-    return JSONResponse({"rows": plain, "next": None})
+    return _answer({"rows": plain, "next": None})
 
 
 def rows_as_csv(name: str, columns: Sequence[Column], rows: Sequence[Any], *, bom: bool = True) -> Response:
@@ -125,16 +166,15 @@ def _csv(rows: list[list[Any]]) -> bytes:
 
 def cell(value: Any) -> Any:
     """Return a spreadsheet cell: text that would be evaluated is prefixed with an apostrophe; numbers stay numbers."""
-    if isinstance(value, Decimal) and value.is_finite() and value != value.to_integral_value():
-        # Exact: a sum of hours has up to 38 digits, a float 15.
-        return f"{value:f}".rstrip("0")
     plain = _plain(value)
+    if isinstance(plain, Decimal):
+        return _digits(plain)
     if isinstance(plain, bool):
         return "true" if plain else "false"
     if isinstance(plain, list):
-        plain = "; ".join(member if isinstance(member, str) else json.dumps(member) for member in plain)
+        plain = "; ".join(member if isinstance(member, str) else json.dumps(member, default=float) for member in plain)
     if isinstance(plain, dict):
-        plain = json.dumps(plain, ensure_ascii=False)
+        plain = json.dumps(plain, ensure_ascii=False, default=float)
     if isinstance(plain, str):
         # Some spreadsheets skip spaces before a formula. Test before printable(), which replaces a CR.
         is_formula = plain.startswith(_FORMULA) or plain.lstrip().startswith(_FORMULA)
@@ -143,7 +183,7 @@ def cell(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line a type
-    """Convert a value to JSON types and mask secrets, recursively."""
+    """Convert a value to types of :func:`_json` and mask secrets, recursively."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):
@@ -153,7 +193,7 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line a type
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Decimal | float):
-        return _finite(value)
+        return _number(value)
     if isinstance(value, tuple | list):
         return [_plain(member) for member in value]
     if isinstance(value, dict):
@@ -163,10 +203,31 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line a type
     return scrub(str(value))
 
 
-def _finite(value: Decimal | float) -> int | float | None:
-    """Return a JSON number, exact for integral decimals; None for infinity and NaN."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if not value.is_finite():
+def _number(value: Decimal | float) -> int | float | Decimal | None:
+    """Return a number, an int if it is an integral decimal; None for infinity and NaN."""
+    if not (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
         return None
-    return int(value) if value == value.to_integral_value() else float(value)
+    return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else value
+
+
+def _answer(document: dict[str, Any]) -> Response:
+    return Response(_json(document).encode("utf-8", "replace"), media_type="application/json")
+
+
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def _json(value: Any) -> str:
+    """Return JSON. A decimal is a number with all of its digits: a sum of hours has up to 38, a float 15."""
+    if isinstance(value, Decimal):
+        return _digits(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_ENCODE(key)}:{_json(member)}" for key, member in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_json, value)) + "]"
+    return _ENCODE(value)
+
+
+def _digits(value: Decimal) -> str:
+    """Return a decimal with a fraction without trailing zeros or an exponent."""
+    return f"{value:f}".rstrip("0")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.report.fates import name
 from shared.report import Code, Table
+from shared.settings.base import join_list
 from shared.settings.next_command import next_command
 from shared.storage import join_uri, resolved
 from shared.text import clean_text
@@ -128,7 +129,7 @@ def _chosen(choices: Mapping[str, Any], answer: Sequence[tuple[str, str]]) -> li
     for choice, value in choices.items():
         flag = f"--{choice.replace('_', '-')}"
         if flag == "--map":
-            words += [word for pair in value if _field(pair) not in mapped for word in (flag, pair)]
+            words += [word for pair in value if _field(pair) not in mapped for word in (flag, join_list((pair,)))]
         elif isinstance(value, bool):
             words += [flag] if value else []
         elif flag not in answered:

@@ -50,7 +50,7 @@ def _pairs(value: tuple[str, ...]) -> tuple[str, ...]:
     for pair in map(utf8, value):
         field, equals, column = pair.partition("=")
         if not (field.strip() and equals and column.strip()):
-            raise ValueError("expected FIELD=COLUMN, such as 'hours=Watch Time'")
+            raise ValueError("expected FIELD=COLUMN, such as 'hours=Watch Time'; write a comma in a name as \\,")
     return value
 
 
@@ -116,8 +116,9 @@ class MappedSettings(ReadingSettings, pipeline="viewership"):
         (),
         default_text="the format's",
         description="Read a field from a column: FIELD=COLUMN, such as 'hours=Watch Time'.",
-        detail="COLUMN is its name, `Hours (2)` for the second column of a name, or its letters, such as `Column D` "
-        "(required if the name has a comma). `(dates)` means the date columns of a file with one column per date.",
+        detail="COLUMN is its name, `Hours (2)` for the second column of a name, or its letters, such as `Column D`. "
+        "`(dates)` means the date columns of a file with one column per date; `(none)` means that no column is read, "
+        "although the format has one.",
         group=READING,
     )
 

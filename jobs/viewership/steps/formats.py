@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jobs.viewership.phases.reading import read_upload
 from jobs.viewership.settings.formats import FormatsCheckSettings, FormatsInferSettings
-from jobs.viewership.uploads.formats.binding import parse_pairs
+from jobs.viewership.uploads.formats.binding import NOT_READ, parse_pairs
 from jobs.viewership.uploads.formats.library import find_format, load_format_file, load_formats, shipped_formats
 from jobs.viewership.uploads.infer.draft import draft_format, has_other_units, map_options
 from jobs.viewership.uploads.infer.infer import infer
 from shared.errors import UsageError
+from shared.settings.base import join_list
 from shared.settings.next_command import next_command
 from shared.text import as_json, one_line, text_table
 
@@ -135,8 +136,9 @@ def _next(proposal: Proposal, settings: FormatsInferSettings) -> list[str]:
         command, model, words = "viewership formats infer", FormatsInferSettings, [file, "--output", f"{stem}-1.yaml"]
     else:
         words = [file, "--format", "canonical"]
-        for option in map_options(proposal):
-            words += ["--map", option]
+        not_read = [f"{field}={name}" for field, name in parse_pairs(settings.map).items() if name == NOT_READ]
+        for option in (*map_options(proposal), *not_read):
+            words += ["--map", join_list((option,))]
     if model is FormatsCheckSettings and any(question.code == "PERIOD" for question in proposal.questions):
         words += ["--period", "PERIOD"]
     shown = next_command(command, *words, model=model, settings=settings)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import html
+import os
 import time
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobs.console.errors import BadQuery, Refused
 from jobs.console.intake import choices, reading
@@ -13,6 +17,13 @@ from jobs.console.intake.child import Limits, run
 from jobs.console.intake.form import UploadForm
 from jobs.console.intake.library import Library
 from jobs.console.intake.names import file_name
+from jobs.console.intake.questions import open_questions
+from jobs.viewership.model import FIELDS
+from jobs.viewership.settings.formats import FormatsCheckSettings
+from jobs.viewership.settings.uploads import RunSettings
+from jobs.viewership.uploads.formats.binding import parse_pairs
+from shared.settings.base import encoded, encoded_form
+from shared.settings.command import parse
 
 KNOWN = Library(("orbit-tv",), {"canonical-1": "Canonical", "roku-1": "Roku"}, ("date", "hours", "content_name"))
 
@@ -76,7 +87,43 @@ def test_an_earlier_choice_stays_while_its_column_is_not_changed():
     before = {"map": {"hours": "Column B", "episode": "Column ZZ"}}
     form = {"map-A": "date", "map-B": "hours"}
     assert choices.chosen(form, before, columns, KNOWN) == before
-    assert choices.chosen({**form, "map-B": ""}, before, columns, KNOWN) == {"map": {"episode": "Column ZZ"}}
+    assert choices.chosen({**form, "map-B": ""}, before, columns, KNOWN) == {
+        "map": {"episode": "Column ZZ", "hours": "(none)"}
+    }
+
+
+def test_a_changed_column_is_no_longer_read_as_before():
+    columns = [{**column("A", "date"), "also_shown": ["month"]}, column("B", "hours"), column("C", None)]
+    form = {"map-A": "", "map-B": "", "map-C": "hours"}
+    chosen = choices.chosen(form, {}, columns, KNOWN)
+    assert chosen == {"map": {"date": "(none)", "month": "(none)", "hours": "Column C"}}
+    # The next form shows both as not read, and changes nothing.
+    columns = [column("A", None), column("B", None), column("C", "hours")]
+    assert choices.chosen({"map-A": "", "map-B": "", "map-C": "hours"}, chosen, columns, KNOWN) == chosen
+    assert choices.chosen({"map-A": "date", "map-B": "", "map-C": "hours"}, chosen, columns, KNOWN) == {
+        "map": {"date": "Column A", "month": "(none)", "hours": "Column C"}
+    }
+
+
+@given(st.dictionaries(st.sampled_from(list(FIELDS)), st.text('aB,\\= "').map(str.strip).filter(bool)))
+def test_a_mapping_reaches_the_reader_as_it_was_chosen(mapping):
+    flags = choices.flags({"map": mapping}, infer=False)
+    assert parse_pairs(parse(FormatsCheckSettings, "", "", [*flags, "file"]).map) == mapping
+    text = choices.parameters({"map": mapping}).get("map", "")
+    with patch.dict(os.environ, {"TELECINE_VIEWERSHIP_MAP_BASE64": encoded(encoded_form(text))}):
+        assert parse_pairs(RunSettings().map) == mapping
+
+
+def test_columns_that_are_not_listed_are_chosen_by_name_or_letters():
+    columns = [column(f"C{number}", None) for number in range(250)]
+    columns[240] = column("C240", "hours")
+    assert [each["column"] for each in choices.listed(columns)][199:] == ["C199", "C240"]
+    columns[220]["name"] = "Watched, all"
+    for named in ("watched, ALL", "c220", "Column C220"):
+        form = {"map-C240": "hours", "column-further": named, "map-further": "date"}
+        assert choices.chosen(form, {}, columns, KNOWN) == {"map": {"date": "Column C220"}}
+    with pytest.raises(BadQuery, match="'Nothing' is not a column of the file"):
+        choices.chosen({"map-C240": "hours", "column-further": "Nothing"}, {}, columns, KNOWN)
 
 
 def test_two_columns_cannot_become_one_field():
@@ -115,7 +162,7 @@ def test_a_question_of_the_reader_comes_first_and_once():
         "data": {"flags": ["--period", "--date-order"], "answers": [["--period", None], ["--date-order", "dmy"]]},
         "is_question": True,
     }
-    found = choices.open_questions(read(question("DATE_ORDER", ["--date-order"]), problem=problem, preview=False), {})
+    found = open_questions(read(question("DATE_ORDER", ["--date-order"]), problem=problem, preview=False), {})
     assert [(each.message, each.target, each.options, each.key) for each in found] == [
         ("DATE_ORDER?", "date-order", ("dmy",), "")
     ]
@@ -123,25 +170,25 @@ def test_a_question_of_the_reader_comes_first_and_once():
 
 def test_what_the_reader_settled_is_not_asked():
     order = question("DATE_ORDER", ["--date-order"])
-    assert codes(choices.open_questions(read(order), {})) == []
-    assert codes(choices.open_questions(read(order, preview=False), {})) == ["DATE_ORDER"]
+    assert codes(open_questions(read(order), {})) == []
+    assert codes(open_questions(read(order, preview=False), {})) == ["DATE_ORDER"]
 
 
 def test_a_question_about_columns_is_answered_by_a_mapping_a_format_or_a_dismissal():
     asked = read(question("FIELD"))
-    (found,) = choices.open_questions(asked, {})
+    (found,) = open_questions(asked, {})
     assert (found.code, found.target) == ("FIELD", "columns")
-    assert choices.open_questions(asked, {"dismissed": [found.key]}) == []
-    assert choices.open_questions(read(question("FIELD"), used={"map": {"territory": "Column A"}}), {}) == []
-    assert choices.open_questions(read(question("FIELD"), used={"format": "roku-1"}), {}) == []
+    assert open_questions(asked, {"dismissed": [found.key]}) == []
+    assert open_questions(read(question("FIELD"), used={"map": {"territory": "Column A"}}), {}) == []
+    assert open_questions(read(question("FIELD"), used={"format": "roku-1"}), {}) == []
     period = question("PERIOD", ["--period"], ())
-    assert codes(choices.open_questions(read(period, used={"format": "roku-1"}), {})) == ["PERIOD"]
+    assert codes(open_questions(read(period, used={"format": "roku-1"}), {})) == ["PERIOD"]
 
 
 def test_a_report_of_any_platform_needs_one():
     general = {**read(), "preview": {"format": "canonical-1"}}
-    assert codes(choices.open_questions(general, {})) == ["PLATFORM"]
-    assert choices.open_questions({**general, "used": {"platform": "orbit-tv"}}, {}) == []
+    assert codes(open_questions(general, {})) == ["PLATFORM"]
+    assert open_questions({**general, "used": {"platform": "orbit-tv"}}, {}) == []
 
 
 def test_a_beginning_ends_after_a_whole_record(tmp_path):

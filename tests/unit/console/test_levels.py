@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.console.tables.trakt.levels import DayRow, Levels, share_of_budget
+from jobs.console.tables.trakt.budget import share_of_budget
+from jobs.console.tables.trakt.levels import DayRow, Levels
 from jobs.console.tables.trakt.objectives import OBJECTIVES
 from shared.slo.days import Day, day_of
 

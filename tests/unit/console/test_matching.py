@@ -7,8 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from jobs.console.pages.viewership.matching import MatchingQuery, _charts
-from jobs.console.tables.viewership.matching import Found, Scope, Sums, _part
+from jobs.console.pages.viewership.match_grids import MatchingQuery
+from jobs.console.pages.viewership.matching import _charts
+from jobs.console.tables.viewership.match_rates import Found, Scope, _part
+from jobs.console.tables.viewership.match_sums import Sums
 
 MONDAY = date(2025, 1, 6)
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pydantic import model_validator
 
 from jobs.console.errors import BadQuery
-from jobs.console.web.listing import Facet, Listing, Order, Term, _decode, cursor_of, facet
+from jobs.console.web.listing import Facet, Listing, Order, Term
+from jobs.console.web.paging import _decode, cursor_of, facet
 from jobs.console.web.query import ListQuery, Text, parse
 
 

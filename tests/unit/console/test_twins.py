@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.console.web.twins import _csv, _plain, cell
+from jobs.console.web.twins import _csv, _json, _plain, cell
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,12 @@ def test_quotes_and_line_breaks_are_quoted():
     )
 )
 def test_any_value_is_json(value):
-    json.dumps(_plain(value), allow_nan=False)
+    json.loads(_json(_plain(value)), parse_constant=pytest.fail)
+
+
+@given(st.decimals("-1e27", "1e27", places=10))
+def test_decimals_are_json_numbers_with_all_of_their_digits(value):
+    written = _json(_plain({"hours": [value]}))
+    assert json.loads(written, parse_float=Decimal) == {"hours": [value]}
+    assert isinstance(json.loads(written)["hours"][0], int | float)
+    assert Decimal(str(cell(value))) == value

@@ -7,29 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
 from jobs.console.pages.gamedata.sprites import picture
 from jobs.console.tables.gamedata import sessions
-from jobs.console.web.listing import (
-    COUNT_CAP,
-    Column,
-    Condition,
-    Count,
-    Facet,
-    FacetValue,
-    Listing,
-    Order,
-    Term,
-    count,
-    fetch,
-    where_of,
-)
+from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, where_of
+from jobs.console.web.paging import COUNT_CAP, Count, FacetValue, count, fetch
 from jobs.console.web.query import ListQuery, Part, Text, query_of
 from jobs.console.web.state import console
-from jobs.console.web.twins import as_csv, as_json
+from jobs.console.web.twins import add_twins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -210,15 +198,4 @@ def page(request: Request, query: _Query) -> HTMLResponse:
     )
 
 
-@router.get(f"{PATH}.json")
-@allow(Role.VIEWER)
-def page_json(request: Request, query: _Query) -> Response:
-    """Return a page of sessions as JSON."""
-    return as_json(console(request).database, LISTING, query)
-
-
-@router.get(f"{PATH}.csv")
-@allow(Role.VIEWER)
-def page_csv(request: Request, query: _Query) -> Response:
-    """Return sessions as CSV."""
-    return as_csv(console(request).database, LISTING, query)
+add_twins(router, PATH, SessionsQuery, LISTING)

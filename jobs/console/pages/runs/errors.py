@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
@@ -19,10 +19,11 @@ from jobs.console.tables.runs import ledger
 from jobs.console.tables.runs.errors import OF_PIPELINE, PIPELINE, Sample, errors_url, sample
 from jobs.console.tables.runs.ledger import like
 from jobs.console.web.dates import between
-from jobs.console.web.listing import COUNT_CAP, Column, Condition, Count, Facet, FacetValue, Listing, Order, Term, fetch
+from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term
+from jobs.console.web.paging import COUNT_CAP, Count, FacetValue, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
-from jobs.console.web.twins import as_csv, as_json
+from jobs.console.web.twins import add_twins
 from shared.text import cut
 
 if TYPE_CHECKING:
@@ -152,18 +153,7 @@ def page(request: Request, query: _Query) -> HTMLResponse:
     return console(request).pages.render(request, "runs/errors.html.j2", run=None, **found)
 
 
-@router.get("/errors.json")
-@allow(Role.VIEWER)
-def page_json(request: Request, query: _Query) -> Response:
-    """Return a page of failed items as JSON."""
-    return as_json(console(request).database, LISTING, query)
-
-
-@router.get("/errors.csv")
-@allow(Role.VIEWER)
-def page_csv(request: Request, query: _Query) -> Response:
-    """Return failed items as CSV."""
-    return as_csv(console(request).database, LISTING, query)
+add_twins(router, "/errors", ErrorsQuery, LISTING)
 
 
 @router.get("/runs/{run_id}/errors")
@@ -180,18 +170,12 @@ def of_run(request: Request, run_id: str, query: _RunQuery) -> HTMLResponse:
     return console(request).pages.render(request, "runs/errors.html.j2", run=run, **found)
 
 
-@router.get("/runs/{run_id}/errors.json")
-@allow(Role.VIEWER)
-def of_run_json(request: Request, run_id: str, query: _RunQuery) -> Response:
-    """Return a page of a run's failed items as JSON."""
-    return as_json(console(request).database, listing_of(run_id), query)
-
-
-@router.get("/runs/{run_id}/errors.csv")
-@allow(Role.VIEWER)
-def of_run_csv(request: Request, run_id: str, query: _RunQuery) -> Response:
-    """Return a run's failed items as CSV."""
-    return as_csv(console(request).database, listing_of(run_id), query)
+add_twins(
+    router,
+    "/runs/{run_id}/errors",
+    RunErrorsQuery,
+    lambda request, _: listing_of(request.path_params["run_id"]),
+)
 
 
 def _found(database: DatabaseSession, listing: Listing, query: ErrorsQuery | RunErrorsQuery) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from jobs.console.model import Role
 from jobs.console.pages.runs.errors import RunErrorsQuery, counted, listing_of
 from jobs.console.tables.runs import ledger
 from jobs.console.tables.runs.stage import EXIT_CODES, argo_link, counts, report_uri, started
-from jobs.console.web.listing import fetch
+from jobs.console.web.paging import fetch
 from jobs.console.web.state import console
 from shared.errors import ObjectMissing
 from shared.report.format import label, number, size

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
@@ -17,10 +17,11 @@ from jobs.console.tables.runs.days import DAYS, days
 from jobs.console.tables.runs.errors import ERRORS_READ, runs_with_error
 from jobs.console.tables.runs.ledger import RUN_STATUS, STATUSES, like, status_is
 from jobs.console.web.dates import between
-from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
+from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term
+from jobs.console.web.paging import count, facet, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
-from jobs.console.web.twins import as_csv, as_json
+from jobs.console.web.twins import add_twins
 from shared.report.days import strip
 
 if TYPE_CHECKING:
@@ -138,20 +139,9 @@ def page(request: Request, query: _Query) -> HTMLResponse:
     )
 
 
-@router.get("/runs.json")
-@allow(Role.VIEWER)
-def page_json(request: Request, query: _Query) -> Response:
-    """Return a page of runs as JSON."""
-    return as_json(console(request).database, _listing(request, query), query)
-
-
-@router.get("/runs.csv")
-@allow(Role.VIEWER)
-def page_csv(request: Request, query: _Query) -> Response:
-    """Return runs as CSV."""
-    return as_csv(console(request).database, _listing(request, query), query)
-
-
 def _listing(request: Request, query: RunsQuery) -> Listing:
     with console(request).database.read() as database:
         return _narrowed(database, query)[0]
+
+
+add_twins(router, "/runs", RunsQuery, _listing)

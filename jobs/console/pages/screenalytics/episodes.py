@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
 from jobs.console.tables.screenalytics import screen, screen_persons
 from jobs.console.web.dates import between
-from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
+from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term
+from jobs.console.web.paging import contents
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
-from jobs.console.web.twins import as_csv, as_json
+from jobs.console.web.twins import add_twins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,22 +144,15 @@ def page(request: Request, query: _Query) -> HTMLResponse:
     copy = console(request).snapshots.current("screenalytics")
     with console(request).database.read() as database:
         listing, cut = listing_of(database, query)
-        found = fetch(database, listing, query)
-        total = count(database, listing, query)
-        facets = [(each, facet(database, listing, each, query)) for each in LISTING.facets]
+        found = contents(database, listing, query)
         waiting = screen.not_ingested(database)
-        empty = not found.rows and not screen.exists(database)
+        empty = not found["rows"] and not screen.exists(database)
     first, *rest = LISTING.columns
     named = replace(first, href=lambda row: query.url(screen.EPISODE_PATH, id=row.ep_id))
     return console(request).pages.render(
         request,
         "screenalytics/episodes.html.j2",
-        listing=replace(LISTING, columns=(named, *rest)),
-        query=query,
-        rows=found.rows,
-        after=found.after,
-        total=total,
-        facets=facets,
+        **found | {"listing": replace(LISTING, columns=(named, *rest))},
         waiting=waiting,
         cut=_PERSON_EPISODES if cut else None,
         copy=copy,
@@ -166,21 +160,10 @@ def page(request: Request, query: _Query) -> HTMLResponse:
     )
 
 
-@router.get(f"{PATH}.json")
-@allow(Role.VIEWER)
-def page_json(request: Request, query: _Query) -> Response:
-    """Return a page of episodes as JSON."""
-    return as_json(console(request).database, _export(request, query), query)
-
-
-@router.get(f"{PATH}.csv")
-@allow(Role.VIEWER)
-def page_csv(request: Request, query: _Query) -> Response:
-    """Return episodes as CSV."""
-    return as_csv(console(request).database, _export(request, query), query)
-
-
 def _export(request: Request, query: EpisodesQuery) -> Listing:
     console(request).snapshots.current("screenalytics")
     with console(request).database.read() as database:
         return listing_of(database, query)[0]
+
+
+add_twins(router, PATH, EpisodesQuery, _export)

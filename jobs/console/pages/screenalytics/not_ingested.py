@@ -8,17 +8,18 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
 from jobs.console.tables.runs.ledger import like
 from jobs.console.tables.screenalytics import screen
 from jobs.console.web.dates import between
-from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
+from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term
+from jobs.console.web.paging import contents
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
-from jobs.console.web.twins import as_csv, as_json
+from jobs.console.web.twins import add_twins
 
 __all__ = ["LISTING", "PATH", "NotIngestedQuery", "router"]
 
@@ -104,30 +105,8 @@ _Query = Annotated[NotIngestedQuery, Depends(query_of(NotIngestedQuery))]
 def page(request: Request, query: _Query) -> HTMLResponse:
     """Show a page of manifests."""
     with console(request).database.read() as database:
-        found = fetch(database, LISTING, query)
-        total = count(database, LISTING, query)
-        facets = [(each, facet(database, LISTING, each, query)) for each in LISTING.facets]
-    return console(request).pages.render(
-        request,
-        "screenalytics/not_ingested.html.j2",
-        listing=LISTING,
-        query=query,
-        rows=found.rows,
-        after=found.after,
-        total=total,
-        facets=facets,
-    )
+        found = contents(database, LISTING, query)
+    return console(request).pages.render(request, "screenalytics/not_ingested.html.j2", **found)
 
 
-@router.get(f"{PATH}.json")
-@allow(Role.VIEWER)
-def page_json(request: Request, query: _Query) -> Response:
-    """Return a page of manifests as JSON."""
-    return as_json(console(request).database, LISTING, query)
-
-
-@router.get(f"{PATH}.csv")
-@allow(Role.VIEWER)
-def page_csv(request: Request, query: _Query) -> Response:
-    """Return manifests as CSV."""
-    return as_csv(console(request).database, LISTING, query)
+add_twins(router, PATH, NotIngestedQuery, LISTING)

@@ -7,16 +7,17 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
 from jobs.console.pages.screenalytics.episodes import seconds
 from jobs.console.tables.screenalytics import screen, screen_persons
-from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
+from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term
+from jobs.console.web.paging import contents
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
-from jobs.console.web.twins import as_csv, as_json
+from jobs.console.web.twins import add_twins
 
 __all__ = ["LISTING", "PATH", "PersonsQuery", "router"]
 
@@ -97,37 +98,23 @@ def page(request: Request, query: _Query) -> HTMLResponse:
     """Show a page of persons."""
     copy = console(request).snapshots.current("screenalytics")
     with console(request).database.read() as database:
-        found = fetch(database, LISTING, query)
-        total = count(database, LISTING, query)
-        facets = [(each, facet(database, LISTING, each, query)) for each in LISTING.facets]
-        empty = not found.rows and not screen.exists(database)
+        found = contents(database, LISTING, query)
+        empty = not found["rows"] and not screen.exists(database)
     first, *rest = LISTING.columns
     named = replace(first, href=lambda row: query.url(screen_persons.PERSON_PATH, id=row.person_id, of=row.show))
     return console(request).pages.render(
         request,
         "screenalytics/persons.html.j2",
-        listing=replace(LISTING, columns=(named, *rest)),
-        query=query,
-        rows=found.rows,
-        after=found.after,
-        total=total,
-        facets=facets,
+        **found | {"listing": replace(LISTING, columns=(named, *rest))},
         copy=copy,
         empty=empty,
     )
 
 
-@router.get(f"{PATH}.json")
-@allow(Role.VIEWER)
-def page_json(request: Request, query: _Query) -> Response:
-    """Return a page of persons as JSON."""
+def _export(request: Request, query: PersonsQuery) -> Listing:
+    del query
     console(request).snapshots.current("screenalytics")
-    return as_json(console(request).database, LISTING, query)
+    return LISTING
 
 
-@router.get(f"{PATH}.csv")
-@allow(Role.VIEWER)
-def page_csv(request: Request, query: _Query) -> Response:
-    """Return persons as CSV."""
-    console(request).snapshots.current("screenalytics")
-    return as_csv(console(request).database, LISTING, query)
+add_twins(router, PATH, PersonsQuery, _export)

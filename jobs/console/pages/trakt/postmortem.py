@@ -12,7 +12,8 @@ from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import BadQuery, Refused
 from jobs.console.model import Role
 from jobs.console.pages.trakt.slos import PATH, objective_of
-from jobs.console.tables.trakt.levels import Levels, alerts, levels, share_of_budget
+from jobs.console.tables.trakt.budget import share_of_budget
+from jobs.console.tables.trakt.levels import Levels, alerts, levels
 from jobs.console.tables.trakt.misses import first_misses, fresh_again
 from jobs.console.web.markdown import escape
 from jobs.console.web.query import ListQuery, query_of

@@ -8,30 +8,19 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import BadQuery
 from jobs.console.model import Role
-from jobs.console.pages.trakt.slos import PATH, days_of, guide, objective_of
+from jobs.console.pages.trakt.slos import GUIDES, PATH, days_of, objective_of
 from jobs.console.tables.trakt.levels import Levels, alerts, clock, levels
 from jobs.console.tables.trakt.misses import MISSED, REASONS_OF_PAGES, SOURCE, groups
-from jobs.console.web.listing import (
-    COUNT_CAP,
-    Column,
-    Condition,
-    Count,
-    Facet,
-    FacetValue,
-    Listing,
-    Order,
-    Term,
-    fetch,
-    where_of,
-)
+from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, where_of
+from jobs.console.web.paging import COUNT_CAP, Count, FacetValue, fetch
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
-from jobs.console.web.twins import as_csv, as_json
+from jobs.console.web.twins import add_twins
 from shared.slo.figures import budget
 from shared.slo.meanings import REASONS
 from shared.slo.window import percent
@@ -202,26 +191,15 @@ def _reasons(found: Levels, query: MissesQuery) -> list[tuple[str, int]]:
 _Query = Annotated[MissesQuery, Depends(query_of(MissesQuery))]
 
 
-# The exports come first: `{name}` would match `trakt-pages.json` too.
-@router.get(f"{PATH}/{{name}}.json")
-@allow(Role.VIEWER)
-def page_json(request: Request, name: str, query: _Query) -> Response:
-    """Return a page of what was missed as JSON."""
-    return as_json(console(request).database, _twin(request, name, query), query)
-
-
-@router.get(f"{PATH}/{{name}}.csv")
-@allow(Role.VIEWER)
-def page_csv(request: Request, name: str, query: _Query) -> Response:
-    """Return what was missed as CSV."""
-    return as_csv(console(request).database, _twin(request, name, query), query)
-
-
-def _twin(request: Request, name: str, query: MissesQuery) -> Listing:
-    objective = objective_of(name)
+def _export(request: Request, query: MissesQuery) -> Listing:
+    objective = objective_of(request.path_params["name"])
     with console(request).database.read() as database:
         (found,) = levels(database, [objective], clock())
     return _listing(objective, found, query)
+
+
+# The exports come first: `{name}` would match `trakt-pages.json` too.
+add_twins(router, f"{PATH}/{{name}}", MissesQuery, _export)
 
 
 @router.get(f"{PATH}/{{name}}")
@@ -245,9 +223,8 @@ def page(request: Request, name: str, query: _Query) -> HTMLResponse:
         alerts=sent,
         reasons=_reasons(found, query),
         breaches=[day for day, of_day, row in reversed(found.days) if of_day == "breach" and row is not None],
-        guide=guide(state.settings, objective.guide),
-        runbook=guide(state.settings, "trakt-runbook.md"),
-        guides={alert: guide(state.settings, f"trakt-slo.md#{alert}") for alert in ("breach", "burn", "missed")},
+        guide=objective.guide,
+        guides=GUIDES,
         listing=replace(listing, columns=tuple(each for each in listing.columns if each.name != "share")),
         query=query,
         rows=rows.rows,

@@ -7,17 +7,18 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
 from jobs.console.pages.trakt.slos import PATH, objective_of
 from jobs.console.tables.trakt.levels import clock
 from jobs.console.tables.trakt.objectives import state_of, words
-from jobs.console.web.listing import Column, Condition, Listing, Order, Term, count, fetch
+from jobs.console.web.listing import Column, Condition, Listing, Order, Term
+from jobs.console.web.paging import contents
 from jobs.console.web.query import ListQuery, query_of
 from jobs.console.web.state import console
-from jobs.console.web.twins import as_csv, as_json
+from jobs.console.web.twins import add_twins
 from shared.slo.days import WINDOW_DAYS, Day, day_of
 from shared.slo.window import percent
 
@@ -122,29 +123,19 @@ def page(request: Request, name: str, query: _Query) -> HTMLResponse:
     objective = objective_of(name)
     listing = listing_of(objective, clock())
     with console(request).database.read() as database:
-        found = fetch(database, listing, query)
-        total = count(database, listing, query)
+        found = contents(database, listing, query)
+    shown = tuple(each for each in listing.columns if each.name != "share")
     return console(request).pages.render(
         request,
         "trakt/slo_days.html.j2",
         objective=objective,
-        listing=replace(listing, columns=tuple(each for each in listing.columns if each.name != "share")),
-        query=query,
-        rows=found.rows,
-        after=found.after,
-        total=total,
+        **found | {"listing": replace(listing, columns=shown)},
     )
 
 
-@router.get(f"{PATH}/{{name}}/days.json")
-@allow(Role.VIEWER)
-def page_json(request: Request, name: str, query: _Query) -> Response:
-    """Return a page of days as JSON."""
-    return as_json(console(request).database, listing_of(objective_of(name), clock()), query)
-
-
-@router.get(f"{PATH}/{{name}}/days.csv")
-@allow(Role.VIEWER)
-def page_csv(request: Request, name: str, query: _Query) -> Response:
-    """Return days as CSV."""
-    return as_csv(console(request).database, listing_of(objective_of(name), clock()), query)
+add_twins(
+    router,
+    f"{PATH}/{{name}}/days",
+    DaysQuery,
+    lambda request, _: listing_of(objective_of(request.path_params["name"]), clock()),
+)

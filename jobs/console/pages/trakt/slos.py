@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import HTMLResponse
@@ -18,16 +18,17 @@ from shared.slo.figures import squares
 from shared.text import cut
 
 if TYPE_CHECKING:
-    from jobs.console.settings import ConsoleSettings
     from jobs.console.tables.trakt.levels import Levels
     from jobs.console.tables.trakt.objectives import Objective
     from shared.report.sections import Squares
 
-__all__ = ["PATH", "days_of", "guide", "objective_of", "router"]
+__all__ = ["GUIDES", "PATH", "days_of", "objective_of", "router"]
 
 router = APIRouter(route_class=GuardedRoute)
 
 PATH = "/slos"
+GUIDES: Final = {alert: f"trakt-slo.md#{alert}" for alert in ("breach", "burn", "missed")}
+"""Alert -> section of the docs on what to do."""
 
 
 class SlosQuery(ListQuery):
@@ -57,17 +58,6 @@ def days_of(found: Levels) -> Squares:
     )
 
 
-def guide(settings: ConsoleSettings, page: str) -> tuple[str, str | None]:
-    """Return the path of a page of the docs, and its URL if the console knows where they are.
-
-    Args:
-        settings: the console's settings.
-        page: file and section, such as ``trakt-slo.md#breach``.
-    """
-    base = settings.docs_link
-    return f"docs/{page}", None if base is None else f"{base.rstrip('/')}/{page}"
-
-
 @router.get(PATH)
 @allow(Role.VIEWER)
 def page(request: Request, query: Annotated[SlosQuery, Depends(query_of(SlosQuery))]) -> HTMLResponse:
@@ -83,5 +73,5 @@ def page(request: Request, query: Annotated[SlosQuery, Depends(query_of(SlosQuer
         found=found,
         days_of=days_of,
         alerts=sent,
-        guides={alert: guide(state.settings, f"trakt-slo.md#{alert}") for alert in ("breach", "burn", "missed")},
+        guides=GUIDES,
     )

@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
-from jobs.console.pages.trakt.titles import PATH, TitlesQuery
+from jobs.console.pages.trakt.title_list import PATH, TitlesQuery
 from jobs.console.tables.trakt import meanings
 from jobs.console.tables.trakt import title as tables
 from jobs.console.web.query import query_of

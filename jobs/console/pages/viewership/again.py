@@ -17,6 +17,7 @@ from jobs.console.tables.viewership import phases, uploads
 from jobs.console.tables.viewership.fates import Sums, differences, final, lacks, totals
 from jobs.console.web.query import ListQuery, query_of
 from jobs.console.web.state import console
+from shared.settings.base import join_list, split_list
 from shared.text import cut
 
 if TYPE_CHECKING:
@@ -173,8 +174,8 @@ def _answers(upload: Any, fields: dict[str, str]) -> dict[str, str]:
     if offered and fields.get("answer") != "none":
         answers = _answer(offered, fields)
         # A map names several fields; every other flag has one value.
-        named = [text for text in (chosen["map"], answers.get("map", "")) if text]
-        chosen |= answers | {"map": ",".join(named)}
+        named = [*split_list(chosen["map"]), *split_list(answers.get("map", ""))]
+        chosen |= answers | {"map": join_list(named)}
     elif upload.status == "needs_choice" and not any(chosen.values()):
         raise _bad_choice("no choice was made; expected a value that answers the question")
     for flag, text in chosen.items():
@@ -193,7 +194,7 @@ def _answer(offered: list[list[tuple[str, str | None]]], fields: dict[str, str])
         text = fields.get(f"value-{int(number[:4])}-{flag}", "").strip() if value is None else value
         if not text:
             raise _bad_choice(f"{flag} is empty; expected a value for the chosen answer")
-        found[flag] = f"{found[flag]},{text}" if flag in found else text
+        found[flag] = join_list((*split_list(found[flag]), *split_list(text))) if flag in found else text
     return found
 
 

@@ -19,10 +19,11 @@ from jobs.console.pages.viewership.queue import ReviewQuery
 from jobs.console.pages.viewership.review import count_refusal, decision_number, undo
 from jobs.console.tables.viewership import decisions
 from jobs.console.web.dates import between
-from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
+from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term
+from jobs.console.web.paging import contents
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
-from jobs.console.web.twins import as_csv, as_json
+from jobs.console.web.twins import add_twins
 
 __all__ = ["LISTING", "HistoryQuery", "router"]
 
@@ -118,21 +119,14 @@ def page(request: Request, query: _Query) -> HTMLResponse:
 def _page(request: Request, query: HistoryQuery, *, error: Refused | None = None) -> HTMLResponse:
     state = console(request)
     with state.database.read() as database:
-        found = fetch(database, LISTING, query)
-        total = count(database, LISTING, query)
-        facets = [(each, facet(database, LISTING, each, query)) for each in LISTING.facets]
+        found = contents(database, LISTING, query)
         done = next(iter(decisions.decided(database, decision=query.done)), None) if query.done else None
     shown = tuple(each for each in LISTING.columns if each.name not in ("rule_version", "undone_by", "undone_at"))
     response = state.pages.render(
         request,
         "viewership/decided.html.j2",
         status=error.status if error else 200,
-        listing=replace(LISTING, columns=shown),
-        query=query,
-        rows=found.rows,
-        after=found.after,
-        total=total,
-        facets=facets,
+        **found | {"listing": replace(LISTING, columns=shown)},
         said=said(done),
         error=error,
         may_decide=request.state.principal.role.includes(Role.REVIEWER),
@@ -156,15 +150,4 @@ def undo_one(request: Request, query: _Query, decision: Annotated[str, Form(max_
     return RedirectResponse(query.url(_PATH, after=query.after, done=done), 303)
 
 
-@router.get(f"{_PATH}.json")
-@allow(Role.VIEWER)
-def page_json(request: Request, query: _Query) -> Response:
-    """Return a page of decisions as JSON."""
-    return as_json(console(request).database, LISTING, query)
-
-
-@router.get(f"{_PATH}.csv")
-@allow(Role.VIEWER)
-def page_csv(request: Request, query: _Query) -> Response:
-    """Return decisions as CSV."""
-    return as_csv(console(request).database, LISTING, query)
+add_twins(router, _PATH, HistoryQuery, LISTING)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 from pydantic import Field, StringConstraints
 
 from jobs.console.tables.viewership import waiting
-from jobs.console.web.listing import Column, Condition, Count, Facet, FacetValue, Listing, Order, Term, fetch, where_of
+from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, where_of
 from jobs.console.web.neighbours import around
+from jobs.console.web.paging import Count, FacetValue, fetch
 from jobs.console.web.query import ListQuery, Part, Text
 
 if TYPE_CHECKING:

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.errors import Refused
 from jobs.console.model import Role
 from jobs.console.tables.viewership import uploads
 from jobs.console.web import paths  # noqa: F401 - registers the type `number`
-from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
+from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term
+from jobs.console.web.paging import contents
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
-from jobs.console.web.twins import as_csv, as_json
+from jobs.console.web.twins import add_twins
 
 if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
@@ -121,37 +122,16 @@ def page(request: Request, upload_id: int, query: _Query) -> HTMLResponse:
     """Show a page of the rows that were set aside."""
     with console(request).database.read() as database:
         upload, listing = stored(database, upload_id), listing_of(upload_id)
-        found = fetch(database, listing, query)
-        total = count(database, listing, query)
-        facets = [(each, facet(database, listing, each, query)) for each in listing.facets]
-    return console(request).pages.render(
-        request,
-        "viewership/rejects.html.j2",
-        upload=upload,
-        listing=listing,
-        query=query,
-        rows=found.rows,
-        after=found.after,
-        total=total,
-        facets=facets,
-    )
+        found = contents(database, listing, query)
+    return console(request).pages.render(request, "viewership/rejects.html.j2", upload=upload, **found)
 
 
-@router.get("/uploads/{upload_id:number}/rejects.json")
-@allow(Role.VIEWER)
-def page_json(request: Request, upload_id: int, query: _Query) -> Response:
-    """Return a page of the rows as JSON."""
-    return as_json(console(request).database, _listing(request, upload_id), query)
-
-
-@router.get("/uploads/{upload_id:number}/rejects.csv")
-@allow(Role.VIEWER)
-def page_csv(request: Request, upload_id: int, query: _Query) -> Response:
-    """Return all of the rows as CSV."""
-    return as_csv(console(request).database, _listing(request, upload_id), query, everything=True)
-
-
-def _listing(request: Request, upload_id: int) -> Listing:
+def _listing(request: Request, query: RejectsQuery) -> Listing:
+    del query
+    upload_id = request.path_params["upload_id"]
     with console(request).database.read() as database:
         stored(database, upload_id)
     return listing_of(upload_id)
+
+
+add_twins(router, "/uploads/{upload_id:number}/rejects", RejectsQuery, _listing, everything=True)

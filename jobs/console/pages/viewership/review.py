@@ -17,10 +17,10 @@ from jobs.console.model import Role
 from jobs.console.pages.viewership.card import render_card
 from jobs.console.pages.viewership.queue import LISTING, PATH, ReviewQuery, before_and_after, counted, live_rows
 from jobs.console.tables.viewership import decisions
-from jobs.console.web.listing import fetch
+from jobs.console.web.paging import fetch
 from jobs.console.web.query import query_of
 from jobs.console.web.state import console
-from jobs.console.web.twins import as_csv, as_json
+from jobs.console.web.twins import add_twins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,20 +45,13 @@ def page(request: Request, query: _Query) -> HTMLResponse:
     return _list(request, query) if query.view == "list" else render_card(request, query)
 
 
-@router.get(f"{PATH}.json")
-@allow(Role.VIEWER)
-def page_json(request: Request, query: _Query) -> Response:
-    """Return a page of waiting keys as JSON."""
+def _export(request: Request, query: ReviewQuery) -> Listing:
+    del query
     console(request).snapshots.current("review_keys")
-    return as_json(console(request).database, LISTING, query)
+    return LISTING
 
 
-@router.get(f"{PATH}.csv")
-@allow(Role.VIEWER)
-def page_csv(request: Request, query: _Query) -> Response:
-    """Return waiting keys as CSV."""
-    console(request).snapshots.current("review_keys")
-    return as_csv(console(request).database, LISTING, query)
+add_twins(router, PATH, ReviewQuery, _export)
 
 
 class _Given(BaseModel):

@@ -15,7 +15,7 @@ from jobs.console.tables.runs import ledger
 from jobs.console.tables.runs.stage import argo_link
 from jobs.console.tables.viewership import phases, uploads
 from jobs.console.tables.viewership.fates import FATES, LARGE, differences, fates, lacks
-from jobs.console.web.listing import count, fetch
+from jobs.console.web.paging import count, fetch
 from jobs.console.web.state import console
 from shared.report.stacked import stacked
 

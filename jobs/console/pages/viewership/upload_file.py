@@ -16,6 +16,7 @@ from jobs.console.intake import choices as choosing
 from jobs.console.intake import reading
 from jobs.console.intake import receive as receiving
 from jobs.console.intake.library import library
+from jobs.console.intake.questions import open_questions
 from jobs.console.launch import requests
 from jobs.console.launch.start import start
 from jobs.console.model import Role
@@ -93,6 +94,7 @@ def _found(state: Console, file: Any) -> SimpleNamespace:
     # In the order of the fields of a unit.
     named = list(dict.fromkeys(name for unit in units for name in unit["values"]))
     refused = problem if problem is not None and not problem["is_question"] else None
+    columns = choosing.listed(proposal["columns"]) if proposal else []
     return SimpleNamespace(
         used=read["used"],
         is_head=read["is_head"],
@@ -100,18 +102,14 @@ def _found(state: Console, file: Any) -> SimpleNamespace:
         preview=preview,
         refused=refused,
         facts=[(name, refused["data"][name]) for name in _FACTS if refused and name in refused["data"]],
-        questions=choosing.open_questions(read, file.choices),
-        columns=proposal["columns"][: choosing.MOST_COLUMNS] if proposal else [],
-        left_out=max(0, len(proposal["columns"]) - choosing.MOST_COLUMNS) if proposal else 0,
+        questions=open_questions(read, file.choices),
+        columns=columns,
+        left_out=len(proposal["columns"]) - len(columns) if proposal else 0,
+        further=choosing.FURTHER,
         units=units,
         named=named,
         library=library(state.settings, state.database),
-        sets={
-            "delimiter": choosing.DELIMITERS,
-            "date-order": choosing.DATE_ORDERS,
-            "decimal-mark": choosing.DECIMAL_MARKS,
-            "clock": choosing.CLOCKS,
-        },
+        sets=choosing.SETS,
     )
 
 
@@ -236,7 +234,7 @@ def _read_by(choices: Mapping[str, Any]) -> dict[str, Any]:
 def _unready(file: Any, choices: Mapping[str, Any]) -> str | None:
     """Return why the run of a draft cannot start; None if it can."""
     read: Mapping[str, Any] = file.proposal
-    questions = choosing.open_questions(read, choices)
+    questions = open_questions(read, choices)
     if questions:
         more = f", and {len(questions) - 1} more" if len(questions) > 1 else ""
         return f"The run was not started: a question is open ({questions[0].code}{more}). Answer it below."

@@ -54,6 +54,7 @@ def form(
         request,
         "viewership/upload_new.html.j2",
         same=_same(console(request), upload, file),
+        most_mb=console(request).settings.max_upload_mb,
         most_bytes=console(request).settings.max_upload_bytes,
     )
 

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import AfterValidator, Field
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 
 from jobs.console.access.guard import GuardedRoute, allow
 from jobs.console.model import Role
+from jobs.console.tables.database import start_of_day
 from jobs.console.tables.viewership import phases, uploads
 from jobs.console.web.dates import between
-from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term, count, facet, fetch
+from jobs.console.web.listing import Column, Condition, Facet, Listing, Order, Term
+from jobs.console.web.paging import contents
 from jobs.console.web.query import ListQuery, Text, query_of
 from jobs.console.web.state import console
-from jobs.console.web.twins import as_csv, as_json
+from jobs.console.web.twins import add_twins
 from shared.errors import TransientError
 
 if TYPE_CHECKING:
@@ -87,6 +89,7 @@ class UploadsQuery(ListQuery):
     period: Annotated[Annotated[Text, AfterValidator(_period)] | None, Field(title="period")] = None
     from_: Annotated[date | None, Field(title="uploaded from")] = None
     to: Annotated[date | None, Field(title="uploaded to")] = None
+    changed_from: Annotated[date | None, Field(title="changed from")] = None
     q: Annotated[Text | None, Field(title="file name")] = None
     sort: Literal["", "newest", "oldest", "hours", "rows", "file"] = ""
 
@@ -107,6 +110,9 @@ def _conditions(query: UploadsQuery) -> list[Condition]:
         first, after = period_days(query.period)
         sql = "u.first_date < CAST(:period_end AS date) AND u.last_date >= CAST(:period_start AS date)"
         found.append(Condition("period", sql, {"period_start": first, "period_end": after}))
+    if query.changed_from is not None:
+        sql = f"u.updated_at >= {start_of_day('changed_from')}"
+        found.append(Condition("changed_from", sql, {"changed_from": query.changed_from}))
     if query.q is not None:
         pattern = "%" + re.sub(r"([\\%_])", r"\\\1", query.q) + "%"
         sql = "u.upload_id IN (SELECT n.upload_id FROM viewership.upload_names n WHERE n.filename ILIKE :name)"
@@ -180,19 +186,12 @@ def page(request: Request, query: _Query) -> HTMLResponse:
     """Show a page of uploads; the first page begins with received files that are not stored yet."""
     taken = _taken(request)
     with console(request).database.read() as database:
-        found = fetch(database, LISTING, query)
-        total = count(database, LISTING, query)
-        facets = [(each, facet(database, LISTING, each, query)) for each in LISTING.facets]
+        found = contents(database, LISTING, query)
         waiting = [] if query.after or query.filters() else uploads.received(database, _RECEIVED)
     return console(request).pages.render(
         request,
         "viewership/uploads.html.j2",
-        listing=LISTING,
-        query=query,
-        rows=found.rows,
-        after=found.after,
-        total=total,
-        facets=facets,
+        **found,
         received=waiting,
         most=_RECEIVED,
         taken=taken,
@@ -209,17 +208,10 @@ def _taken(request: Request) -> Taken | None:
         return None
 
 
-@router.get(f"{PATH}.json")
-@allow(Role.VIEWER)
-def page_json(request: Request, query: _Query) -> Response:
-    """Return a page of uploads as JSON."""
+def _export(request: Request, query: UploadsQuery) -> Listing:
+    del query
     _taken(request)
-    return as_json(console(request).database, LISTING, query)
+    return LISTING
 
 
-@router.get(f"{PATH}.csv")
-@allow(Role.VIEWER)
-def page_csv(request: Request, query: _Query) -> Response:
-    """Return uploads as CSV."""
-    _taken(request)
-    return as_csv(console(request).database, LISTING, query)
+add_twins(router, PATH, UploadsQuery, _export)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from jobs.console.tables.trakt.budget import Burn, advice, burns, share_of_budget
 from jobs.console.tables.trakt.objectives import OBJECTIVES, is_good, state_of
 from shared.report.terminal import counted
 from shared.slo.days import WINDOW_DAYS, day_of
@@ -21,25 +22,9 @@ if TYPE_CHECKING:
     from shared.slo.states import State
     from shared.slo.window import Window
 
-__all__ = [
-    "SPANS",
-    "Burn",
-    "DayRow",
-    "Levels",
-    "alerts",
-    "breaches",
-    "clock",
-    "levels",
-    "share_of_budget",
-]
-
-SPANS: Final = (1, 7, 28)
-"""Days over which the spent budget is shown; the budget is always that of the window."""
+__all__ = ["DayRow", "Levels", "alerts", "breaches", "clock", "levels"]
 
 _MOST_ALERTS: Final = 50
-# From here on, docs/trakt-slo.md asks for a change freeze; from the next, the alert `burn` opens.
-_FREEZE: Final = 0.5
-_ALERT: Final = 0.75
 
 
 class DayRow(NamedTuple):
@@ -61,24 +46,6 @@ class DayRow(NamedTuple):
     missing: dict[str, int]
     run_id: str
     computed_at: datetime
-
-
-class Burn(NamedTuple):
-    """The budget spent in the last days.
-
-    Attributes:
-        days: number of days up to the last one that is due.
-        measured: those with data.
-        missed: missed title-days; None without data.
-        spent: ``missed`` as a share of the window's budget; None without data.
-        even: the share that these days would spend if the window spent its whole budget evenly.
-    """
-
-    days: int
-    measured: int
-    missed: int | None
-    spent: float | None
-    even: float
 
 
 def clock() -> datetime:
@@ -178,16 +145,9 @@ class Levels:
         """The budget spent in the last 1, 7 and 28 days; empty without a budget."""
         if not self.objective.has_budget:
             return []
-        budget = self.window.budget
-        found = []
-        for span in SPANS:
-            rows = [row for row in self.final if (self.last_due - (span - 1)).date <= row.day <= self.last_due.date]
-            missed = sum(getattr(row, self.objective.whole) - getattr(row, self.objective.part) for row in rows)
-            even = span / WINDOW_DAYS
-            found.append(
-                Burn(span, len(rows), missed, missed / budget, even) if rows else Burn(span, 0, None, None, even)
-            )
-        return found
+        whole, part = self.objective.whole, self.objective.part
+        days = [(row.day, getattr(row, whole), getattr(row, part)) for row in self.final]
+        return burns(days, self.last_due, self.window.budget)
 
     @property
     def spent_by_day(self) -> dict[date, float]:
@@ -224,15 +184,7 @@ class Levels:
     @property
     def advice(self) -> str:
         """The change policy that the budget calls for; empty without a budget or data."""
-        if not self.objective.has_budget or not self.window.days:
-            return ""
-        if not self.window.is_met:
-            return "The objective is missed. Freeze changes until it is met again, except those that fix it."
-        if self.window.spent >= _ALERT:
-            return "The change freeze continues: find the cause before the rest is spent."
-        if self.window.spent >= _FREEZE:
-            return "Change freeze: only changes that make the pipeline more reliable."
-        return "Change the pipeline as usual."
+        return advice(self.window) if self.objective.has_budget and self.window.days else ""
 
     @property
     def left(self) -> str:
@@ -248,21 +200,6 @@ class Levels:
     def share(self) -> str:
         """The good share of the window, in percent."""
         return percent(self.window.fresh, self.window.title_days)
-
-
-def share_of_budget(share: float) -> str:
-    """Return a share of the budget in percent; a part is never shown as nothing, and less than all never as all.
-
-    Example:
-        >>> share_of_budget(0.5571), share_of_budget(0.001), share_of_budget(0.9999), share_of_budget(1.0)
-        ('56 %', 'less than 1 %', 'more than 99 %', '100 %')
-    """
-    text = f"{100 * share:,.0f}"
-    if text == "0" and share > 0:
-        return "less than 1 %"
-    if text == "100" and share < 1:
-        return "more than 99 %"
-    return f"{text} %"
 
 
 def levels(database: DatabaseSession, objectives: Sequence[Objective], now: datetime) -> list[Levels]:

@@ -46,8 +46,8 @@ class Phase:
         name: its name.
         status: status of its last attempt; ``open`` before the first, ``running`` during one.
         seconds: duration of the last attempt; of a running one, until its last heartbeat.
-        expected: rows that it had to account for; None if its run processed several uploads.
-        actual: rows that it accounted for.
+        expected: rows that it had to account for; None if that is not known.
+        actual: rows that it accounted for; None if it failed and its run processed several uploads.
         rows: rows that it wrote, or keys that it matched.
         attempts: number of attempts.
         message: why it failed.
@@ -73,7 +73,7 @@ class Live:
         phases: the four phases, then later changes.
         buckets: steps of the match.
         is_running: a run may still change it.
-        shares_runs: a run processed other uploads as well, so its expected and actual rows are not those of this one.
+        shares_runs: a run processed other uploads as well, so the rows are from viewership's log, not from the ledger.
     """
 
     phases: list[Phase]
@@ -114,7 +114,8 @@ def live(database: DatabaseSession, upload: Any, requested: Sequence[Any]) -> Li
         )
     }
     current = {row.stage: row for row in stages.values() if row.status == "running" and _is_recent(row, logged)}
-    phases = [_phase(name, logged.get(name), current.get(name), stages) for name in PHASES]
+    due = _due(upload, logged)
+    phases = [_phase(name, logged.get(name), current.get(name), stages, due.get(name)) for name in PHASES]
     others = [name for name in logged if name not in PHASES and not name.startswith("match ")]
     phases += [
         _phase(name, logged[name], None, stages) for name in sorted(others, key=lambda name: logged[name].log_time)
@@ -142,14 +143,26 @@ def _is_recent(stage: Any, logged: Mapping[str, Any]) -> bool:
     return row is None or row.run_id != stage.run_id
 
 
-def _phase(name: str, row: Any, running: Any, stages: Mapping[tuple[str, str], Any]) -> Phase:
+def _due(upload: Any, logged: Mapping[str, Any]) -> dict[str, int | None]:
+    """Return the rows that each phase of an upload must account for: all rows of the file, or those stored.
+
+    Args:
+        upload: row of :func:`upload`.
+        logged: name of a phase -> its last row in viewership's log; `upload` and `normalize` log the stored rows.
+    """
+    rows = [logged[name].rows for name in ("normalize", "upload") if name in logged]
+    stored = next((each for each in rows if each is not None), None)
+    return {"upload": upload.units, "normalize": stored, "match": stored, "load": upload.units}
+
+
+def _phase(name: str, row: Any, running: Any, stages: Mapping[tuple[str, str], Any], due: int | None = None) -> Phase:
     if running is not None:
         attempts = 1 + (row.attempts if row is not None else 0)
         return Phase(name, "running", running.seconds, attempts=attempts, run_id=running.run_id)
     if row is None:
         return Phase(name, "open")
     stage = stages.get((row.run_id, name))
-    expected, actual = _accounted(stage)
+    expected, actual = _accounted(stage, row.status, due)
     return Phase(
         name,
         row.status,
@@ -163,10 +176,14 @@ def _phase(name: str, row: Any, running: Any, stages: Mapping[tuple[str, str], A
     )
 
 
-def _accounted(stage: Any) -> tuple[int | None, int | None]:
-    """Return the expected and the actual rows of a stage that processed one upload only."""
+def _accounted(stage: Any, status: str, due: int | None) -> tuple[int | None, int | None]:
+    """Return the expected and the actual rows of a phase.
+
+    The ledger counts all uploads of a stage together. If there were several, a phase that has ended without an error
+    accounted for every row: viewership compares the sums of each upload, and logs a difference as a failure.
+    """
     if _files(stage) != 1:
-        return None, None
+        return due, due if status in ("success", "partial") else None
     counts = stage.counts
     found = [counts.get(name) for name in ("expected_units", "actual_units")]
     expected, actual = (value if isinstance(value, int) else None for value in found)

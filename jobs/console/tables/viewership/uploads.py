@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from jobs.console.tables.database import start_of_day
 from jobs.console.tables.runs.ledger import RUN_STATUS, like
+from shared.settings.base import join_list
 from shared.storage.uris import join_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from shared.database.session import DatabaseSession
 
@@ -141,23 +144,25 @@ def received(database: DatabaseSession, most: int) -> list[Any]:
     )
 
 
-def attention(database: DatabaseSession, cap: int) -> tuple[int, int, int]:
-    """Return the numbers of uploads that failed in the last 24 hours, of those that need an answer, and of drafts.
+def attention(database: DatabaseSession, since: date, cap: int) -> tuple[int, int, int]:
+    """Return the numbers of uploads that failed since a day, of those that need an answer, and of drafts.
 
     Drafts are received files whose run nobody has started or cancelled.
 
     Args:
         database: an open transaction.
+        since: the day, in UTC.
         cap: counting stops above this number.
     """
     (row,) = database.rows(
-        """
+        f"""
         SELECT (SELECT count(*) FROM (SELECT FROM viewership.uploads WHERE status = ANY (:failed)
-                AND updated_at > now() - interval '24 hours' LIMIT :most) AS found) AS failed,
+                AND updated_at >= {start_of_day("since")} LIMIT :most) AS found) AS failed,
             (SELECT count(*) FROM (SELECT FROM viewership.uploads WHERE status = ANY (:asked)
                 LIMIT :most) AS found) AS asked,
             (SELECT count(*) FROM (SELECT FROM console.files WHERE state = 'draft' LIMIT :most) AS found) AS drafts
-        """,
+        """,  # noqa: S608 - SQL of ours
+        since=since,
         failed=list(FAILED),
         asked=list(ASKED),
         most=cap + 1,
@@ -200,11 +205,7 @@ def flags(choices: Mapping[str, Any]) -> dict[str, str]:
         {'date-order': 'dmy', 'map': 'hours=Time,date=Day', 'header-line': '3', 'round-money': 'true'}
     """
     return {
-        name.replace("_", "-"): ",".join(map(str, value))
-        if isinstance(value, list)
-        else "true"
-        if value is True
-        else str(value)
+        name.replace("_", "-"): join_list(value) if isinstance(value, list) else "true" if value is True else str(value)
         for name, value in choices.items()
         if value not in (None, "", [], False)
     }

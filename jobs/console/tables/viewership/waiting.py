@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from shared.database.session import DatabaseSession
 
-__all__ = ["WAITING", "Group", "Queue", "decided_among", "forget", "groups", "queue", "remember"]
+__all__ = ["WAITING", "Group", "Queue", "decided_among", "forget", "groups", "largest", "queue", "remember"]
 
 # The view's conditions: the waiting rows of one key. Keep them equal to those of viewership.review_queue.
 WAITING: Final = """
@@ -44,6 +44,8 @@ WAITING: Final = """
     )
 """
 """SQL that begins with ``WITH``: ``summed`` has one row, or none, with what waits of the key ``:digest``."""
+
+_LARGEST: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,21 @@ def queue(database: DatabaseSession, where: str = "", values: dict[str, Any] | N
         **(values or {}),
     )
     return Queue(*row)
+
+
+def largest(database: DatabaseSession, platform: str | None) -> Sequence[Any]:
+    """Return the 20 keys with the most hours, of all platforms or of one."""
+    return database.rows(
+        """
+        SELECT encode(review_digest, 'hex') AS key, platform, status, title, series, season, episode, content_id, rows,
+            uploads, hours, candidates, score, reason
+        FROM console.review_keys
+        WHERE CAST(:platform AS text) IS NULL OR platform = :platform
+        ORDER BY hours DESC, review_digest DESC LIMIT :most
+        """,
+        platform=platform,
+        most=_LARGEST,
+    )
 
 
 def groups(

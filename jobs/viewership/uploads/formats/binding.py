@@ -13,6 +13,7 @@ from jobs.viewership.uploads.formats.model import ColumnRule, Metric, near_miss
 from jobs.viewership.uploads.layout.names import clean_header, header_key
 from jobs.viewership.uploads.letters import column_letters
 from shared.errors import UsageError
+from shared.settings.base import join_list
 from shared.text import one_line
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALL_DATES",
+    "NOT_READ",
     "Binding",
     "BoundColumn",
     "BoundMetric",
@@ -38,6 +40,8 @@ __all__ = [
 
 ALL_DATES: Final = "(dates)"
 """In a mapping, the name for all date columns of a wide sheet whose header has dates only."""
+NOT_READ: Final = "(none)"
+"""In a mapping, the column of a field that is not read, although the format has a column for it."""
 
 _SHOWN: Final = 12
 
@@ -155,6 +159,9 @@ def _with_mapping(chosen: Format, layout: Layout, mapping: Mapping[str, str]) ->
     dated = {date.metric for date in layout.dates}
     for field, name in mapping.items():
         check_field(field, name)
+        if name == NOT_READ:
+            rules = [one for one in rules if one.field != field]
+            continue
         if name == ALL_DATES:
             rules = [*(one for one in rules if one.field != field), Metric(field=field)]
             continue
@@ -252,12 +259,12 @@ def typed_name(name: str, position: int, *, twice: bool) -> str:
         twice: it is the first of several columns whose header is this name.
     """
     shown = f"{name} (1)" if twice else name
-    # A comma ends the value of a flag, and a control character cannot be typed.
+    # A comma needs a backslash before it, and a control character cannot be typed.
     return f"Column {column_letters(position)}" if "," in shown or one_line(shown) != shown else shown
 
 
 def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
-    """Return field -> column of the values of ``--map``.
+    """Return field -> column of the values of ``--map``; :data:`NOT_READ` for a field that is not read.
 
     Raises:
         UsageError: a field is named twice.
@@ -273,7 +280,7 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
 
 def map_option(field: str, column: str) -> str:
     """Return a value of ``--map`` as typed in a shell."""
-    return shlex.quote(one_line(f"{field}={column}"))
+    return shlex.quote(one_line(join_list((f"{field}={column}",))))
 
 
 def _check(

@@ -9,7 +9,14 @@ import polars as pl
 
 from jobs.viewership.errors import NeedsChoice
 from jobs.viewership.model import FIELDS, FieldKind
-from jobs.viewership.uploads.formats.binding import bind, check_field, columns_named, typed_column, unknown_column
+from jobs.viewership.uploads.formats.binding import (
+    NOT_READ,
+    bind,
+    check_field,
+    columns_named,
+    typed_column,
+    unknown_column,
+)
 from jobs.viewership.uploads.infer.columns import Guess, accept, guess_fields
 from jobs.viewership.uploads.infer.fit import best_fit, rank_formats
 from jobs.viewership.uploads.infer.profile import Profile, profile_column
@@ -240,6 +247,8 @@ def _mapped(layout: Layout, reads: Sequence[_Read], mapping: Mapping[str, str]) 
     found: dict[int, str] = {}
     for field, name in mapping.items():
         check_field(field, name)
+        if name == NOT_READ:
+            continue
         positions = {column.position for column in columns_named(name, layout)[:1]}
         key = next(
             (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jobs.viewership.errors import Refused, refuse
+from shared.limits import REPORT_BYTES
 
 __all__ = ["FREE_PLACES", "MAX_MERGED", "ReadLimits", "check_grid", "over"]
 
@@ -39,7 +40,7 @@ class ReadLimits:
         seconds: wall-clock time of that process; less for a small file.
     """
 
-    bytes: int = 512 * 1024**2
+    bytes: int = REPORT_BYTES
     rows: int = 4_000_000
     columns: int = 4_096
     cell_chars: int = 32_767

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from typing import Annotated, Literal
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -12,9 +14,9 @@ from jobs.viewership.settings.uploads import RetractSettings, ValidateSettings
 from shared.errors import UsageError
 from shared.rayjob.settings import RaySettings
 from shared.settings import Settings, StepSettings, setting
-from shared.settings.base import Group, unknown_variables
+from shared.settings.base import Group, join_list, split_list, unknown_variables
 from shared.settings.command import parse
-from shared.settings.flags import flags, shell_default, table
+from shared.settings.flags import arguments, flags, shell_default, table
 
 FIRST = Group("First", 10)
 SECOND = Group("Second", 20)
@@ -330,8 +332,8 @@ def test_what_is_given_as_flags_is_what_the_model_holds(size, keep, names):
     for name in names:
         argv += ["--names", name]
     got = read(*argv)
-    parts = [part.strip() for name in names for part in name.split(",")]
-    assert (got.size_mb, got.keep, got.names) == (size, keep, tuple(filter(None, parts)))
+    parts = [part for name in names for part in split_list(name)]
+    assert (got.size_mb, got.keep, got.names) == (size, keep, tuple(parts))
 
 
 def test_variables_of_the_pipeline_that_no_setting_has_and_nearly_equal_ones_are_unknown(monkeypatch):
@@ -373,3 +375,29 @@ def test_a_file_is_not_the_number_of_an_upload():
         with pytest.raises(UsageError, match="expected the number of an upload, as in `telecine viewership uploads`"):
             parse(model, "telecine", "", argv)
     assert parse(ValidateSettings, "telecine", "", ["--upload", "1,2"]).upload == (1, 2)
+
+
+@given(values=st.lists(st.text("a,\\= \n").map(str.strip).filter(bool)))
+def test_a_list_as_text_has_the_same_values(values):
+    names, text = tuple(values), join_list(values)
+    assert split_list(text) == names
+    assert read(f"--names={text}").names == names
+    with patch.dict(os.environ, {"TELECINE_MINE_NAMES": text}):
+        assert Mine().names == names
+    # Each value alone, as a process passes it to another.
+    assert read(*arguments(Mine(names=names))).names == names
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("a,b, c ,,", ("a", "b", "c")),
+        (r"a\,b", ("a,b",)),
+        (r"a\\,b", ("a\\", "b")),
+        (r"C:\x\y", (r"C:\x\y",)),
+        ("a\\", ("a\\",)),
+        (r"\,", (",",)),
+    ],
+)
+def test_only_a_backslash_before_a_comma_is_special(text, values):
+    assert split_list(text) == values

@@ -61,6 +61,11 @@ def _proposed(file, **kwargs):
         (f"Date,Show,{'h' * 150} Hours\n2025-07-01,A,1\n2025-07-02,B,2\n", ()),
         ("Date,Show,-Hrs '; echo x '\n2025-07-01,A,1\n2025-07-02,B,2\n", ()),
         ("Show,Ep #,2025-07-01,2025-07-02\nA,1,2,3\nB,2,3,4\n", ("hours=(dates)",)),
+        # Letters would be one date's column.
+        ('Show,"2025-07-01 Hours, all","2025-07-02 Hours, all"\nA,1,2\nB,3,4\n', ("hours=Hours, all",)),
+        ('Show,"2025-07-01 a\\, = b","2025-07-02 a\\, = b"\nA,1,2\nB,3,4\n', ("hours=a\\, = b",)),
+        # Canonical reads `Ep #` by its name.
+        (_PLAIN, ("episode=(none)",)),
     ],
 )
 def test_the_next_command_reads_the_file_as_proposed(tmp_path, capsys, text, mapping):
