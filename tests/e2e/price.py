@@ -1,4 +1,4 @@
-"""Where the fixed cost of a cluster run goes, pod by pod: ``python -m tests.e2e.price [COMPUTE ...]``.
+"""Print the fixed cost of a cluster run, pod by pod: ``python -m tests.e2e.price [COMPUTE ...]``.
 
 Needs the node up (`make cluster-up`). For each value of `compute` (default: auto, local, cpu) it runs three tiny TARs
 twice, and prints the second run, whose images are there: the times of each pod, and the seconds until the first result

@@ -1,4 +1,4 @@
-"""Where extract runs: one pod for little work, as `compute: auto` chooses, or a RayJob if the form asks for one."""
+"""The place of extract: one pod for little work, as `compute: auto` chooses, or a RayJob if the form asks for one."""
 
 from __future__ import annotations
 

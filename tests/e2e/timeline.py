@@ -1,4 +1,4 @@
-"""Where the seconds of a run go, from the times that Argo and Kubernetes record for its nodes and pods."""
+"""The seconds of a run by cause, from the times that Argo and Kubernetes record for its nodes and pods."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _BYTES_PER_GB: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Where extraction runs.
+    """The place where extraction runs.
 
     Attributes:
         compute: a value of ``--compute`` other than ``auto``.
