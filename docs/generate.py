@@ -95,8 +95,8 @@ Write a bucket as `game-data` or `s3://game-data`, and a folder as `./game-data`
 _RAY = """\
 ## Ray on Kubernetes
 
-With `--compute cpu`, `gpu` or `mixed`, the launcher creates a KubeRay RayJob from these variables, which have no flags.
-The chart sets them.
+With `--compute cpu`, `gpu` or `mixed`, and with `auto` if there is much to read, the launcher creates a KubeRay RayJob
+from these variables, which have no flags. The chart sets them.
 """
 
 _ENVIRONMENT = """\

@@ -1,4 +1,4 @@
-"""The gamedata workflow and its cron: sweep, plan, extract, manifest, publish; the manifest's default path."""
+"""The gamedata workflow and its cron: plan, extract (one pod or a RayJob), manifest with publication."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from hera.workflows import Step, Steps, Task
 
 from jobs.gamedata.errors import CODES
-from jobs.gamedata.settings import ExtractSettings, ManifestSettings, PlanSettings, PublishSettings
+from jobs.gamedata.settings import ExtractSettings, ManifestSettings, PlanSettings, RunSettings
 from shared.rayjob.settings import RaySettings
 from workflows._lib.cron import Cron
 from workflows._lib.dags import MAIN, main, stages
@@ -18,9 +18,8 @@ from workflows._lib.pipeline import Pipeline
 from workflows._lib.retry import PROMPT
 from workflows._lib.secrets import DATABASE, RAY_TOKEN, S3
 from workflows._lib.step import LARGE, MEDIUM, step
-from workflows._lib.sweep import SWEEP, sweep_step
 from workflows._lib.template import workflow_template
-from workflows._lib.variables import NAME, encoded, expression, parameter
+from workflows._lib.variables import NAME, encoded, expression, output_of, parameter
 
 if TYPE_CHECKING:
     from hera.workflows import DAG, Container, WorkflowTemplate
@@ -30,7 +29,7 @@ __all__ = ["PIPELINE"]
 _NAME: Final = "gamedata"
 # Parameters without use here: a pod keeps no files between steps, and cpu-workers and gpu-workers replace `workers`.
 _UNUSED: Final = ("cache-dir", "cache-mb", "workers")
-_IN_A_CLUSTER: Final = {"compute": "cpu", "output-path": ""}
+_IN_A_CLUSTER: Final = {"compute": "auto", "output-path": ""}
 _DAY: Final = 86_400
 
 _WORKERS: Final = {"cpu-workers": "cpu-workers", "gpu-workers": "gpu-workers"}
@@ -38,7 +37,6 @@ _RAY: Final = fields(RaySettings, only=_WORKERS, from_config=_WORKERS)
 _EXTRACT: Final = (*fields(ExtractSettings, without=("workers",), values={"compute": "cpu"}), *_RAY)
 # `compute` is always local here: one pod is enough for the frames of flagged sessions.
 _MANIFEST: Final = fields(ManifestSettings, without=(*_UNUSED, "compute"), values={"output-path": ""})
-_PUBLISH: Final = fields(PublishSettings)
 _PLAN: Final = (*fields(PlanSettings, without=_UNUSED, values=_IN_A_CLUSTER), *_RAY)
 
 
@@ -52,6 +50,11 @@ _OUTPUT_PATH: Final = _input("output-path")
 _BUCKET: Final = f"sprig.b64dec({_input('manifest-bucket')})"
 _DEFAULT_URI: Final = f"({_BUCKET} contains '://' ? '' : 's3://') + {_BUCKET} + '/_manifests/' + {NAME} + '.parquet'"
 _MANIFEST_URI: Final = expression(f"{_OUTPUT_PATH} != '' ? {_OUTPUT_PATH} : {encoded(_DEFAULT_URI)}")
+# What the plan chose, one of four words of its own: with `compute: auto` by the work that is left. Without an answer, a
+# Ray cluster, which is enough for any number of TARs.
+_CHOSEN: Final = "compute"
+_FALLBACK: Final = "cpu"
+_CHOICE: Final = expression(encoded(output_of("plan", _CHOSEN, _FALLBACK)))
 # Inputs are base64.
 _COMPUTE: Final = f"sprig.b64dec({_input('compute')})"
 _LOCAL: Final = expression(f"{_COMPUTE} == 'local'")
@@ -71,13 +74,11 @@ def _build() -> WorkflowTemplate:
         entrypoint=MAIN,
         arguments=arguments(_PLAN),
         templates=[
-            main(_PLAN, "Plan, extract, manifest and publish, with the values of the form."),
+            main(_PLAN, "Plan, extract, build the manifest and publish it, with the values of the form."),
             _stages(),
             _plan(),
             *_extract(),
             *_manifest(),
-            _publish(),
-            sweep_step(_NAME),
             *_exit(),
         ],
     )
@@ -89,26 +90,18 @@ def _exit() -> list[Container | Steps]:
 
 def _stages() -> DAG:
     tasks = [
-        Task(name=SWEEP, template=SWEEP),
         Task(name="plan", template="plan", arguments=passed(_PLAN, "inputs", output_path=_MANIFEST_URI)),
         Task(
             name="extract",
             template="extract",
-            # The sweep runs alongside the plan and ends before Ray pods are requested; its failure is ignored.
-            depends=f"plan.Succeeded && ({SWEEP}.Succeeded || {SWEEP}.Failed || {SWEEP}.Errored)",
-            arguments=passed(_EXTRACT, "inputs"),
+            depends="plan.Succeeded",
+            arguments=passed(_EXTRACT, "inputs", compute=_CHOICE),
         ),
         Task(
             name="manifest",
             template="manifest",
             depends="extract.Succeeded",
             arguments=passed(_MANIFEST, "inputs", output_path=_MANIFEST_URI),
-        ),
-        Task(
-            name="publish",
-            template="publish",
-            depends="manifest.Succeeded",
-            arguments=passed(_PUBLISH, "inputs", manifest=_MANIFEST_URI),
         ),
     ]
     return stages(_PLAN, tasks)
@@ -124,7 +117,8 @@ def _plan() -> Container:
         description="Checks all parameters and lists what the run will read. Invalid ones fail the run within seconds.",
         deadline_s=3600,
         parameters=_PLAN,
-        counts=("to-read", "done", "failed-before", "bytes"),
+        counts=("to-read", "done", "failed-before", "bytes", "cpu-s"),
+        texts={_CHOSEN: _FALLBACK},
         pauses=PROMPT,
         variables=form_names(_PLAN),
     )
@@ -135,7 +129,9 @@ def _extract() -> list[Container | Steps]:
     return [
         Steps(
             name="extract",
-            annotations=shown("Extract", "Runs on a dedicated Ray cluster, or in one pod with `compute: local`."),
+            annotations=shown(
+                "Extract", "In one pod or on a Ray cluster of its own, as `plan` chose (its output `compute`)."
+            ),
             inputs=inputs(_EXTRACT),
             sub_steps=[
                 Step(
@@ -153,7 +149,8 @@ def _extract() -> list[Container | Steps]:
             pipeline=_NAME,
             stage="extract",
             title="Extract on a Ray cluster",
-            description="Creates a RayJob, or attaches to the one of an earlier attempt, and ends as its driver does.",
+            description="Deletes RayJobs of ended runs, creates one or attaches to that of an earlier attempt, and "
+            "ends as its driver does.",
             # Longer than the RayJob's own deadline, which stops the work so that a retry can resume it.
             deadline_s=_DAY + 7200,
             parameters=_EXTRACT,
@@ -166,7 +163,7 @@ def _extract() -> list[Container | Steps]:
             pipeline=_NAME,
             stage="extract",
             title="Extract in one pod",
-            description="Starts Ray inside the pod, with one worker per CPU.",
+            description="Starts no other pod: one worker per CPU in this one.",
             deadline_s=_DAY,
             parameters=_EXTRACT,
             ray=True,
@@ -176,12 +173,16 @@ def _extract() -> list[Container | Steps]:
 
 
 def _manifest() -> list[Container | Steps]:
-    command = ["gamedata", "manifest"]
+    # One pod builds and publishes: both need the same account, Secrets and addresses. A retry after a failed
+    # publication builds the manifest again, which takes a second; results of frames are stored.
+    command = ["gamedata", "run"]
+    stage, publish = (RunSettings.variables(name)[0] for name in ("stage", "publish"))
+    constants = {stage: "manifest", publish: "true"}
     return [
         Steps(
             name="manifest",
             annotations=shown(
-                "Manifest",
+                "Manifest and publication",
                 "From statistics, and from frames if a menu model, reference pictures or checks are set.",
             ),
             inputs=inputs(_MANIFEST),
@@ -206,10 +207,14 @@ def _manifest() -> list[Container | Steps]:
             pipeline=_NAME,
             stage="manifest",
             title="Manifest from statistics",
-            description="Evaluates the sessions by the statistics from extraction; reads no frames.",
-            deadline_s=7200,
+            description="Evaluates the sessions by the statistics from extraction, without frames, and writes them to "
+            "`gold.gamedata_*` at once.",
+            # Two hours for the manifest, and one for publication with its sprites.
+            deadline_s=10_800,
             size=MEDIUM,
             parameters=_MANIFEST,
+            variables=constants,
+            copies=("publish",),
         ),
         step(
             "manifest-over-frames",
@@ -217,27 +222,16 @@ def _manifest() -> list[Container | Steps]:
             pipeline=_NAME,
             stage="manifest",
             title="Manifest from frames",
-            description="Used with a menu model, reference pictures or custom checks. Starts Ray inside the pod.",
+            description="Used with a menu model, reference pictures or custom checks. Starts Ray inside the pod, and "
+            "publishes as well.",
             deadline_s=_DAY,
             size=LARGE,
             parameters=_MANIFEST,
             ray=True,
+            variables=constants,
+            copies=("publish",),
         ),
     ]
-
-
-def _publish() -> Container:
-    return step(
-        "publish",
-        ["gamedata", "publish"],
-        pipeline=_NAME,
-        stage="publish",
-        title="Publish",
-        description="Writes the manifest and its frames to `gold.gamedata_*` at once, and makes missing sprites.",
-        deadline_s=3600,
-        size=MEDIUM,
-        parameters=_PUBLISH,
-    )
 
 
 PIPELINE: Final = Pipeline(

@@ -9,7 +9,6 @@ from workflows._lib.cron import Cron
 from workflows._lib.parameters import arguments, fields
 from workflows._lib.retry import PROMPT
 from workflows._lib.step import step
-from workflows._lib.sweep import SWEEP, sweep_step
 from workflows._lib.template import workflow_template
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["CRONS", "NAME", "build"]
 
 NAME: Final = "maintenance"
+_SWEEP: Final = "sweep"
 _VACUUM: Final = "vacuum"
 _DOCTOR: Final = "doctor"
 
@@ -28,7 +28,7 @@ CRONS: Final = (
         title="Sweep, every ten minutes",
         description="Deletes RayJobs left behind by runs that were terminated.",
         start_deadline_s=120,
-        entrypoint=SWEEP,
+        entrypoint=_SWEEP,
         # Never stop: half an hour without the API server must not end the sweep of leftover RayJobs.
         stop=None,
     ),
@@ -57,11 +57,28 @@ def build() -> WorkflowTemplate:
         NAME,
         title="**maintenance**: sweep, vacuum and doctor",
         description="Select the entrypoint `sweep`, `vacuum` or `doctor`. Two crons run the first two.",
-        entrypoint=SWEEP,
+        entrypoint=_SWEEP,
         arguments=arguments(_FORM),
-        templates=[sweep_step(NAME), _vacuum(), _doctor()],
+        templates=[_sweep(), _vacuum(), _doctor()],
         deadline_s=7200,
         ledger=False,
+    )
+
+
+def _sweep() -> Container:
+    # A launcher does the same before it creates a RayJob; this one is for the runs after which none follows.
+    return step(
+        _SWEEP,
+        ["rayjob", "sweep"],
+        pipeline=NAME,
+        stage=_SWEEP,
+        title="Sweep",
+        description="Deletes RayJobs left behind by runs that were terminated.",
+        deadline_s=300,
+        launcher=True,
+        report=False,
+        secrets=(),
+        pauses=PROMPT,
     )
 
 

@@ -28,7 +28,7 @@ __all__ = [
     "VerifySettings",
 ]
 
-Compute = Literal["local", "cpu", "gpu", "mixed"]
+Compute = Literal["auto", "local", "cpu", "gpu", "mixed"]
 Device = Literal["auto", "cpu", "cuda"]
 
 _STRIDE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*:\s*(\d+)\s*")
@@ -95,8 +95,10 @@ class _Work(StepSettings, pipeline="gamedata"):
     compute: Compute = setting(
         "local",
         description="Run Ray locally, or extract as a KubeRay RayJob with these workers.",
-        detail="local starts Ray on this machine; cpu, gpu and mixed start a RayJob with workers of these kinds.",
-        form="cpu, gpu and mixed extract on a Ray cluster with these workers; local runs Ray in the step's own pod.",
+        detail="local starts Ray on this machine; cpu, gpu and mixed start a RayJob with workers of these kinds; auto "
+        "takes local for little work (--one-pod-s), otherwise cpu, or gpu with --device cuda.",
+        form="auto extracts in one pod if there is little to read, otherwise on a Ray cluster; local forces the pod; "
+        "cpu, gpu and mixed force a Ray cluster with these workers.",
         group=HOW_IT_RUNS,
     )
     workers: PositiveInt | None = setting(
@@ -169,6 +171,17 @@ class ExtractSettings(_Source, _Results, _Work, pipeline="gamedata"):
         unit="MB",
         description="Give each Ray task TARs of this total size.",
         detail="Smaller batches commit more often.",
+        group=HOW_IT_RUNS,
+    )
+    # Ray's pods take 28 s to start and to end (docs/performance.md): until then one core is done with 80 sessions of
+    # 640x360, so a RayJob would be slower.
+    one_pod_s: Annotated[float, Field(ge=0)] = setting(
+        28.0,
+        unit="s",
+        description="With --compute auto, extract without a RayJob up to this estimated CPU time.",
+        detail="The estimate is 0.35 s per TAR, or 1.85 s per GB if that is more; five times as much with --sampling "
+        "exact. 28 s is what starting and ending a RayJob takes.",
+        form="With compute auto, extract in one pod if the estimated CPU time of the TARs to read is at most this.",
         group=HOW_IT_RUNS,
     )
     item_timeout_s: Annotated[float, Field(gt=0, le=3600)] = setting(
@@ -259,14 +272,6 @@ class PlanSettings(ExtractSettings, ManifestSettings, pipeline="gamedata"):  # t
     """Settings of `plan`, which checks every parameter of a run before anything is read."""
 
 
-class RunSettings(PlanSettings, pipeline="gamedata"):
-    """Settings of `run`, which runs both stages in sequence."""
-
-    stage: Literal["extraction", "manifest", "both"] = setting(
-        "both", description="Run one stage or both.", group=HOW_IT_RUNS
-    )
-
-
 class _Sprites(StepSettings):  # without a pipeline, so that forms omit this operator setting
     # Each reads 12 frames, 8 MB; 10,000 take about ten minutes of the step's hour.
     sprites: Annotated[int, Field(ge=0)] = setting(
@@ -274,6 +279,20 @@ class _Sprites(StepSettings):  # without a pipeline, so that forms omit this ope
         description="Make at most this many missing sprites; later runs make the rest.",
         detail="A sprite is one picture of at most 20 kB per session, for the console; 0 makes none.",
         group=LIMITS,
+    )
+
+
+class RunSettings(_Sprites, PlanSettings, pipeline="gamedata"):  # type: ignore[misc]
+    """Settings of `run`, which runs the stages in sequence."""
+
+    stage: Literal["extraction", "manifest", "both"] = setting(
+        "both", description="Run one stage or both.", group=HOW_IT_RUNS
+    )
+    publish: bool = setting(
+        False,
+        description="Publish the manifest to PostgreSQL as well, if it was written.",
+        detail="It does what `telecine gamedata publish` does, as the last stage of the run.",
+        group=HOW_IT_RUNS,
     )
 
 

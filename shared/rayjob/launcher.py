@@ -28,6 +28,9 @@ _LOG: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _POLL_S: Final = 3.0
+# KubeRay reports the start and the end of a short job within seconds; later, a poll reads the whole log of the driver.
+_FIRST_POLL_S: Final = 1.0
+_FIRST_S: Final = 90.0
 # The API server (an upgrade of the control plane) or a cluster's head may be unreachable for this long.
 _PATIENCE_S: Final = 300.0
 # A deletion waits for KubeRay to stop the job and remove its finalizer.
@@ -155,7 +158,7 @@ class Launcher:
                     self._explain(status)
             else:
                 self._watch(status)
-            self._sleep(_POLL_S)
+            self._sleep(_FIRST_POLL_S if self._clock() - started < _FIRST_S else _POLL_S)
             found = self._refresh()
 
     def _refresh(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import re
 from dataclasses import dataclass
@@ -43,6 +44,15 @@ _ENVIRONMENT: Final = {
 _SECRETS_DIR: Final = "/run/secrets/telecine"
 _SECRETS_MODE: Final = 0o440
 _CA_FOLDER: Final = "/etc/telecine/ca"
+# The job is submitted when every pod is ready. KubeRay's own probe asks the same address of the pod's agent, but first
+# 10 s after the start and then every 5 s; it adds none if there is one. Unready after 50 s without an answer, as there.
+_READINESS: Final = {
+    "httpGet": {"path": "/api/healthz", "port": 52365},
+    "initialDelaySeconds": 1,
+    "periodSeconds": 1,
+    "timeoutSeconds": 5,
+    "failureThreshold": 50,
+}
 _PASSED_ON: Final = ("workflow", "namespace", "node")
 _LABEL: Final = re.compile(r"[^A-Za-z0-9._-]")
 _LABEL_MAX: Final = 63
@@ -211,6 +221,7 @@ class _Pod:
                 "capabilities": {"drop": ["ALL"]},
             },
             "volumeMounts": mounts,
+            "readinessProbe": copy.deepcopy(_READINESS),
         }
         if kind == "head":
             container["ports"] = [

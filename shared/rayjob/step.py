@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -24,6 +25,7 @@ from shared.rayjob.cluster import connect
 from shared.rayjob.launcher import Launcher
 from shared.rayjob.manifest import Job, groups_of
 from shared.rayjob.states import phase_of
+from shared.rayjob.sweep import sweep
 from shared.report import Report
 from shared.settings.flags import arguments
 from shared.storage import open_store
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RayStep"]
 
+_LOG: Final = logging.getLogger(__name__)
 _FILES: Final = ("report.json", "report.html")
 _ERRORS: Final = {
     EXIT_USAGE: UsageError,
@@ -110,7 +113,7 @@ class RayStep:
             self._cluster,
             self._ray,
             self._job(run_id),
-            prepare=lambda: self._delete_report(run_id),
+            prepare=lambda: self._prepare(run_id),
             record=lambda uid: _record(settings, run_id, self._step, uid),
         )
         end = launcher.run()
@@ -135,6 +138,14 @@ class RayStep:
     def _folder(self, run_id: str) -> str:
         root = self._ray.report_root.rstrip("/")
         return f"{root}/{self._ray.namespace}/{self._ray.workflow or run_id}/{self._step}-driver"
+
+    def _prepare(self, run_id: str) -> None:
+        """Delete the report of an earlier driver, and the RayJobs of runs that have ended: their pods take up room."""
+        try:
+            sweep(self._cluster)
+        except TelecineError as error:
+            _LOG.warning("leaving RayJobs of other runs to the sweep of the cron: %s", error)
+        self._delete_report(run_id)
 
     def _delete_report(self, run_id: str) -> None:
         """Delete the report of an earlier driver."""

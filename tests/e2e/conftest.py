@@ -41,6 +41,7 @@ ORDER = (
     "test_media",
     "test_upgrade",
     "test_failures",
+    "test_compute",
     "test_outside_text",
     "test_gpu",
     "test_release",

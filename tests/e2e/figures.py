@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from tests.e2e.argo import Run
 
 COUNTS = (3, 40, 200)
-STEPS = ("sweep", "plan", "extract-on-cluster", "manifest-over-statistics", "publish", "close-run")
+# Value of `compute` -> template of extract: one pod, and a RayJob.
+EXTRACTS = {"auto": "extract-in-pod", "cpu": "extract-on-cluster"}
+STEPS = ("plan", "manifest-over-statistics", "close-run")
 
 
 def seconds(first: str, last: str) -> float:
@@ -35,30 +37,34 @@ def kinds(count: int) -> dict[str, str]:
     return dict.fromkeys((f"n{count}/{number:03}.tar" for number in range(count)), "no-audio")
 
 
-def on_cluster(installation: Installation, count: int) -> dict[str, float]:
-    """Run once; the node already has the images."""
+def on_cluster(installation: Installation, count: int, compute: str) -> dict[str, float]:
+    """Run once; the node already has the images. `auto` takes one pod, because the limit is raised for 200 TARs."""
     put_tars(installation.node, kinds(count))
     run = installation.argo.submit(
         "gamedata",
-        {"prefix": f"n{count}/", "manifest-bucket": f"s3://game-data-manifest/n{count}", "compute": "cpu"},
+        {
+            "prefix": f"n{count}/",
+            "manifest-bucket": f"s3://game-data-manifest/n{count}-{compute}",
+            "compute": compute,
+            "one-pod-s": 1000,
+        },
     )
     status = run.succeeded(900)
     created = run.get()["metadata"]["creationTimestamp"]
     took = {"whole": seconds(created, status["finishedAt"])}
-    for step in STEPS:
+    for step in (*STEPS, EXTRACTS[compute]):
         node = run.nodes(step)[-1]
-        took[step] = seconds(node["startedAt"], node["finishedAt"])
-    took |= _inside(installation, run)
-    # The sweep runs in parallel with the plan.
-    took["between the steps"] = took["whole"] - sum(took[step] for step in STEPS if step != "sweep")
+        took["extract" if step in EXTRACTS.values() else step] = seconds(node["startedAt"], node["finishedAt"])
+    took |= _inside(installation, run, EXTRACTS[compute])
+    took["between the steps"] = took["whole"] - sum(took[step] for step in (*STEPS, "extract"))
     return took
 
 
-def _inside(installation: Installation, run: Run) -> dict[str, float]:
+def _inside(installation: Installation, run: Run, extract: str) -> dict[str, float]:
     key = f"{installation.namespace}/{run.name}/extract/report.json"
     body = installation.node.s3.get_object(Bucket="telecine-artifacts", Key=key)["Body"].read()
     report: dict[str, Any] = json.loads(body)
-    node = run.nodes("extract-on-cluster")[-1]
+    node = run.nodes(extract)[-1]
     work = report["durations"]["extract"]
     whole = seconds(node["startedAt"], node["finishedAt"])
     return {"TARs": work, "Ray's start and end": whole - work}
@@ -91,13 +97,14 @@ def main() -> None:
         installation = Installation(node, build_images(node), Path(folder), {})
         installation.clean()
         installation.install()
-        found = {count: on_cluster(installation, count) for count in COUNTS}
+        found = {compute: {count: on_cluster(installation, count, compute) for count in COUNTS} for compute in EXTRACTS}
     local = {count: here(count) for count in COUNTS}
-    rows = [*found[COUNTS[0]]]
     write = sys.stdout.write
-    write(f"| seconds | {' | '.join(f'{count} TARs' for count in COUNTS)} |\n| --- |{' ---: |' * len(COUNTS)}\n")
-    for row in rows:
-        write(f"| {row} | {' | '.join(f'{found[count][row]:.0f}' for count in COUNTS)} |\n")
+    for compute, runs in found.items():
+        write(f"\ncompute: {compute}\n\n")
+        write(f"| seconds | {' | '.join(f'{count} TARs' for count in COUNTS)} |\n| --- |{' ---: |' * len(COUNTS)}\n")
+        for row in runs[COUNTS[0]]:
+            write(f"| {row} | {' | '.join(f'{runs[count][row]:.0f}' for count in COUNTS)} |\n")
     write(f"| the same on this machine | {' | '.join(f'{local[count]:.0f}' for count in COUNTS)} |\n")
 
 

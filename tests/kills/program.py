@@ -24,7 +24,7 @@ from sqlalchemy import create_engine
 
 from jobs.gamedata.commands import STEPS
 from jobs.gamedata.parts import compaction
-from jobs.gamedata.steps import extract, manifest, run
+from jobs.gamedata.steps import extract, manifest, publish, run
 from jobs.screenalytics.commands import STEPS as SCREENALYTICS
 from jobs.viewership.commands import STEPS as VIEWERSHIP
 from shared.database.session import transaction
@@ -145,7 +145,9 @@ def _both(settings: RunSettings, stage_run: StageRun) -> Report:
 
     named = settings.model_copy(update={"run_id": stage_run.run_id})
     with open_run(named, "gamedata") as ledger:
-        return run.run_stages(named, ledger, stage_run.progress, extract=_extract, manifest=manifest.run)
+        return run.run_stages(
+            named, ledger, stage_run.progress, extract=_extract, manifest=manifest.run, publish=publish.run
+        )
 
 
 def _compact(argv: list[str]) -> int:

@@ -113,13 +113,34 @@ def test_dependencies_and_targets_are_tasks(name, template):
         assert found <= tasks - {task["name"]}
 
 
-def test_a_run_goes_from_plan_to_publish():
+def test_a_run_goes_from_plan_to_a_published_manifest():
     tasks = {task["name"]: task.get("depends", "") for task in templates("gamedata")["stages"]["dag"]["tasks"]}
-    assert list(tasks) == ["sweep", "plan", "extract", "manifest", "publish"]
-    assert tasks["sweep"] == tasks["plan"] == ""
-    assert "plan.Succeeded &&" in tasks["extract"]
-    assert "sweep.Failed" in tasks["extract"], "a failed sweep does not stop the run"
-    assert (tasks["manifest"], tasks["publish"]) == ("extract.Succeeded", "manifest.Succeeded")
+    assert tasks == {"plan": "", "extract": "plan.Succeeded", "manifest": "extract.Succeeded"}
+    for template in ("manifest-over-statistics", "manifest-over-frames"):
+        container = templates("gamedata")[template]["container"]
+        variables = {each["name"]: each["value"] for each in container["env"]}
+        assert container["args"] == ["gamedata", "run"]
+        assert (variables["TELECINE_GAMEDATA_STAGE"], variables["TELECINE_GAMEDATA_PUBLISH"]) == ("manifest", "true")
+
+
+def test_a_run_of_gamedata_without_a_rayjob_has_four_pods():
+    """Each pod costs about 5 s: docs/performance.md, on a cluster."""
+    pods = [name for name, each in templates("gamedata").items() if "container" in each]
+    either = [{"extract-on-cluster", "extract-in-pod"}, {"manifest-over-statistics", "manifest-over-frames"}]
+    assert set(pods) == {"plan", "close-run"}.union(*either)
+
+
+def test_only_maintenance_has_a_pod_that_sweeps():
+    """A launcher sweeps by itself before it creates a RayJob, with the same account."""
+    assert [name for name in TEMPLATES if "sweep" in templates(name)] == ["maintenance"]
+
+
+def test_the_plan_decides_where_to_extract():
+    (task,) = [each for each in templates("gamedata")["stages"]["dag"]["tasks"] if each["name"] == "extract"]
+    given = {each["name"]: each["value"] for each in task["arguments"]["parameters"]}
+    assert given["compute"] == "{{=sprig.b64enc((tasks.plan.outputs?.parameters?.compute ?? 'cpu'))}}"
+    outputs = {each["name"]: each["valueFrom"] for each in templates("gamedata")["plan"]["outputs"]["parameters"]}
+    assert outputs["compute"] == {"path": "/tmp/outputs/parameters/compute", "default": "cpu"}
 
 
 def test_a_run_of_viewership_goes_from_upload_to_verify_and_ends_as_its_worst_step():

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from jobs.cli import commands
-from jobs.gamedata.settings import PlanSettings, PublishSettings
+from jobs.gamedata.settings import ManifestSettings, PlanSettings, PublishSettings
+from jobs.gamedata.settings import RunSettings as GamedataRun
+from jobs.gamedata.steps.run import publish_settings
 from jobs.media.settings import PublishSettings as IndexSettings
 from jobs.screenalytics.settings import IngestSettings
 from jobs.trakt.settings import BackfillSettings
@@ -94,7 +96,7 @@ def test_every_default_is_valid_and_is_the_settings_own(monkeypatch):
     found = PlanSettings()
     # On a laptop without S3 a bucket is a folder.
     other = {
-        "compute": "cpu",
+        "compute": "auto",
         "source_bucket": "s3://game-data",
         "manifest_bucket": "s3://game-data-manifest",
     }
@@ -118,6 +120,10 @@ def test_values_reach_fields_of_the_steps_own_settings(name, template):
         return
     given |= {each["name"].removesuffix("_BASE64") for each in container["env"] if names_in(each["value"], "workflow")}
     model = guard.load(command.settings)
+    if model is GamedataRun:
+        # It runs only the stage `manifest`, and publishes.
+        assert {"TELECINE_GAMEDATA_STAGE", "TELECINE_GAMEDATA_PUBLISH"} <= {each["name"] for each in container["env"]}
+        model = ManifestSettings
     taken = {model.variables(flag.name)[0] for flag in flags(model) if flag.pipeline}
     assert rest[1:] == [], "an argument that holds a parameter could be a flag"
     ray = {RaySettings.variables(field)[0] for field in ("cpu_workers", "gpu_workers")}
@@ -267,16 +273,17 @@ def test_the_source_is_first_and_the_limits_are_last_in_the_form():
     assert [name for name in form("media") if name.startswith("gamedata-")] == [f"gamedata-{name}" for name in names]
 
 
-def test_the_publish_step_takes_the_manifest_of_its_run():
+def test_the_manifest_of_a_run_has_its_name_and_is_the_one_that_is_published():
     arguments = {
         task["name"]: {each["name"]: each["value"] for each in task.get("arguments", {}).get("parameters", [])}
         for task in templates("gamedata")["stages"]["dag"]["tasks"]
     }
-    places = {arguments["plan"]["output-path"], arguments["manifest"]["output-path"], arguments["publish"]["manifest"]}
+    places = {arguments["plan"]["output-path"], arguments["manifest"]["output-path"]}
     assert len(places) == 1
     assert "workflow.name" in places.pop()
+    assert publish_settings(GamedataRun(output_path="s3://made/m.parquet")).manifest == "s3://made/m.parquet"
     own = {name.replace("_", "-") for name, pipeline in PublishSettings.pipelines.items() if pipeline}
-    assert own == set(arguments["publish"])
+    assert own - {"manifest"} <= set(arguments["manifest"])
 
 
 def test_the_index_page_links_to_the_keys_of_reports():

@@ -107,8 +107,8 @@ def test_a_value_of_the_form_arrives_as_base64_of_itself(program: Argo, text: st
         assert value_in(container, ExtractSettings, "prefix") == text
     for container in containers_of(response, "plan", "manifest-over-frames"):
         assert value_in(container, PlanSettings, "output_path") == text
-    (publish,) = containers_of(response, "publish")
-    assert publish["env"]["TELECINE_GAMEDATA_MANIFEST_BASE64"] == wanted
+    for container in containers_of(response, "manifest-over-statistics", "manifest-over-frames"):
+        assert container["env"]["TELECINE_GAMEDATA_OUTPUT_PATH_BASE64"] == wanted
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:20])
@@ -228,17 +228,54 @@ def test_the_manifest_is_in_its_bucket(program: Argo, bucket: str, uri: str) -> 
     assert (value_in(plan, PlanSettings, "output_path") or "").startswith(uri)
 
 
-@pytest.mark.parametrize("compute", ["local", "cpu", "{{=1}}"])
+@pytest.mark.parametrize("chosen", ["local", "cpu", "gpu", "mixed", None])
 @pytest.mark.parametrize("checks", ["", "s3://bucket/checks.py", "'"])
-def test_conditions_read_the_decoded_values(program: Argo, compute: str, checks: str) -> None:
-    response = program.ask(documents(), template="gamedata", parameters={"compute": compute, "checks": checks})
+def test_conditions_read_what_the_plan_chose_and_the_decoded_values(
+    program: Argo, chosen: str | None, checks: str
+) -> None:
+    """The word of the form does not decide, because the plan has checked it. Without its output, a RayJob is right."""
+    results = {} if chosen is None else {"plan.outputs.parameters.compute": chosen}
+    # A form that asks for the opposite, to tell the two apart.
+    form = {"compute": "cpu" if chosen == "local" else "local", "checks": checks}
+    response = program.ask(documents(), template="gamedata", parameters=form, results=results)
     when = {each["template"]: each["when"][-1] for each in response["containers"]}
     assert (when["extract-in-pod"], when["extract-on-cluster"]) == (
-        ("true", "false") if compute == "local" else ("false", "true")
+        ("true", "false") if chosen == "local" else ("false", "true")
     )
     assert (when["manifest-over-frames"], when["manifest-over-statistics"]) == (
         ("true", "false") if checks else ("false", "true")
     )
+    for container in containers_of(response, "extract-in-pod", "extract-on-cluster"):
+        assert value_in(container, ExtractSettings, "compute") == (chosen or "cpu")
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:20])
+def test_the_word_of_the_form_for_compute_is_evaluated_nowhere(program: Argo, text: str) -> None:
+    response = program.ask(
+        documents(),
+        template="gamedata",
+        parameters={"compute": text, "one-pod-s": text},
+        results={"plan.outputs.parameters.compute": "local"},
+        environment=ENVIRONMENT,
+    )
+    nothing_leaked(response["containers"])
+    (plan, extract) = containers_of(response, "plan", "extract-in-pod")
+    assert value_in(plan, PlanSettings, "compute") == value_in(plan, PlanSettings, "one_pod_s") == text
+    assert value_in(extract, ExtractSettings, "compute") == "local"
+    assert extract["when"][-1] == "true"
+
+
+@pytest.mark.parametrize("text", ["{{=1+1}}", "'", "x' == 'x", "{{workflow.name}}"])
+def test_a_plan_that_writes_another_word_has_a_rayjob_asked_for_it(program: Argo, text: str) -> None:
+    """Nothing of it is evaluated: the launcher rejects the word by name."""
+    results = {"plan.outputs.parameters.compute": text}
+    response = program.ask(documents(), template="gamedata", results=results)
+    found = {each["template"]: each for each in containers_of(response, "extract-in-pod", "extract-on-cluster")}
+    assert {name: each["when"][-1] for name, each in found.items()} == {
+        "extract-in-pod": "false",
+        "extract-on-cluster": "true",
+    }
+    assert value_in(found["extract-on-cluster"], ExtractSettings, "compute") == text
 
 
 def going_on(program: Argo, **results: str) -> dict[str, bool]:

@@ -40,6 +40,8 @@ EXPRESSIONS = tuple(
             r"(?: and \(tasks\.\w+\.outputs\?\.parameters\?\.\w+ \?\? '0'\) != '0')?"
         ),
         r"=\(tasks\.\w+\.exitCode \?\? '-1'\) in \['0', '65', '75'\] and sprig\.b64dec\(IN\) != 'true'",
+        # What the plan chose, as base64.
+        r"=sprig\.b64enc\(\(tasks\.plan\.outputs\?\.parameters\?\.compute \?\? 'cpu'\)\)",
         # A metric's value: an output of ours, or a sum of counts in it.
         r"=status == 'Succeeded' \? outputs\.parameters(?:\.\w+|\['[\w-]+'\]) : '0'",
         r"=status == 'Succeeded' \? sum\(filter\(fromJSON\(outputs\.parameters\.\w+\), [^{}]*\), \.count\) : 0",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -121,6 +122,30 @@ def test_an_image_runs_as_one_uid_and_says_what_it_is(image: str):
         for label in ("version", "revision", "title", "licenses", "source"):
             assert f"org.opencontainers.image.{label}=" in text
         assert "TELECINE_IMAGE_VERSION=${VERSION} TELECINE_REVISION=${REVISION}" in text
+
+
+def test_the_first_ray_in_the_path_answers_health_checks_and_leaves_the_rest_to_ray(tmp_path: Path):
+    (runtime,) = [stage for stage in stages("ray") if stage[0].endswith(" AS runtime")]
+    assert any(line.startswith("ENV PATH=/opt/kuberay:/opt/telecine/bin:") for line in runtime)
+    (made,) = [line.removeprefix("RUN ") for line in runtime if "/opt/kuberay/ray" in line]
+    # The same command, with the folders of this test.
+    folder = tmp_path / "telecine" / "bin"
+    folder.mkdir(parents=True)
+    for name in ("python", "ray"):
+        (folder / name).write_text(f'#!/bin/sh\necho {name} "$@"\n', encoding="utf-8")
+        (folder / name).chmod(0o755)
+    subprocess.run(["/bin/sh", "-c", made.replace("/opt/", f"{tmp_path}/")], check=True)
+    said = {
+        words: subprocess.run(
+            [str(tmp_path / "kuberay" / "ray"), *words.split()], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for words in ("health-check --address x:1", "start --head", "")
+    }
+    assert said == {
+        "health-check --address x:1": "python -I -m shared.rayjob.health health-check --address x:1",
+        "start --head": "ray start --head",
+        "": "ray",
+    }
 
 
 def test_scripts_for_browsers_are_in_the_wheel_of_the_code():

@@ -87,6 +87,8 @@ def step(
     parameters: Sequence[Field] = (),
     source: Source = "inputs",
     counts: tuple[str, ...] = (),
+    texts: Mapping[str, str] | None = None,
+    copies: tuple[str, ...] = (),
     ray: bool = False,
     launcher: bool = False,
     account: str = STEP_ACCOUNT,
@@ -114,6 +116,8 @@ def step(
         parameters: settings of the step.
         source: source of their values: the template's inputs or the Workflow's parameters.
         counts: names of additional numeric output parameters.
+        texts: names of other output parameters -> value for a pod that was killed.
+        copies: further stages that the step's report is about, under whose keys it is stored as well.
         ray: True to use the image with Ray and torch.
         launcher: True to mount a token; only launchers talk to the API server.
         account: service account of the pod, without a token, unless it is a launcher.
@@ -136,7 +140,7 @@ def step(
         command=["telecine"],
         args=list(command),
         inputs=inputs(parameters) if source == "inputs" else [],
-        outputs=[*output_parameters(counts), *reports(stage)] if report else [],
+        outputs=[*output_parameters(counts, texts), *reports(stage, copies)] if report else [],
         env=[
             *_identity(stage, secrets=bool(secrets)),
             *environment(parameters, source),

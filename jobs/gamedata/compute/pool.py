@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from jobs.gamedata.compute.cpus import usable_cpus
 from shared.errors import TransientError, UsageError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def worker_count(requested: int | None, work_count: int | None = None) -> int:
         requested: the user's choice; None for one per core.
         work_count: pieces of work, an upper limit on the workers; None if unknown.
     """
-    count = requested if requested is not None else len(os.sched_getaffinity(0))
+    count = requested if requested is not None else usable_cpus()
     return max(1, count if work_count is None else min(count, work_count))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import logging
+from typing import TYPE_CHECKING, Final, cast
 
+from jobs.gamedata.extraction.estimate import choose, cpu_seconds
 from jobs.gamedata.extraction.worklist import make_worklist
 from jobs.gamedata.steps._parameters import check_device
 from shared.errors import UsageError
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
 
+    from jobs.gamedata.extraction.estimate import Place
     from jobs.gamedata.settings import ExtractSettings
     from shared.ledger import StageRun
     from shared.report import Report
@@ -22,9 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["launch", "launch_with"]
 
+_LOG: Final = logging.getLogger(__name__)
+
 
 def launch(settings: ExtractSettings) -> Run | None:
-    """Return the function that runs extract on a Ray cluster, or None if there is nothing to read.
+    """Return the function that runs extract on a Ray cluster, or None to run it here: there is nothing to read.
+
+    With ``--compute auto`` None also means that there is little to read. In Argo the plan step has decided already.
 
     Args:
         settings: settings with a ``compute`` other than local.
@@ -38,6 +45,11 @@ def launch(settings: ExtractSettings) -> Run | None:
 
 def launch_with(settings: ExtractSettings, make_step: Callable[..., RayStep]) -> Run | None:
     """Do the same as :func:`launch`, with another implementation of the step."""
+    if settings.compute == "auto":
+        chosen = _choose(settings)
+        if chosen == "local":
+            return None
+        settings = settings.model_copy(update={"compute": chosen})
     _reject_local_paths(settings)
     check_device(settings.compute, settings.device)
     compute = cast("Literal['cpu', 'gpu', 'mixed']", settings.compute)
@@ -52,15 +64,28 @@ def launch_with(settings: ExtractSettings, make_step: Callable[..., RayStep]) ->
     return step.run
 
 
-def _reject_local_paths(settings: ExtractSettings) -> None:
+def _choose(settings: ExtractSettings) -> Place:
+    if _local_paths(settings):
+        return "local"
+    source = open_store(settings.source_bucket, settings)
+    target = open_store(settings.manifest_bucket, settings, create=True)
+    choice = choose(settings, cpu_seconds(settings, make_worklist(settings, source, target).items))
+    _LOG.info("--compute auto: %s", choice.reason)
+    return choice.compute
+
+
+def _local_paths(settings: ExtractSettings) -> dict[str, str]:
     uris = {
         "--source-bucket": settings.source_bucket,
         "--manifest-bucket": settings.manifest_bucket,
         "--task-list": settings.task_list,
     }
-    for flag, uri in uris.items():
-        if uri is not None and not uri.startswith("s3://"):
-            raise UsageError(
-                f"{flag} {uri}: pods cannot read this with --compute {settings.compute}; expected s3://… "
-                "(a folder of this machine needs --compute local)"
-            )
+    return {flag: uri for flag, uri in uris.items() if uri is not None and not uri.startswith("s3://")}
+
+
+def _reject_local_paths(settings: ExtractSettings) -> None:
+    for flag, uri in _local_paths(settings).items():
+        raise UsageError(
+            f"{flag} {uri}: pods cannot read this with --compute {settings.compute}; expected s3://… "
+            "(a folder of this machine needs --compute local)"
+        )

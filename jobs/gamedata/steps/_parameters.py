@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from jobs.gamedata.extraction.estimate import cluster_of
 from shared.errors import (
     AccessDenied,
     ExtraMissing,
@@ -101,7 +102,7 @@ def _plan_checks(settings: PlanSettings) -> Iterator[Check]:
     yield from _task_checks(settings)
     yield from _check_checks(settings)
     if settings.compute != "local":
-        yield "workers", settings.compute, lambda: _workers(settings.compute)
+        yield "workers", settings.compute, lambda: _workers(cluster_of(settings))
     if is_known():
         yield "names of the form", "", lambda: check_names(pipeline="gamedata")
 
@@ -189,7 +190,7 @@ def check_device(compute: str, device: str) -> str:
     if compute == "cpu" and device == "cuda":
         raise UsageError(
             "--device cuda does not work with --compute cpu, whose workers have no GPU; expected --device auto or cpu,"
-            " or --compute gpu or mixed"
+            " or --compute auto, gpu or mixed"
         )
     return "CUDA on workers that have it, otherwise CPU" if device == "auto" else device
 

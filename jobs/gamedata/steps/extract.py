@@ -60,7 +60,7 @@ def run(settings: ExtractSettings, stage_run: StageRun) -> Report:
         TransientError: the store cannot be reached, or is full.
         Stopped: a signal stopped the step; committed results are kept.
     """
-    make_pool = local_ray if settings.compute == "local" else cluster_ray
+    make_pool = local_ray if _is_here(settings) else cluster_ray
     return run_with(settings, stage_run, make_extract=_decode_child, make_pool=make_pool)
 
 
@@ -77,8 +77,7 @@ def run_with(
     """
     check_extract(settings)
     # Workers in other pods resolve the device, and auto, because this process may have neither torch nor a GPU.
-    local = settings.compute == "local"
-    device = resolve_device("cuda") if settings.device == "cuda" and local else settings.device
+    device = resolve_device("cuda") if settings.device == "cuda" and _is_here(settings) else settings.device
     source = open_store(settings.source_bucket, settings)
     target = open_store(settings.manifest_bucket, settings, create=True)
     began = time.perf_counter()
@@ -119,6 +118,11 @@ def run_with(
     report.outputs["manifest_bucket"] = settings.manifest_bucket
     report.seconds = time.perf_counter() - began
     return report
+
+
+def _is_here(settings: ExtractSettings) -> bool:
+    """Return True if the workers are on this machine; with ``auto``, launch has found little to do by now."""
+    return settings.compute == "local" or (settings.compute == "auto" and settings.device != "cuda")
 
 
 def _extract(

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from jobs.gamedata.extraction.batches import make_batches
+from jobs.gamedata.extraction.estimate import GB_CPU_S, TAR_CPU_S, choose, cpu_seconds
 from jobs.gamedata.extraction.passed_over import passed_over_table
 from jobs.gamedata.extraction.worklist import make_worklist, no_tar
 from jobs.gamedata.steps._parameters import Checked, validate
@@ -26,15 +27,18 @@ __all__ = ["run"]
 _log = logging.getLogger(__name__)
 
 _BYTES_PER_MB: Final = 1_000_000
-# CPU seconds for ten minutes of 640x360 video at the default sampling (docs/performance.md); `exact` takes five times
-# as long.
-_CPU_S: Final = 0.35
-_EXACT: Final = 5
 # Seconds for Ray to start on this machine. The pods of a RayJob take longer, depending on the images.
 _START_S: Final = 10
 _SHOWN: Final = 20
 # Colours of what a run would do with TARs, in the order of :func:`_fates`.
 _TONES: Final = ("blue-2", "teal-2", "red", "brown", "light-gray")
+# End of the headline, by what `--compute auto` chose.
+_PLACES: Final = {
+    "": "",
+    "local": "; extraction in one pod",
+    "cpu": "; extraction on a Ray cluster",
+    "gpu": "; extraction on a Ray cluster with GPUs",
+}
 
 
 def run(settings: PlanSettings, stage_run: StageRun) -> Report:
@@ -55,7 +59,7 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
         ConfigurationError: a bucket is missing or access is denied.
         TransientError: the store cannot be reached.
     """
-    from shared.report import Report
+    from shared.report import Report, outputs
 
     began = time.monotonic()
     checked = validate(settings)
@@ -65,7 +69,11 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
     size = sum(item.size for item in worklist.items)
     workers = settings.workers or 1
     batches = make_batches(worklist.items, max_bytes=settings.batch_mb * _BYTES_PER_MB, workers=workers)
-    cpu_s = len(worklist.items) * _CPU_S * (_EXACT if settings.sampling == "exact" else 1)
+    cpu_s = cpu_seconds(settings, worklist.items)
+    choice = choose(settings, cpu_s)
+    checked.append(Checked("--compute", settings.compute, choice.reason))
+    # Argo reads it to decide whether extract is a pod or a RayJob.
+    outputs.put({"compute": choice.compute})
     total = len(worklist)
     invalid = sum(error.code == "key_invalid" for _, error in worklist.missing)
     passed_over = len(worklist.passed_over)
@@ -74,7 +82,7 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
     stage_run.progress.start(total, "TARs")
     stage_run.progress.advance(total)
     report = Report(
-        headline=_headline(worklist, settings, invalid),
+        headline=_headline(worklist, settings, invalid) + _PLACES[choice.compute if settings.compute == "auto" else ""],
         items=total,
         counts={
             "to_read": len(worklist.items),
@@ -89,6 +97,7 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
             "cpu_s": round(cpu_s),
         },
         bytes={"to_read": size},
+        outputs={"compute": choice.compute},
         durations={"check_parameters": checked_at - began, "list_and_compare": time.monotonic() - checked_at},
         sections=list(_sections(worklist, settings, checked, cpu_s)),
     )
@@ -143,8 +152,8 @@ def _sections(worklist: Worklist, settings: PlanSettings, checked: list[Checked]
         "Estimate",
         ["seconds", "about"],
         rows,
-        note=f"Based on {_CPU_S} CPU seconds per TAR, measured for ten minutes of 640x360 video at the default "
-        "sampling; larger frames take up to five times as long. The time to start pods is not included.",
+        note=f"Based on {TAR_CPU_S} CPU seconds per TAR, or {GB_CPU_S} per GB if that is more, measured for ten "
+        "minutes of video of 640x360 to 1920x1080 at the default sampling. The time to start pods is not included.",
     )
     values = _fates(worklist)
     if any(values.values()):

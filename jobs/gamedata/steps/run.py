@@ -1,4 +1,4 @@
-"""The run step: extraction, then the manifest even if extraction failed; the more severe exit code wins."""
+"""The run step: extraction, the manifest even if that failed, and publication; the most severe exit code wins."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from shared.report import Report, StageSummary
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jobs.gamedata.settings import RunSettings
+    from jobs.gamedata.settings import PublishSettings, RunSettings
     from shared.ledger import Run, StageRun
     from shared.progress import Progress
 
     StepRun = Callable[[RunSettings, StageRun], Report]
+    PublishRun = Callable[[PublishSettings, StageRun], Report]
 
-__all__ = ["merge", "run", "run_stages"]
+__all__ = ["merge", "publish_settings", "run", "run_stages"]
 
 _EXTRACT: Final = ("extract", 2)
 _MANIFEST: Final = ("manifest", 3)
+_PUBLISH: Final = ("publish", 7)
 # From best to worst.
 _STATUSES: Final = ("skipped", "success", "partial", "failed")
 
@@ -33,8 +35,8 @@ _log = logging.getLogger(__name__)
 def run(settings: RunSettings, stage_run: StageRun) -> Report:
     """Run the stages selected by ``--stage``, and return one report.
 
-    With ``both``, the manifest is also built after a failed extraction, from the committed results. The more severe
-    exit code counts.
+    With ``both``, the manifest is also built after a failed extraction, from the committed results. With ``--publish``,
+    the manifest is published if every stage succeeded. The most severe exit code counts.
 
     Args:
         settings: settings of both steps.
@@ -46,7 +48,7 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
         Stopped: a signal stopped the step.
     """
     from jobs.gamedata.compute.pool import require_local
-    from jobs.gamedata.steps import extract, manifest
+    from jobs.gamedata.steps import extract, manifest, publish
     from jobs.gamedata.steps._parameters import check_run
     from shared.ledger import open_run
 
@@ -54,15 +56,23 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
     check_run(settings)
     named = settings.model_copy(update={"run_id": stage_run.run_id})
     with open_run(named, "gamedata") as ledger:
-        report = run_stages(named, ledger, stage_run.progress, extract=extract.run, manifest=manifest.run)
+        report = run_stages(
+            named, ledger, stage_run.progress, extract=extract.run, manifest=manifest.run, publish=publish.run
+        )
     report.exit_code = most_severe(report.exit_code, ledger.exit_code)
     return report
 
 
 def run_stages(
-    settings: RunSettings, ledger: Run, progress: Progress | None, *, extract: StepRun, manifest: StepRun
+    settings: RunSettings,
+    ledger: Run,
+    progress: Progress | None,
+    *,
+    extract: StepRun,
+    manifest: StepRun,
+    publish: PublishRun,
 ) -> Report:
-    """Run one or both stages and return their merged report; see :func:`run`."""
+    """Run the stages and return their merged report; see :func:`run`."""
     reports: dict[str, Report] = {}
     errors: dict[str, Exception] = {}
     for (name, order), step in ((_EXTRACT, extract), (_MANIFEST, manifest)):
@@ -75,18 +85,11 @@ def run_stages(
         except Exception as error:  # build the manifest of the committed results even after a bug
             if settings.stage != "both":
                 raise
-            if not isinstance(error, TelecineError):
-                _log.error("%s: %s", name, error, exc_info=error)
             errors[name] = error
-            reports[name] = Report(
-                status="failed",
-                exit_code=_exit_code(error),
-                headline=f"{name} failed",
-                failures=[Failure.of(f"gamedata {name}", error)],
-            )
+            reports[name] = _failed(name, error)
         else:
             reports[name] = report
-            _log.info("%s", report.model_copy(update={"pipeline": "gamedata", "step": name}).summary())
+            _tell(name, report)
     worst = _worst(errors) if errors and len(errors) == len(reports) else None
     for name, failed in errors.items():
         # The command prints the raised error; "nothing extracted" is only a consequence of a failed extraction.
@@ -95,7 +98,49 @@ def run_stages(
             _log.error("%s: %s", name, failed)
     if worst is not None:
         raise worst
+    if settings.publish and "manifest" in reports and not most_severe(*(each.exit_code for each in reports.values())):
+        reports["publish"] = _published(settings, ledger, progress, publish)
     return merge(reports)
+
+
+def _published(settings: RunSettings, ledger: Run, progress: Progress | None, publish: PublishRun) -> Report:
+    """Publish the manifest; an error becomes a report, because those of the other stages must not be lost."""
+    name, order = _PUBLISH
+    own = publish_settings(settings)
+    try:
+        with ledger.stage(name, order, parameters=own.parameters(), progress=progress) as stage_run:
+            report = publish(own, stage_run)
+            stage_run.finish(report)
+    except Exception as error:  # noqa: BLE001 - the manifest has been written, even after a bug
+        if isinstance(error, TelecineError):
+            _log.error("%s: %s", name, error)
+        return _failed(name, error)
+    _tell(name, report)
+    return report
+
+
+def publish_settings(settings: RunSettings) -> PublishSettings:
+    """Return the settings with which the manifest of a run is published."""
+    from jobs.gamedata.settings import PublishSettings
+
+    shared = PublishSettings.model_fields.keys() & settings.model_fields_set
+    values = {name: getattr(settings, name) for name in shared}
+    return PublishSettings(**{**values, "manifest": settings.output_path})
+
+
+def _failed(name: str, error: Exception) -> Report:
+    if not isinstance(error, TelecineError):
+        _log.error("%s: %s", name, error, exc_info=error)
+    return Report(
+        status="failed",
+        exit_code=_exit_code(error),
+        headline=f"{name} failed",
+        failures=[Failure.of(f"gamedata {name}", error)],
+    )
+
+
+def _tell(name: str, report: Report) -> None:
+    _log.info("%s", report.model_copy(update={"pipeline": "gamedata", "step": name}).summary())
 
 
 def _run_step(step: StepRun, settings: RunSettings, stage_run: StageRun, *, after: bool) -> Report:

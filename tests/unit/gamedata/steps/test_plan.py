@@ -89,6 +89,39 @@ def test_what_would_be_read_is_counted(place):
     assert not (place / "m.parquet").exists()
 
 
+@pytest.mark.parametrize(
+    ("more", "chosen", "words"),
+    [
+        ({"compute": "auto"}, "local", "in one pod"),
+        ({"compute": "auto", "one_pod_s": 1}, "cpu", "on a Ray cluster"),
+        ({"compute": "auto", "device": "cuda"}, "gpu", "on a Ray cluster with GPUs"),
+        ({"compute": "mixed"}, "mixed", ""),
+        ({}, "local", ""),
+    ],
+)
+def test_where_extract_runs_is_chosen_and_shown(place, monkeypatch, more, chosen, words):
+    monkeypatch.setenv("TELECINE_OUTPUTS_DIR", str(place / "outputs"))
+    report = go(place, **more)
+    # Argo decides by this file.
+    assert (place / "outputs" / "compute").read_text() == chosen
+    assert report.outputs == {"compute": chosen}
+    assert report.headline == "3 TARs: 3 to read" + (f"; extraction {words}" if words else "")
+    (row,) = [row for row in report.sections[0].rows if row[0] == "--compute"]
+    assert row[1] == more.get("compute", "local")
+    assert ("CPU s of work" in row[2]) is (row[1] == "auto")
+
+
+def test_nothing_to_read_takes_one_pod(place):
+    assert go(place, compute="auto", prefix="nothing/").outputs == {"compute": "local"}
+
+
+def test_the_workers_of_auto_are_checked_although_it_may_need_none(place, monkeypatch):
+    monkeypatch.setenv("TELECINE_RAY_GPU_WORKERS", "17")
+    go(place, compute="auto")
+    with pytest.raises(UsageError, match="gpu-workers 17 exceeds"):
+        go(place, compute="auto", device="cuda")
+
+
 def test_it_is_compared_with_what_is_committed(place):
     source, target = open_store(f"file://{place}/in"), open_store(f"file://{place}/out", create=True)
     asked = settings(place, store=False)

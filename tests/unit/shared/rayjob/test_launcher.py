@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from itertools import pairwise
 
 import pytest
 
@@ -40,6 +41,17 @@ def test_it_makes_a_rayjob_and_waits_for_its_success(clock):
     assert cluster.names_of("create") == [NAME]
     assert cluster.names_of("delete") == []
     assert prepared == [1]
+
+
+def test_it_looks_each_second_at_first_and_then_every_three(clock):
+    seen = []
+    cluster = FakeCluster([RUN] * 120 + [DONE])
+    get = cluster.get_rayjob
+    cluster.get_rayjob = lambda name: (seen.append(clock()), get(name))[1]
+    launcher(cluster, clock).run()
+    pauses = [after - before for before, after in pairwise(seen[1:])]
+    assert pauses[:80] == [1.0] * 80
+    assert set(pauses[-20:]) == {3.0}
 
 
 def test_it_ends_with_the_drivers_exit_code(clock):

@@ -100,6 +100,18 @@ def test_only_the_gpu_group_asks_for_gpus_and_has_its_own_image():
     }
 
 
+def test_every_pod_is_asked_each_second_whether_it_is_ready():
+    """KubeRay's own probe, which it adds to a container without one, begins 10 s after the start."""
+    for pod in pods(make_rayjob(RaySettings(**SETTINGS), job("mixed"))).values():
+        (container,) = pod["spec"]["containers"]
+        probe = container["readinessProbe"]
+        # Of the agent, which answers without a token: ray.dashboard.http_server_agent.PUBLIC_EXACT_PATHS.
+        assert probe["httpGet"] == {"path": "/api/healthz", "port": 52365}
+        assert probe["initialDelaySeconds"] == probe["periodSeconds"] == 1
+        assert probe["periodSeconds"] * probe["failureThreshold"] == 50
+        assert "livenessProbe" not in container, "KubeRay's is right: a busy pod must not be restarted"
+
+
 def test_pods_may_do_nothing_and_hold_no_secret_of_their_own(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden-value")
     rayjob = make_rayjob(RaySettings(**SETTINGS), job("mixed"))

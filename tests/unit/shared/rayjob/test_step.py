@@ -15,7 +15,7 @@ from jobs.gamedata.steps import extract
 from jobs.gamedata.steps._launch import launch_with
 from shared.errors import ConfigurationError, DataError, TelecineError, TransientError, UsageError
 from shared.rayjob.launcher import Launcher
-from shared.rayjob.manifest import Job
+from shared.rayjob.manifest import Job, make_rayjob
 from shared.rayjob.settings import RaySettings
 from shared.rayjob.step import RayStep
 from shared.report import Report
@@ -24,6 +24,7 @@ from shared.settings.command import parse
 from shared.settings.flags import arguments
 from shared.step import execute as steps
 from shared.step.contract import UnrecordedRun
+from shared.storage import open_store
 from tests.fakes.kubernetes import Clock, FakeCluster, status
 from tests.fakes.ledger import MemoryStageRun
 
@@ -200,6 +201,63 @@ def test_what_no_pod_can_reach_is_refused(tmp_path, more, flag):
     given = {"source_bucket": "s3://tars", "manifest_bucket": "s3://extracted", "compute": "cpu"} | more
     with pytest.raises(UsageError, match=rf"{flag} .*expected s3://"):
         launch_with(ExtractSettings(**given), Site(tmp_path, [RUN]).step)
+
+
+@pytest.fixture
+def three_tars(tmp_path, monkeypatch):
+    """Let the launcher of extract find three TARs, in folders that stand for buckets."""
+    monkeypatch.setattr(
+        "jobs.gamedata.steps._launch.open_store", lambda uri, *_, **__: open_store(_folder(tmp_path, uri), create=True)
+    )
+    source = open_store(_folder(tmp_path, "s3://tars"), create=True)
+    for number in range(3):
+        source.put(f"{number}.tar", b"x")
+
+
+def _folder(root, uri):
+    return f"file://{root}/{uri.removeprefix('s3://')}"
+
+
+def test_auto_launches_no_rayjob_for_little_work(tmp_path, three_tars):
+    site = Site(tmp_path, [RUN, DONE], Report())
+    given = {"source_bucket": "s3://tars", "manifest_bucket": "s3://extracted", "run_id": "run-1", "compute": "auto"}
+    assert launch_with(ExtractSettings(**given), site.step) is None
+    assert site.cluster.calls == []
+
+
+def test_auto_launches_a_rayjob_for_much_work_and_tells_its_driver_so(tmp_path, three_tars):
+    site = Site(tmp_path, [RUN, DONE], Report())
+    given = {"source_bucket": "s3://tars", "manifest_bucket": "s3://extracted", "run_id": "run-1", "compute": "auto"}
+    settings = ExtractSettings(**given, one_pod_s=1)
+    run = launch_with(settings, site.step)
+    assert run is not None
+    run(settings, UnrecordedRun("run-1", "gamedata", "extract", None))
+    (entrypoint,) = site.entrypoints
+    assert "--compute=cpu" in shlex.split(entrypoint)
+
+
+def test_auto_reads_a_folder_of_this_machine_here(tmp_path):
+    site = Site(tmp_path, [])
+    given = {"source_bucket": "./tars", "manifest_bucket": "s3://extracted", "compute": "auto", "one_pod_s": 0}
+    assert launch_with(ExtractSettings(**given), site.step) is None
+
+
+def test_rayjobs_of_ended_runs_are_deleted_before_one_is_created(tmp_path):
+    site = Site(tmp_path, [RUN, DONE], Report())
+    job = Job("gamedata", "extract", "telecine", "cpu", "uid-of-x", {})
+    left = site.cluster.put(make_rayjob(RaySettings(image="x", workflow="ended", namespace="telecine"), job))
+    site.run(settings_of())
+    calls = [call for call, name in site.cluster.calls if call in ("create", "delete")]
+    assert calls == ["delete", "create"]
+    assert left["metadata"]["name"] not in site.cluster.rayjobs
+
+
+def test_a_sweep_that_fails_does_not_stop_the_run(tmp_path, caplog):
+    site = Site(tmp_path, [RUN, DONE], Report())
+    # The first call asks for an earlier RayJob.
+    site.cluster.faults = [None, ConfigurationError("may not list")]
+    assert site.run(settings_of()).exit_code == 0
+    assert "may not list" in caplog.text
 
 
 def test_extract_in_the_launcher_does_not_start_workers_when_tars_came_meanwhile():
