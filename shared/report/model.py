@@ -53,7 +53,9 @@ class Report(BaseModel):
     status: Status = Field("success", description="How the step ended; partial: some items failed.")
     started_at: datetime | None = Field(None, description="Start time, in UTC.")
     finished_at: datetime | None = Field(None, description="End time, in UTC.")
-    seconds: float = Field(0.0, ge=0, description="Wall-clock time.")
+    seconds: float = Field(
+        0.0, ge=0, description="Wall-clock time from the start of the command to the end of its last stage."
+    )
     headline: str = Field("", description="The result in one sentence.")
     stages: dict[str, StageSummary] = Field(default_factory=dict, description="Stages, for a run with several.")
     items: int = Field(0, ge=0, description="Items that the step processed: TARs, sessions, rows.")
