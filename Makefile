@@ -74,10 +74,10 @@ jobs/console/static/vendor/.ready: requirements/web.lock requirements/web.py
 	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
 	@touch $@
 
-demo: .venv/.runtime  ## sample TARs -> Ray extraction -> quality manifest -> report (about a minute)
+demo: .venv/.runtime  ## sample TARs -> extraction -> quality manifest -> report (about a minute)
 	@echo "==> sample: TARs with known ground truth, under $(DEMO)/game-data"
 	@$(BIN)/telecine gamedata sample --output $(DEMO)/game-data
-	@echo "==> run: extraction over Ray, then the manifest"
+	@echo "==> run: extraction by worker processes, then the manifest"
 	@$(BIN)/telecine gamedata run --source-bucket $(DEMO)/game-data --manifest-bucket $(DEMO)/game-data-manifest \
 		--output-path $(DEMO)/manifest.parquet --report-dir $(DEMO)/report
 

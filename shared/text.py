@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from shared.scrub import HIDDEN, hide_known, is_secret_name, scrub, scrub_data
 
@@ -21,8 +21,10 @@ __all__ = [
     "clean_item",
     "clean_text",
     "cut",
+    "duration",
     "escape_json",
     "inert",
+    "number",
     "one_line",
     "printable",
     "text_table",
@@ -32,6 +34,8 @@ MESSAGE_CHARS = 2000
 DATA_CHARS = 500
 DATA_ENTRIES = 50
 DATA_DEPTH = 4
+_MINUTE: Final = 60
+_HOUR: Final = 3600
 # An S3 key has at most 1024 bytes; an entry of a PostgreSQL B-tree at most 2704, for all columns of the key.
 ITEM_BYTES = 1024
 # Longer than a secret is in any of its spellings: a private key, percent-encoded.
@@ -104,6 +108,29 @@ def printable(text: str) -> str:
 def one_line(value: Any) -> str:
     r"""Return a value as text within a line: :func:`printable`, with ``\n`` and ``\t`` as escapes too."""
     return printable(str(value)).replace("\n", r"\n").replace("\t", r"\t")
+
+
+def number(value: float) -> str:
+    """Return a number with three significant digits, thousands separators and no trailing zeros."""
+    if not math.isfinite(value):
+        return "\N{EN DASH}"
+    if float(value).is_integer() and abs(value) < 1e15:  # noqa: PLR2004 - above it floats skip integers
+        return f"{value:,.0f}"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{min(digits, 9)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def duration(seconds: float) -> str:
+    """Return a duration, in the same words everywhere: ``4.2 ms``, ``12.3 s``, ``1 min 23 s``, ``2 h 5 min``."""
+    if 0 < seconds < 1:
+        return f"{number(max(0.1, round(1000 * seconds, 1)))} ms"
+    if seconds < _MINUTE:
+        return f"{number(float(f'{seconds:.3g}'))} s"
+    whole = round(seconds)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -163,7 +163,7 @@ def _extract() -> list[Container | Steps]:
             pipeline=_NAME,
             stage="extract",
             title="Extract in one pod",
-            description="Starts no other pod: one worker per CPU in this one.",
+            description="Starts worker processes inside the pod, one per CPU, and no other pod.",
             deadline_s=_DAY,
             parameters=_EXTRACT,
             ray=True,
@@ -222,8 +222,8 @@ def _manifest() -> list[Container | Steps]:
             pipeline=_NAME,
             stage="manifest",
             title="Manifest from frames",
-            description="Used with a menu model, reference pictures or custom checks. Starts Ray inside the pod, and "
-            "publishes as well.",
+            description="Used with a menu model, reference pictures or custom checks. Starts worker processes in "
+            "the pod, and publishes as well.",
             deadline_s=_DAY,
             size=LARGE,
             parameters=_MANIFEST,

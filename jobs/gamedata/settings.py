@@ -94,9 +94,9 @@ class _Results(StepSettings, pipeline="gamedata"):
 class _Work(StepSettings, pipeline="gamedata"):
     compute: Compute = setting(
         "local",
-        description="Run Ray locally, or extract as a KubeRay RayJob with these workers.",
-        detail="local starts Ray on this machine; cpu, gpu and mixed start a RayJob with workers of these kinds; auto "
-        "takes local for little work (--one-pod-s), otherwise cpu, or gpu with --device cuda.",
+        description="Work on this machine, or extract as a KubeRay RayJob with these workers.",
+        detail="local starts processes on this machine, without Ray; cpu, gpu and mixed start a RayJob with workers of "
+        "these kinds; auto takes local for little work (--one-pod-s), otherwise cpu, or gpu with --device cuda.",
         form="auto extracts in one pod if there is little to read, otherwise on a Ray cluster; local forces the pod; "
         "cpu, gpu and mixed force a Ray cluster with these workers.",
         group=HOW_IT_RUNS,
@@ -104,7 +104,7 @@ class _Work(StepSettings, pipeline="gamedata"):
     workers: PositiveInt | None = setting(
         None,
         default_text="one per core",
-        description="Start this many Ray workers, each with its own decoder process.",
+        description="Start this many workers, each with its own decoder process.",
         group=HOW_IT_RUNS,
     )
     device: Device = setting(
@@ -123,7 +123,16 @@ class _Work(StepSettings, pipeline="gamedata"):
     )
 
 
-class ExtractSettings(_Source, _Results, _Work, pipeline="gamedata"):
+class _Pool(StepSettings):  # without a pipeline: forms have no field for a choice that only a test needs
+    local_pool: Literal["processes", "ray"] = setting(
+        "processes",
+        description="Run workers of this machine as processes, or through a local Ray.",
+        detail="Ray starts more slowly and adds nothing on one machine; with it you can try what a cluster does.",
+        group=HOW_IT_RUNS,
+    )
+
+
+class ExtractSettings(_Pool, _Source, _Results, _Work, pipeline="gamedata"):
     """Settings of `extract`, which turns TARs into sampled frames (.pt) and statistics."""
 
     strides: Strides = setting(
@@ -169,7 +178,7 @@ class ExtractSettings(_Source, _Results, _Work, pipeline="gamedata"):
     batch_mb: PositiveInt = setting(
         12_800,
         unit="MB",
-        description="Give each Ray task TARs of this total size.",
+        description="Give a worker TARs of this total size at once.",
         detail="Smaller batches commit more often.",
         group=HOW_IT_RUNS,
     )
@@ -216,7 +225,7 @@ class _Places(StepSettings):  # without a pipeline: forms have no field that the
     )
 
 
-class ManifestSettings(_Places, _Results, _Work, pipeline="gamedata"):
+class ManifestSettings(_Pool, _Places, _Results, _Work, pipeline="gamedata"):
     """Settings of `manifest`, which turns statistics and .pt files into the quality manifest (Parquet)."""
 
     output_path: str = setting(

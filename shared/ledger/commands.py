@@ -9,7 +9,7 @@ from pydantic import Field
 from shared.ledger import history
 from shared.settings.base import setting
 from shared.settings.database import DatabaseSettings
-from shared.text import as_json, one_line, text_table
+from shared.text import as_json, duration, one_line, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ def list_runs(settings: ListSettings) -> str:
     if not runs:
         return _none(settings)
     rows = [
-        (run.run_id, run.pipeline, run.status, _time(run.started_at), _duration(run.seconds), run.error_message or "")
+        (run.run_id, run.pipeline, run.status, _time(run.started_at), duration(run.seconds), run.error_message or "")
         for run in runs
     ]
     return text_table(("run", "pipeline", "status", "started (UTC)", "took", ""), rows)
@@ -59,7 +59,7 @@ def show_run(settings: ShowSettings) -> str:
         f"run       {one_line(run.run_id)}",
         f"pipeline  {one_line(run.pipeline)}",
         f"status    {run.status}" + (f" (stage {one_line(run.error_stage)})" if run.error_stage else ""),
-        f"started   {_time(run.started_at)} UTC, took {_duration(run.seconds)}",
+        f"started   {_time(run.started_at)} UTC, took {duration(run.seconds)}",
         f"by        telecine {one_line(run.version or '?')} on {one_line(run.host or '?')}",
     ]
     if run.error_message:
@@ -67,7 +67,7 @@ def show_run(settings: ShowSettings) -> str:
         lines.append("error     " + run.error_message.replace("\n", "\n          "))
     rows = [
         (
-            *(stage.stage, stage.status, str(stage.attempt), _duration(stage.seconds)),
+            *(stage.stage, stage.status, str(stage.attempt), duration(stage.seconds)),
             "" if stage.exit_code is None else str(stage.exit_code),
             ", ".join(f"{name} {value}" for name, value in stage.counts.items()),
         )
@@ -103,11 +103,3 @@ def _parameters(parameters: dict[str, Any], stages: Sequence[history.StageRow]) 
 
 def _time(moment: Any) -> str:
     return "-" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.database.migrate import ready
 from shared.errors import EXIT_OK, EXIT_TRANSIENT, Stopped, TransientError
@@ -20,12 +21,13 @@ from shared.text import clean_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
     from shared.settings import StepSettings
 
-__all__ = ["Run", "StageRun", "new_run_id", "open_run", "open_stage"]
+__all__ = ["Command", "Run", "StageRun", "new_run_id", "open_run", "open_stage"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,6 +39,18 @@ def new_run_id() -> str:
     return str(uuid_utils.uuid7())
 
 
+class Command(Protocol):
+    """The command that a run belongs to, such as :class:`shared.step.contract.UnrecordedRun`.
+
+    Attributes:
+        began: when it began, on the monotonic clock; a new run begins then.
+        seconds: how long the run took, from there to the end of its last stage; None until that is known.
+    """
+
+    began: float
+    seconds: float | None
+
+
 class Run:
     """A run with one or more stages, from :func:`open_run`.
 
@@ -44,12 +58,18 @@ class Run:
         run_id: the run.
         pipeline: such as ``gamedata``.
         exit_code: 0, or 75 if the ledger could not be written.
+        opened_at: when its command began, by the database's clock.
+        seconds: seconds from there to its end; None until it has ended.
     """
 
-    def __init__(self, settings: StepSettings, run_id: str, pipeline: str, heartbeat: Heartbeat) -> None:
+    def __init__(
+        self, settings: StepSettings, run_id: str, pipeline: str, heartbeat: Heartbeat, opened_at: datetime
+    ) -> None:
         self.run_id = run_id
         self.pipeline = pipeline
         self.exit_code = EXIT_OK
+        self.opened_at = opened_at
+        self.seconds: float | None = None
         # The exception that a stage has already recorded: the run's status then follows from its stages.
         self.recorded: BaseException | None = None
         self._settings = settings
@@ -65,6 +85,7 @@ class Run:
         parameters: Mapping[str, Any] | None = None,
         input_hash: str | None = None,
         progress: Progress | None = None,
+        started_at: datetime | None = None,
     ) -> Iterator[StageRun]:
         """Start a stage; it ends with the block, or with the exception that leaves it.
 
@@ -75,6 +96,7 @@ class Run:
             parameters: the stage's parameters, without secrets; those of the settings by default.
             input_hash: identity of the input.
             progress: shows the stage's progress; by default on the terminal or as the pod needs it.
+            started_at: when it started, by the database's clock; now by default.
 
         Raises:
             DatabaseUnreachable: no connection for 15 s.
@@ -94,6 +116,7 @@ class Run:
                 order=order,
                 parameters=started,
                 input_hash=input_hash,
+                started_at=started_at,
                 **process_identity(),
             )
 
@@ -125,7 +148,11 @@ class Run:
     def close(self, status: str | None, message: str | None, seconds: float) -> None:
         """Record how the run ended: ``status``, or the most severe of its stages."""
         try:
-            retry(self._settings, lambda connection: store.close_run(connection, self.run_id, status, message), seconds)
+            ended_at = retry(
+                self._settings, lambda connection: store.close_run(connection, self.run_id, status, message), seconds
+            )
+            if ended_at is not None:
+                self.seconds = max(0.0, (ended_at - self.opened_at).total_seconds())
         except TransientError as error:
             self.exit_code = EXIT_TRANSIENT
             _LOG.warning("the end of run %s could not be written to the ledger: %s", self.run_id, error)
@@ -138,6 +165,7 @@ def open_run(
     parameters: Mapping[str, Any] | None = None,
     *,
     heartbeat_s: float | None = None,
+    command: Command | None = None,
 ) -> Iterator[Run]:
     """Start a run, or continue the one that ``settings.run_id`` names; it ends with the block.
 
@@ -148,6 +176,7 @@ def open_run(
         pipeline: such as ``gamedata``.
         parameters: the run's parameters, without secrets; those of the settings by default.
         heartbeat_s: seconds between heartbeats; 10 by default.
+        command: gives the time at which the run began, now by default; it is told how long the run took.
 
     Raises:
         UsageError: ``run_id`` is not a valid run id.
@@ -159,15 +188,19 @@ def open_run(
     check_run_id(run_id)
     values = clean_data(dict(settings.parameters() if parameters is None else parameters))
 
-    def begin(connection: Connection) -> list[str]:
-        store.open_run_row(connection, run_id, pipeline, values, **process_identity())
-        return store.sweep(connection)
+    began = time.monotonic() if command is None else command.began
+
+    def begin(connection: Connection) -> tuple[datetime, list[str]]:
+        since_s = time.monotonic() - began
+        opened_at = store.open_run_row(connection, run_id, pipeline, values, since_s, **process_identity())
+        return opened_at, store.sweep(connection)
 
     _ready(settings)
-    for swept in retry(settings, begin, OPEN_S):
+    opened_at, interrupted = retry(settings, begin, OPEN_S)
+    for swept in interrupted:
         _LOG.info("run %s has had no heartbeat for %d s: marked as interrupted", swept, store.STALE_S)
     heartbeat = Heartbeat(settings, run_id) if heartbeat_s is None else Heartbeat(settings, run_id, heartbeat_s)
-    run = Run(settings, run_id, pipeline, heartbeat)
+    run = Run(settings, run_id, pipeline, heartbeat, opened_at)
     heartbeat.start()
     try:
         yield run
@@ -182,6 +215,9 @@ def open_run(
         heartbeat.stop()
         # If the stage's end could not be written a moment ago, one short attempt is enough.
         run.close(None, None, STOPPED_S if run.exit_code else FINISH_S)
+    finally:
+        if command is not None:
+            command.seconds = run.seconds
 
 
 @contextmanager
@@ -195,8 +231,11 @@ def open_stage(
     input_hash: str | None = None,
     progress: Progress | None = None,
     heartbeat_s: float | None = None,
+    began: float | None = None,
 ) -> Iterator[StageRun]:
     """Start one stage of a new run, or of the run that ``settings.run_id`` names.
+
+    A new run begins and ends with the stage, so both took the same time.
 
     Args:
         settings: as in :func:`open_run`.
@@ -207,6 +246,7 @@ def open_stage(
         input_hash: identity of the input.
         progress: shows the stage's progress.
         heartbeat_s: seconds between heartbeats; 10 by default.
+        began: when the command began, on the monotonic clock; the stage began then. Now by default.
 
     Raises:
         DatabaseUnreachable: no connection for 15 s.
@@ -214,16 +254,30 @@ def open_stage(
         WrongEnvironment: the database belongs to another environment.
     """
     stage_run: StageRun | None = None
+    command = _Began(time.monotonic() if began is None else began)
     try:
         with (
-            open_run(settings, pipeline, parameters, heartbeat_s=heartbeat_s) as run,
-            run.stage(stage, order, parameters=parameters, input_hash=input_hash, progress=progress) as stage_run,
+            open_run(settings, pipeline, parameters, heartbeat_s=heartbeat_s, command=command) as run,
+            run.stage(
+                stage,
+                order,
+                parameters=parameters,
+                input_hash=input_hash,
+                progress=progress,
+                started_at=run.opened_at,
+            ) as stage_run,
         ):
             yield stage_run
     finally:
         # The caller sees only the stage, so the stage also reports that the run's end could not be written.
         if stage_run is not None:
             stage_run.exit_code = stage_run.exit_code or run.exit_code
+
+
+@dataclass(slots=True)
+class _Began:
+    began: float
+    seconds: float | None = None
 
 
 def _ready(settings: StepSettings) -> None:

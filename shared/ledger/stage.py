@@ -17,6 +17,7 @@ from shared.ledger.details import MAX_ERRORS, StageOutcome, error_details, of_ex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import timedelta
 
     from sqlalchemy import Connection
 
@@ -68,6 +69,8 @@ class StageRun:
         attempt: number from 1; a retry of the same run and stage gets the next one.
         progress: the stage's progress.
         exit_code: 0, or 75 if the ledger could not be written; to be merged with the step's exit code.
+        began: when it was opened, on the monotonic clock.
+        seconds: how long it took, according to the ledger; None until its end is written.
     """
 
     def __init__(
@@ -79,6 +82,8 @@ class StageRun:
         self.attempt = attempt
         self.progress = progress
         self.exit_code = EXIT_OK
+        self.began = time.monotonic()
+        self.seconds: float | None = None
         self._settings = settings
         self._pending: dict[tuple[str, str], Failure] = {}
         self._first: list[Failure] = []
@@ -112,11 +117,14 @@ class StageRun:
         """Record how the stage ended. Does not raise if the database is lost: see :attr:`exit_code`.
 
         Args:
-            report: a :class:`shared.report.Report`: status, counts, failures, outputs, exit code.
+            report: a :class:`shared.report.Report`: status, counts, failures, outputs, exit code. Its ``seconds``
+                become those of the ledger.
             output_hash: hash of the stage's output; by default the report's output ``output_hash``.
             manifest_key: key of the stage's output; by default the report's output ``manifest``.
         """
         self._end(of_report(report, output_hash, manifest_key), FINISH_S)
+        if self.seconds is not None:
+            report.seconds = self.seconds
 
     def _write_pending(self, connection: Connection) -> None:
         store.write_errors(connection, self.run_id, self.stage, list(self._pending.values()))
@@ -124,12 +132,15 @@ class StageRun:
     def _end(self, outcome: StageOutcome, seconds: float) -> None:
         self._ended = True
 
-        def write(connection: Connection) -> bool:
+        def write(connection: Connection) -> timedelta | None:
             self._write_pending(connection)
             return store.close_stage(connection, self.run_id, self.stage, self.attempt, outcome)
 
         try:
-            if not retry(self._settings, write, seconds):
+            took = retry(self._settings, write, seconds)
+            if took is not None:
+                self.seconds = max(0.0, took.total_seconds())
+            else:
                 _LOG.warning("run %s, stage %s: a later attempt has replaced this one", self.run_id, self.stage)
         except TransientError as error:
             self.exit_code = EXIT_TRANSIENT

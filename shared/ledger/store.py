@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime, timedelta
 
     from sqlalchemy import Connection
 
@@ -37,10 +38,11 @@ CHUNK: Final = 1000
 
 _OPEN_RUN: Final = text("""
     INSERT INTO pipeline.runs (run_id, pipeline, status, parameters, version, host, started_at, heartbeat_at)
-    VALUES (:run_id, :pipeline, 'running', CAST(:parameters AS jsonb), :version, :host, clock_timestamp(),
-        clock_timestamp())
+    VALUES (:run_id, :pipeline, 'running', CAST(:parameters AS jsonb), :version, :host,
+        now() - make_interval(secs => :since_s), clock_timestamp())
     ON CONFLICT (run_id) DO UPDATE SET status = 'running', heartbeat_at = clock_timestamp(), finished_at = NULL,
-        started_at = coalesce(runs.started_at, clock_timestamp())
+        started_at = coalesce(runs.started_at, excluded.started_at)
+    RETURNING now() - make_interval(secs => :since_s)
 """)
 _BEFORE: Final = text("""
     SELECT status, attempt, coalesce(heartbeat_at > clock_timestamp() - make_interval(secs => :stale), false) AS alive
@@ -50,7 +52,7 @@ _OPEN_STAGE: Final = text("""
     INSERT INTO pipeline.run_stages (run_id, stage, stage_order, pipeline, status, parameters, version, host,
         input_hash, started_at, heartbeat_at)
     VALUES (:run_id, :stage, :order, :pipeline, 'running', CAST(:parameters AS jsonb), :version, :host, :input_hash,
-        clock_timestamp(), clock_timestamp())
+        coalesce(CAST(:started_at AS timestamptz), clock_timestamp()), clock_timestamp())
     ON CONFLICT (run_id, stage) DO UPDATE SET attempt = run_stages.attempt + 1, status = 'running',
         stage_order = excluded.stage_order, pipeline = excluded.pipeline, parameters = excluded.parameters,
         version = excluded.version, host = excluded.host, input_hash = excluded.input_hash,
@@ -80,19 +82,23 @@ _CLOSE_STAGE: Final = text("""
         counts = CAST(:counts AS jsonb), exit_code = :exit_code, output_hash = :output_hash,
         manifest_key = :manifest_key, error_message = :message, error_details = CAST(:details AS jsonb)
     WHERE run_id = :run_id AND stage = :stage AND attempt = :attempt
+    RETURNING finished_at - started_at
 """)
 _CLEAR: Final = text("DELETE FROM pipeline.item_errors WHERE run_id = :run_id AND stage = :stage")
-# A run gets the most severe status of its stages.
+# A run gets the most severe status of its stages, and ends with the last of them: what a command does after it, such as
+# writing its report, is not counted.
 _CLOSE_RUN: Final = text("""
     WITH ranked AS (
-        SELECT status, stage, error_message, array_position(ARRAY['skipped', 'success', 'partial', 'cancelled',
-            'interrupted', 'failed', 'pending', 'running'], status) AS severity
+        SELECT status, stage, error_message, max(finished_at) OVER () AS last_at,
+            array_position(ARRAY['skipped', 'success', 'partial', 'cancelled', 'interrupted', 'failed', 'pending',
+                'running'], status) AS severity
         FROM pipeline.run_stages WHERE run_id = :run_id
     ), worst AS (SELECT * FROM ranked ORDER BY severity DESC, stage LIMIT 1)
     UPDATE pipeline.runs SET
         status = coalesce(CAST(:status AS text), worst.status),
-        finished_at = CASE WHEN CAST(:status AS text) IS NULL AND worst.status IN ('pending', 'running') THEN NULL
-            ELSE clock_timestamp() END,
+        finished_at = CASE WHEN CAST(:status AS text) IS NOT NULL THEN clock_timestamp()
+            WHEN worst.status IN ('pending', 'running') THEN NULL
+            ELSE coalesce(worst.last_at, clock_timestamp()) END,
         heartbeat_at = clock_timestamp(),
         error_stage = CASE WHEN worst.status NOT IN ('skipped', 'success', 'pending', 'running')
             THEN worst.stage END,
@@ -100,6 +106,7 @@ _CLOSE_RUN: Final = text("""
             CASE WHEN worst.status NOT IN ('skipped', 'success') THEN worst.error_message END)
     FROM (SELECT 1) AS one LEFT JOIN worst ON true
     WHERE run_id = :run_id AND (worst.status IS NOT NULL OR CAST(:status AS text) IS NOT NULL)
+    RETURNING finished_at
 """)
 _SWEEP_STAGES: Final = text("""
     UPDATE pipeline.run_stages SET status = 'interrupted', finished_at = clock_timestamp(),
@@ -142,9 +149,30 @@ class Opened:
     contended: bool
 
 
-def open_run_row(connection: Connection, run_id: str, pipeline: str, parameters: Mapping[str, Any], **who: str) -> None:
-    """Insert a run, or continue an existing one (after an earlier stage of it, or for a retry)."""
-    connection.execute(_OPEN_RUN, {"run_id": run_id, "pipeline": pipeline, "parameters": _json(parameters), **who})
+def open_run_row(
+    connection: Connection,
+    run_id: str,
+    pipeline: str,
+    parameters: Mapping[str, Any],
+    since_s: float = 0.0,
+    /,
+    **who: str,
+) -> datetime:
+    """Insert a run, or continue an existing one (after an earlier stage of it, or for a retry).
+
+    Args:
+        connection: an open transaction.
+        run_id: the run.
+        pipeline: such as ``gamedata``.
+        parameters: the run's parameters, without secrets.
+        since_s: seconds since the command began.
+        who: ``version`` and ``host``.
+
+    Returns:
+        When the command began, by the database's clock; a new run began then.
+    """
+    values = {"run_id": run_id, "pipeline": pipeline, "parameters": _json(parameters), "since_s": since_s, **who}
+    return cast("datetime", connection.execute(_OPEN_RUN, values).scalar_one())
 
 
 def open_stage_row(
@@ -156,15 +184,17 @@ def open_stage_row(
     order: int,
     parameters: Mapping[str, Any],
     input_hash: str | None,
+    started_at: datetime | None = None,
     **who: str,
 ) -> Opened:
     """Insert a stage or start its next attempt; the attempt number fences off an older process of the same stage.
 
-    Errors of the last attempt are kept until this one ends.
+    Errors of the last attempt are kept until this one ends. Without ``started_at`` it starts now.
     """
     before = connection.execute(_BEFORE, {"run_id": run_id, "stage": stage, "stale": STALE_S}).one_or_none()
     values = {"run_id": run_id, "stage": stage, "order": order, "pipeline": pipeline, "input_hash": input_hash, **who}
-    attempt = connection.execute(_OPEN_STAGE, {**values, "parameters": _json(parameters)}).scalar_one()
+    given = {"parameters": _json(parameters), "started_at": started_at}
+    attempt = connection.execute(_OPEN_STAGE, {**values, **given}).scalar_one()
     return Opened(int(attempt), before is not None and before.status == "running" and before.alive)
 
 
@@ -173,8 +203,14 @@ def beat(connection: Connection, run_id: str, stage: str | None, attempt: int) -
     return bool(connection.execute(_BEAT, {"run_id": run_id, "stage": stage, "attempt": attempt}).scalar_one())
 
 
-def close_stage(connection: Connection, run_id: str, stage: str, attempt: int, outcome: StageOutcome) -> bool:
-    """Record how an attempt ended; only a clean success clears the errors. Return False if it was taken over."""
+def close_stage(
+    connection: Connection, run_id: str, stage: str, attempt: int, outcome: StageOutcome
+) -> timedelta | None:
+    """Record how an attempt ended; only a clean success clears the errors.
+
+    Returns:
+        How long it took; None if it was taken over.
+    """
     # Rows are always locked in the same order: the run's, then the stage's.
     connection.execute(text("SELECT FROM pipeline.runs WHERE run_id = :run_id FOR UPDATE"), {"run_id": run_id})
     mine = {"run_id": run_id, "stage": stage}
@@ -192,14 +228,22 @@ def close_stage(connection: Connection, run_id: str, stage: str, attempt: int, o
             "details": None if outcome.details is None else _json(outcome.details),
         },
     )
-    if done.rowcount and outcome.status == "success" and outcome.details is None:
+    took = cast("timedelta | None", done.scalar_one_or_none())
+    if took is not None and outcome.status == "success" and outcome.details is None:
         connection.execute(_CLEAR, mine)
-    return bool(done.rowcount)
+    return took
 
 
-def close_run(connection: Connection, run_id: str, status: str | None = None, message: str | None = None) -> None:
-    """Set a run's status to ``status``, or to the most severe of its stages (running while one of them runs)."""
-    connection.execute(_CLOSE_RUN, {"run_id": run_id, "status": status, "message": message})
+def close_run(
+    connection: Connection, run_id: str, status: str | None = None, message: str | None = None
+) -> datetime | None:
+    """Set a run's status to ``status``, or to the most severe of its stages (running while one of them runs).
+
+    Returns:
+        When the run ended: with its last stage, or now if ``status`` is given; None if it has not ended.
+    """
+    values = {"run_id": run_id, "status": status, "message": message}
+    return cast("datetime | None", connection.execute(_CLOSE_RUN, values).scalar_one_or_none())
 
 
 def write_errors(connection: Connection, run_id: str, stage: str, failures: Iterable[Failure]) -> None:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from shared.text import number
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -60,17 +62,6 @@ class Chart:
     marker_anchor: str
     numbered: bool
     total: int
-
-
-def number(value: float) -> str:
-    """Return a number with three significant digits, thousands separators and no trailing zeros."""
-    if not math.isfinite(value):
-        return "\N{EN DASH}"
-    if float(value).is_integer() and abs(value) < 1e15:  # noqa: PLR2004 - above it floats skip integers
-        return f"{value:,.0f}"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{min(digits, 9)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def short(value: float) -> str:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from shared.report.chart import number
+from shared.text import duration, number
 
 if TYPE_CHECKING:
     from shared.report.model import Report
@@ -18,8 +18,6 @@ _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 # Counts shown in red if they are not zero.
 _BAD: Final = frozenset({"failed", "failed_before", "errors", "rejected", "broken_parts"})
 _KILO: Final = 1000
-_MINUTE: Final = 60
-_HOUR: Final = 3600
 _BOUNDS: Final = {
     "network": "Network-bound",
     "cpu": "CPU-bound",
@@ -115,15 +113,3 @@ def size(count: float) -> str:
         count /= _KILO
         power += 1
     return f"{number(float(f'{count:.3g}'))} {_UNITS[power]}"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration: ``4.2 ms``, ``12.3 s``, ``1 min 23 s``, ``2 h 5 min``."""
-    if 0 < seconds < 1:
-        return f"{number(max(0.1, round(1000 * seconds, 1)))} ms"
-    if seconds < _MINUTE:
-        return f"{number(float(f'{seconds:.3g}'))} s"
-    whole = round(seconds)
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
-    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"

@@ -12,6 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 from shared.failure import Failure
 from shared.report.sections import Section
 from shared.scrub import scrub_data
+from shared.text import duration
 
 __all__ = ["MAX_FAILURES", "SCHEMA_VERSION", "Bound", "Report", "StageSummary", "Status"]
 
@@ -52,7 +53,9 @@ class Report(BaseModel):
     status: Status = Field("success", description="How the step ended; partial: some items failed.")
     started_at: datetime | None = Field(None, description="Start time, in UTC.")
     finished_at: datetime | None = Field(None, description="End time, in UTC.")
-    seconds: float = Field(0.0, ge=0, description="Wall-clock time.")
+    seconds: float = Field(
+        0.0, ge=0, description="Wall-clock time from the start of the command to the end of its last stage."
+    )
     headline: str = Field("", description="The result in one sentence.")
     stages: dict[str, StageSummary] = Field(default_factory=dict, description="Stages, for a run with several.")
     items: int = Field(0, ge=0, description="Items that the step processed: TARs, sessions, rows.")
@@ -103,12 +106,12 @@ class Report(BaseModel):
         """
         name = " ".join(part for part in (self.pipeline, self.step) if part)
         if self.headline:
-            parts = [self.headline, f"{self.seconds:.1f} s"]
+            parts = [self.headline, duration(self.seconds)]
             return f"{name}: {'; '.join(parts if self.status in _DONE else [self.status, *parts])}"
         # Zeros are omitted if anything was counted: the line is for people, and report.json has them all.
         shown = {key: value for key, value in self.counts.items() if value} or self.counts
         parts = [self.status, *(f"{value:,} {key.replace('_', ' ')}" for key, value in shown.items())]
-        parts.append(f"{self.seconds:.1f} s")
+        parts.append(duration(self.seconds))
         if self.bound:
             parts.append(f"bound by {self.bound}")
         return f"{name}: {', '.join(parts)}"

@@ -5,7 +5,8 @@ Importing this module is cheap, because a command names its functions and classe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared.errors import EXIT_OK
@@ -79,7 +80,12 @@ class Tool:
 
 @dataclass(slots=True)
 class UnrecordedRun:
-    """A stand-in for ``shared.ledger.StageRun`` in steps without a ledger stage: it stores nothing."""
+    """A stand-in for ``shared.ledger.StageRun`` in steps without a ledger stage: it stores nothing.
+
+    Attributes:
+        began: when the command began, on the monotonic clock.
+        seconds: how long its run took, according to the ledger, if the step opens one; see ``shared.ledger.open_run``.
+    """
 
     run_id: str
     pipeline: str
@@ -87,6 +93,8 @@ class UnrecordedRun:
     progress: Progress
     attempt: int = 1
     exit_code: int = EXIT_OK
+    began: float = field(default_factory=time.monotonic)
+    seconds: float | None = None
 
     def record_errors(self, failures: Iterable[Failure]) -> None:
         """Do nothing."""

@@ -35,6 +35,8 @@ _LOG: Final = logging.getLogger("telecine")
 def execute(step: Step, argv: Sequence[str]) -> int:
     """Run a step from its flags to its exit code.
 
+    The report, the log and the ledger show one duration: from here to the end of the run's last stage.
+
     Parse the flags, set up logs and signals, open the ledger stage, call the step, finish the stage, write report.json
     and report.html, log the summary, print the step's view, and map the outcome to an exit code.
 
@@ -45,8 +47,9 @@ def execute(step: Step, argv: Sequence[str]) -> int:
     Returns:
         0, 2, 65, 70, 75, 78, 130 or 143.
     """
+    start = datetime.now(UTC), time.monotonic()
     with ExitStack() as stack:
-        return guard.guarded(lambda: _execute(step, argv, stack))
+        return guard.guarded(lambda: _execute(step, argv, stack, start))
 
 
 def execute_tool(tool: Tool, argv: Sequence[str]) -> int:
@@ -82,7 +85,7 @@ def _parse(settings: str, program: str, text: str, argv: Sequence[str]) -> Setti
     return parse(cast("type[Settings]", model), program, text, argv)
 
 
-def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
+def _execute(step: Step, argv: Sequence[str], stack: ExitStack, start: tuple[datetime, float]) -> int:
     from shared.report import outputs
 
     outputs.begin()
@@ -95,13 +98,12 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
 
         # Before any report, whose folder is named like the run.
         check_run_id(settings.run_id)
-    start = datetime.now(UTC), time.monotonic()
     stage_run: Any = None
     report: Report | None = None
     try:
         launched = _launched(step, settings)
         run = launched or guard.load(step.run)
-        with _stage(step.stage if launched is None else None, step, settings) as stage_run:
+        with _stage(step.stage if launched is None else None, step, settings, start[1]) as stage_run:
             stack.enter_context(logs.bind(run=stage_run.run_id, step=f"{step.pipeline} {step.name}", process=True))
             with full_disk():
                 report = cast("Report", run(settings, stage_run))
@@ -109,11 +111,12 @@ def _execute(step: Step, argv: Sequence[str], stack: ExitStack) -> int:
             report.items = report.items or stage_run.progress.done
             _complete(report, step, settings, stage_run.run_id, start)
             stage_run.finish(report)
+        _time(report, stage_run)
     except BaseException as error:
         if stage_run is not None:
             stage_run.progress.finish()
         run_id = stage_run.run_id if stage_run is not None else settings.run_id or "none"
-        _write_failed(error, report, step=step, settings=settings, run_id=run_id, start=start)
+        _write_failed(error, report, step=step, settings=settings, run_id=run_id, start=start, stage_run=stage_run)
         raise
     code = most_severe(report.exit_code, stage_run.exit_code)
     paths: dict[str, str] = {}
@@ -157,7 +160,7 @@ def _launched(step: Step, settings: StepSettings) -> Any:
 
 
 @contextmanager
-def _stage(stage: tuple[str, int] | None, step: Step, settings: StepSettings) -> Iterator[Any]:
+def _stage(stage: tuple[str, int] | None, step: Step, settings: StepSettings, began: float) -> Iterator[Any]:
     """Open the ledger stage, or its stand-in if the step has none."""
     if stage is None:
         from uuid_utils import uuid7
@@ -165,13 +168,18 @@ def _stage(stage: tuple[str, int] | None, step: Step, settings: StepSettings) ->
         from shared.progress import Progress
 
         run_id = settings.run_id or str(uuid7())
-        yield UnrecordedRun(run_id, step.pipeline, step.name, Progress(step.name))
+        yield UnrecordedRun(run_id, step.pipeline, step.name, Progress(step.name), began=began)
         return
     from shared.ledger import open_stage
 
     name, order = stage
     with open_stage(
-        settings, pipeline=step.pipeline, stage=name, order=order, parameters=settings.parameters()
+        settings,
+        pipeline=step.pipeline,
+        stage=name,
+        order=order,
+        parameters=settings.parameters(),
+        began=began,
     ) as stage_run:
         yield stage_run
 
@@ -193,6 +201,14 @@ def _complete(report: Report, step: Step, settings: StepSettings, run_id: str, s
     report.show_command = next_command("runs show", report.run_id, model=DatabaseSettings, settings=settings)
 
 
+def _time(report: Report, stage_run: Any) -> None:
+    """Replace the time that this process measured by that of the ledger, unless its end could not be written."""
+    seconds = getattr(stage_run, "seconds", None)
+    if seconds is not None and report.started_at is not None:
+        report.seconds = seconds
+        report.finished_at = report.started_at + timedelta(seconds=seconds)
+
+
 def _write(report: Report, settings: StepSettings) -> dict[str, str]:
     from shared.report.write import folder_of, sweep, write
 
@@ -212,6 +228,7 @@ def _write_failed(
     settings: StepSettings,
     run_id: str,
     start: tuple[datetime, float],
+    stage_run: Any,
 ) -> None:
     """Write the report of a step that raised an error; failures to write it must not hide that error."""
     from shared.failure import Failure
@@ -224,6 +241,7 @@ def _write_failed(
     if not isinstance(error, Stopped | KeyboardInterrupt):
         report.failures = [Failure.of(f"{step.pipeline} {step.name}", error), *report.failures]
     _complete(report, step, settings, run_id, start)
+    _time(report, stage_run)
     outputs.write(report)
     try:
         paths = _write(report, settings)

@@ -169,7 +169,7 @@ def _ray(tar: Path, count: int, workers: int) -> tuple[float, float]:
 
 
 def _settings(source: str, target: str, workers: int) -> ExtractSettings:
-    return ExtractSettings(source_bucket=source, manifest_bucket=target, workers=workers)
+    return ExtractSettings(source_bucket=source, manifest_bucket=target, workers=workers, local_pool="ray")
 
 
 @contextmanager

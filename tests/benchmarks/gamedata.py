@@ -1,5 +1,5 @@
-"""gamedata: ten minutes of video against the alternatives, workers, requests, manifest, memory, ``.pt`` files, plans;
-every kind of video against a full decode, and the speed against another commit.
+"""gamedata: ten minutes of video against the alternatives, workers, processes and Ray, requests, manifest, memory,
+``.pt`` files, plans; every kind of video against a full decode, and the speed against another commit.
 
 Figures are CPU seconds (user + system) unless a column says otherwise, so that other programs on the machine matter
 little. Alternatives run alternately, and medians are reported. docs/performance.md explains them.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tests.benchmarks._clips import CLIPS, SECONDS, session
 from tests.benchmarks._paper import cold_help, compaction, manifest_over_parts, plan_a_million, pt_formats
+from tests.benchmarks._pools import pools
 from tests.benchmarks._requests import per_run, per_session
 from tests.benchmarks._table import machine, measure, progress, ratios
 from tests.benchmarks._torchcodec import NAME, TorchCodec
@@ -65,6 +66,7 @@ def _parts(*, quick: bool, against: str) -> dict[str, Callable[[], None]]:
     return {
         "sampling": functools.partial(_sampling, clips, quick=quick),
         "workers": lambda: scaling(small(), 4 if quick else 16, 1 if quick else 3),
+        "pools": lambda: pools((1, 3) if quick else (1, 3, 10, 50, 200), 1 if quick else 3),
         "dispatch": functools.partial(dispatch, 100 if quick else 1000),
         "requests": lambda: (per_session(sessions(*clips)), per_run(small(), 4))[0],
         "manifest": functools.partial(manifest_over_parts, (2_753,) if quick else (2_753, 200_000)),

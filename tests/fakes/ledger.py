@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,8 @@ class MemoryStageRun:
     errors: list[Failure] = field(default_factory=list)
     report: Any = None
     exit_code: int = 0
+    began: float = field(default_factory=time.monotonic)
+    seconds: float | None = None
 
     def record_errors(self, failures: Iterable[Failure]) -> None:
         known = {(failure.item, failure.code): failure for failure in self.errors}
@@ -70,6 +73,7 @@ class MemoryRun:
         parameters: Any = None,
         input_hash: str | None = None,
         progress: Progress | None = None,
+        started_at: Any = None,
     ) -> Iterator[MemoryStageRun]:
         stage_run = MemoryStageRun(run_id=self.run_id, pipeline=pipeline or self.pipeline, stage=name)
         self.stages.append(stage_run)

@@ -15,6 +15,8 @@ __all__ = ["ForkPool", "InlinePool"]
 class InlinePool:
     """A :class:`jobs.gamedata.compute.pool.Pool` in this process; a batch with a key in ``kills`` kills its worker."""
 
+    kind = ""
+
     def __init__(self, make, workers, kills=()):
         self.runner = make()
         self.workers = workers
@@ -45,6 +47,8 @@ class ForkPool:
 
     If a worker dies, its work is returned, as by the Ray pools, and a new worker replaces it.
     """
+
+    kind = ""
 
     def __init__(self, make, workers, forks):
         self._make = make

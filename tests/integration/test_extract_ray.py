@@ -229,6 +229,13 @@ def make_tars(tmp_path, count):
     )
 
 
+def rows_of(target):
+    """Return rows by key, without what differs from worker to worker and from run to run."""
+    own = {"worker", "seconds", "cpu_s", "extracted_at", "run_id", "pt_etag", "pt_sha256", "generation"}
+    rows = read_parts(target).to_pylist()
+    return {row["s3_key"]: {name: str(value) for name, value in row.items() if name not in own} for row in rows}
+
+
 def test_ten_tars_over_ray(tmp_path):
     settings = make_tars(tmp_path, 10)
     stage = MemoryStageRun()
@@ -239,6 +246,12 @@ def test_ten_tars_over_ray(tmp_path):
     assert len(read_parts(target)) == 10
     assert len({row["worker"] for row in read_rows(target, ["worker"]).to_pylist()}) == 2
     assert stage.progress.done == 10
+    assert report.counts["ray_workers"] == 2
+
+    # Worker processes write the same rows.
+    other = settings.model_copy(update={"manifest_bucket": f"file://{tmp_path}/other"})
+    extract.run_with(other, MemoryStageRun(), make_extract=make_extract, make_pool=extract.processes)
+    assert rows_of(open_store(other.manifest_bucket)) == rows_of(target)
 
 
 SCRIPT = """

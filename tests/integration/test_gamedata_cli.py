@@ -14,12 +14,13 @@ import pytest
 
 from jobs.gamedata import load
 from jobs.gamedata.steps.sample import GROUND_TRUTH, key_of
+from shared.text import duration
 from tests.cli import Cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.slow
 
 PLACES = ("--source-bucket", "./tars", "--manifest-bucket", "./out")
 CHECK = """
@@ -75,7 +76,7 @@ def test_the_manifest_tells_the_truth(cli, kind):
     if truth.menu_share is None:
         assert row["video_menu_percent"] is None
     else:
-        assert row["video_menu_percent"] == pytest.approx(truth.menu_share, abs=0.1)
+        assert row["menu_share"] == row["video_menu_percent"] == pytest.approx(truth.menu_share, abs=0.1)
 
 
 def test_the_table_ends_with_what_there_is(cli):
@@ -107,7 +108,36 @@ def test_runs_list_and_show(cli):
     assert "manifest" in shown
     assert "corrupt.tar" in shown
     assert "decode_failed" in shown
+    # The number of workers, none of which is Ray's.
+    assert re.search(r"\bworker_processes [1-9]", shown)
+    assert "ray_workers" not in shown
     assert "run '00000000' does not exist" in cli("runs", "show", "00000000").expect(65).err
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (("gamedata", "run", *PLACES, "--task-list", "few.txt"), 0),
+        (("gamedata", "manifest", "--manifest-bucket", "./out", "--prefix", "id"), 0),
+        (("gamedata", "manifest", "--manifest-bucket", "./out", "--prefix", "nothing"), 65),
+    ],
+)
+def test_a_run_took_as_long_wherever_it_is_shown(cli, argv, code):
+    (cli.folder / "few.txt").write_text("idle.tar\n")
+    done = cli(*argv, "--output-path", "again.parquet").expect(code)
+    report = cli.report(done)
+    words = duration(report["seconds"])
+    assert report["seconds"] > 0.05
+    assert any(line["message"].partition("; report:")[0].endswith(f"{words}") for line in done.logs)
+    page = (cli.folder / ".telecine/reports" / report["run_id"] / "report.html").read_text()
+    assert f"<dt>took</dt><dd>{words}</dd>" in page
+    (line,) = (line for line in cli("runs", "list").out.splitlines() if line.startswith(report["run_id"]))
+    assert f"  {words}" in line
+    shown = cli("runs", "show", report["run_id"]).out
+    assert f"UTC, took {words}\n" in shown
+    for name, stage in report["stages"].items() or [("manifest", report)]:
+        (line,) = (line for line in shown.splitlines() if line.split()[1:2] == [name] and line[0].isdecimal())
+        assert f"  {duration(stage['seconds'])} " in line
 
 
 def test_a_second_sample_writes_nothing(cli):

@@ -14,7 +14,7 @@ from tests.cli import Cli, sample_tar, sample_tars
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.slow
 
 SOURCE = ("--source-bucket", "./tars")
 PLACES = (*SOURCE, "--manifest-bucket", "./out")

@@ -13,7 +13,7 @@ from tests.s3_server import s3_process, s3_server
 
 __all__ = ["s3_process", "s3_server"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.slow
 
 
 def test_extract_and_manifest_over_s3(s3_server):

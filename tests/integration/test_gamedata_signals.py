@@ -17,7 +17,7 @@ from tests.postgres_server import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.slow
 
 COUNT = 24
 # Each takes 0.25 s, decoding exact times from GOPs of 250 frames.

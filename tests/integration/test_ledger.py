@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -19,7 +20,9 @@ from shared.ledger import failed_items, open_run, open_stage, stage
 from shared.ledger import run as run_module
 from shared.ledger.commands import ListSettings, ShowSettings, list_runs, show_run
 from shared.ledger.history import list_runs as run_rows
+from shared.progress import Progress
 from shared.report import Report
+from shared.step.contract import UnrecordedRun
 from tests.postgres_server import Database, database, postgres, until  # noqa: F401
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
@@ -163,6 +166,45 @@ def test_text_that_postgresql_refuses(database: Database):
         stage_run.finish(Report(status="partial", failures=[nasty], rates={}, counts={"n\0": 1}))
     assert stage_row(database, "status") == ("partial",)
     assert len(failed_items(database.settings(), "r1")) == 1
+
+
+def took(database: Database, table: str, condition: str = "true") -> float:
+    ((seconds,),) = database.rows(f"SELECT finished_at - started_at FROM pipeline.{table} WHERE {condition}")
+    return float(seconds.total_seconds())
+
+
+def test_a_run_of_one_stage_took_as_long_as_its_stage_and_its_report_says_so(database: Database):
+    report = Report(seconds=1.0)
+    with extract(database, began=time.monotonic() - 5) as stage_run:
+        stage_run.finish(report)
+        time.sleep(0.05)
+    assert report.seconds == stage_run.seconds == took(database, "runs") == took(database, "run_stages")
+    assert 5 < report.seconds < 60
+    with pytest.raises(DataError), extract(database, began=time.monotonic() - 70) as failed:
+        raise DataError("no such thing")
+    assert failed.seconds == took(database, "runs", f"run_id = '{failed.run_id}'") > 70
+
+
+def test_a_run_of_several_stages_begins_with_its_command_and_ends_with_the_last_stage(database: Database):
+    command = UnrecordedRun("r1", "gamedata", "run", Progress("run"), began=time.monotonic() - 5)
+    reports = [Report(), Report()]
+    with open_run(database.settings(run_id="r1"), "gamedata", command=command) as run:
+        for number, report in enumerate(reports):
+            with run.stage(f"stage-{number}", 2 + number) as stage_run:
+                stage_run.finish(report)
+        time.sleep(0.05)
+    assert command.seconds == run.seconds == took(database, "runs")
+    ((last,),) = database.rows(
+        "SELECT r.finished_at - s.finished_at FROM pipeline.runs r, pipeline.run_stages s WHERE stage = 'stage-1'"
+    )
+    assert last.total_seconds() == 0
+    for number, report in enumerate(reports):
+        assert report.seconds == took(database, "run_stages", f"stage = 'stage-{number}'") < 5 < run.seconds
+
+    # A command that continues the run took only its own time; the run still began with the first one.
+    with extract(database, run_id="r1") as later:
+        later.finish(reports[0])
+    assert later.seconds < 5 < took(database, "runs")
 
 
 def test_two_stages_of_one_run(database: Database):

@@ -64,15 +64,29 @@ def test_what_a_manifest_says_is_in_the_table(database, tmp_path):
     counts = go(database, manifest(tmp_path, full, further=True))
     assert counts == {"sessions": 1, "inserted": 1, "updated": 0, "unchanged": 0, "removed": 0}
     columns = (
-        "is_video_mostly_dark, video_menu_percent, sampled, warnings, check_errors, error_code, session_metadata,"
-        " video_metadata, further_checks, duration_s"
+        "is_video_mostly_dark, video_menu_percent, menu_share, sampled, warnings, check_errors, error_code,"
+        " session_metadata, video_metadata, further_checks, duration_s"
     )
     assert stored(database, columns) == [
         (
-            *(True, 0.25, 35, ["one", "two, three", 'fo"ur\\'], [], "tar_corrupt", {"b": 1, "game": "x"}, None),
+            *(True, 0.25, 0.25, 35, ["one", "two, three", 'fo"ur\\'], [], "tar_corrupt", {"b": 1, "game": "x"}, None),
             *({"is_blurry": True}, None),
         )
     ]
+
+
+def test_the_share_of_menus_is_the_same_under_both_names_and_no_further_check(database, tmp_path):
+    """Manifests of earlier versions have only the old name; both are computed from it."""
+    columns = "s3_key, video_menu_percent, menu_share, further_checks"
+    rows = [{"s3_key": "a.tar", "video_menu_percent": 0.5, "menu_share": 0.5}, {"s3_key": "b.tar"}]
+    path = manifest(tmp_path, *rows, further=True)
+    go(database, path)
+    expected = [("a.tar", 0.5, 0.5, {"is_blurry": None}), ("b.tar", None, None, {"is_blurry": None})]
+    assert stored(database, columns) == expected
+    assert "menu_share" in pq.read_schema(path).names
+    pq.write_table(pq.read_table(path).drop_columns(["menu_share"]), path)
+    assert go(database, path)["unchanged"] == 2
+    assert stored(database, columns) == expected
 
 
 def test_only_what_changed_is_touched(database, tmp_path):

@@ -138,7 +138,6 @@ def test_a_log_file_on_a_full_disk_costs_one_line():
         assert "Traceback" not in done.err
 
 
-@pytest.mark.xdist_group("ray")
 def test_the_real_command_on_a_small_disk():
     with Cli.fresh() as cli, Disk.mounted(cli.folder / "disk", 4) as disk:
         (cli.folder / "tars").mkdir()

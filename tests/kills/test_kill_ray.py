@@ -28,8 +28,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 COUNT = 12
 KINDS = {f"{number:02d}.tar": "no-audio" for number in range(COUNT)} | {"bad.tar": "no-metadata"}
+RAY = ("--local-pool", "ray")
 # One batch per TAR (40 s of video take 1.1 MB), so that not all are committed within 0.1 s before a kill.
-FLAGS = ("--source-bucket", "./tars", "--sampling", "exact", "--workers", "2", "--batch-mb", "1")
+FLAGS = ("--source-bucket", "./tars", "--sampling", "exact", "--workers", "2", "--batch-mb", "1", *RAY)
 # Columns that depend on the machine or the time.
 VOLATILE = (
     *("generation", "worker", "seconds", "cpu_s", "pt_etag", "pt_sha256", "extracted_at", "run_id"),
@@ -105,7 +106,8 @@ def test_killed_runs_on_ray_and_one_to_the_end():
         for key, kind in KINDS.items():
             (cli.folder / "tars" / key).write_bytes(sample_tar(kind, seconds=40))
         whole, disturbed = Bucket(cli, "whole"), Bucket(cli, "disturbed")
-        cli("gamedata", "run", *whole.flags).expect(0)
+        done = cli("gamedata", "run", *whole.flags).expect(0)
+        assert cli.report(done)["counts"]["extract.ray_workers"] == 2
         expected = whole.outcome()
         assert set(expected["rows"]) == set(expected["manifest"]) == set(KINDS)
         assert len(expected["pt"]) == COUNT

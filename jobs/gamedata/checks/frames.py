@@ -1,4 +1,4 @@
-"""Run frames checks over ``.pt`` files on Ray; cache results per ``.pt`` file, check version and settings used.
+"""Run frames checks over ``.pt`` files in worker processes; cache results per file, check version and settings used.
 
 Results are small Parquet files under ``_checks/<digest>/``. The digest covers the check's file and its name; each row
 also holds the settings that the checks of this file had read by then, and counts only while these are unchanged.
@@ -91,10 +91,12 @@ class FrameResults:
     Attributes:
         values: check -> ``(pt_key, etag)`` -> the values of its columns.
         errors: check -> ``(pt_key, etag)`` -> ``(message, traceback, retryable)``.
+        workers: what the workers were -> their number; empty if all results are cached.
     """
 
     values: dict[str, dict[tuple[str, str], dict[str, Any]]] = field(default_factory=dict)
     errors: dict[str, dict[tuple[str, str], tuple[str, str, bool]]] = field(default_factory=dict)
+    workers: dict[str, int] = field(default_factory=dict)
 
     def take(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows returned by :class:`FrameRunner`."""
@@ -315,16 +317,15 @@ def run_frames(
     *,
     pool: Callable[..., Pool[Batch, Rows]] | None = None,
 ) -> FrameResults:
-    """Return the result of every check for every file: from the cache if possible, otherwise from Ray workers.
+    """Return the result of every check for every file: from the cache if possible, otherwise from workers.
 
     Args:
         store: the manifest bucket.
         work: the checks and their settings.
         tasks: the files in the bucket.
         progress: counts files.
-        pool: used instead of :class:`~jobs.gamedata.compute.local.LocalRay`.
+        pool: used instead of the one that ``--local-pool`` names.
     """
-    from jobs.gamedata.compute.local import LocalRay
     from jobs.gamedata.compute.pool import worker_count
 
     results = cached(store, work)
@@ -340,7 +341,9 @@ def run_frames(
     progress.start(len(pending), ".pt files")
     unfinished = Counter(task.pt_key for task in pending)  # tasks left per file
     try:
-        with (pool or LocalRay)(functools.partial(FrameRunner, work, wanted), workers=workers) as running:
+        pool = pool or _pool(work.settings)
+        with pool(functools.partial(FrameRunner, work, wanted), workers=workers) as running:
+            results.workers[running.kind] = workers
             for start in range(0, len(pending), size):
                 running.submit(tuple(pending[start : start + size]))
             for outcome in running:
@@ -355,6 +358,16 @@ def run_frames(
     finally:
         progress.finish()
     return results
+
+
+def _pool(settings: ManifestSettings) -> Callable[..., Pool[Batch, Rows]]:
+    if settings.local_pool == "ray":
+        from jobs.gamedata.compute.local import LocalRay
+
+        return LocalRay
+    from jobs.gamedata.compute.processes import Processes
+
+    return Processes
 
 
 def _names(task: FrameTask, wanted: Mapping[str, frozenset[str]]) -> list[str]:

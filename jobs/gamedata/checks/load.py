@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["CheckFile", "load_built_in", "load_checks", "load_file"]
 
 # The order of the manifest's columns. Modules added to the package come after these, by name.
-_FIRST: Final = ("vision", "menu", "inputs", "empty", "timestamps", "evidence")
+_FIRST: Final = ("vision", "menu", "inputs", "empty", "timestamps", "evidence", "menu_share")
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ def statistics_check(
 
 
 def frames_check(name: str, dtype: type, *, also: Mapping[str, type] | None = None) -> Callable[[_F], _F]:
-    """Register a function as a check over the sampled frames of a ``.pt`` file; it runs on Ray.
+    """Register a function as a check over the sampled frames of a ``.pt`` file; it runs in a worker process.
 
     The function is called as ``f(data, settings)`` with an :class:`~jobs.gamedata.model.ExtractedData` and returns the
     column's value, or None for NULL; with ``also``, a mapping of column to value. Results are cached per ``.pt`` file,

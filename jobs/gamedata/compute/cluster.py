@@ -11,11 +11,11 @@ import socket
 import time
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from jobs.gamedata.compute._signals import deferred_signals
 from jobs.gamedata.compute._worker_death import WorkerDeath
-from jobs.gamedata.compute.pool import Outcome, R, RayPool, W, job_config
+from jobs.gamedata.compute.pool import BasePool, Outcome, R, W, job_config
 from shared.errors import TransientError
 from shared.rayjob.versions import Versions, check_versions, launcher_versions, versions_here
 
@@ -84,7 +84,7 @@ class _QueuedWork(Generic[W]):
     losses: int = 0
 
 
-class ClusterRay(RayPool, Generic[W, R]):
+class ClusterRay(BasePool, Generic[W, R]):
     """A :class:`jobs.gamedata.compute.pool.Pool` on a cluster that this process is the driver of.
 
     Args:
@@ -97,6 +97,8 @@ class ClusterRay(RayPool, Generic[W, R]):
         TransientError: the cluster cannot be reached, or has had no worker for too long.
         ConfigurationError: the cluster's pods run images of different builds.
     """
+
+    kind: ClassVar[str] = "ray_workers"
 
     def __init__(
         self,

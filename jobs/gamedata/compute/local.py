@@ -1,5 +1,6 @@
 """A pool of Ray actors on this machine. Each actor keeps one runner and pulls work from a shared queue.
 
+It serves to try on one machine what a cluster does; :mod:`jobs.gamedata.compute.processes` does the same work sooner.
 Only the work and small results pass through Ray; no bulk data enters its object store. Ray starts in about 3 s, uses
 127.0.0.1 only, without a dashboard and with a token of its own, needs no network, and leaves no processes or files
 behind.
@@ -15,11 +16,10 @@ import shutil
 import tempfile
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic
 
-import jobs
 from jobs.gamedata.compute._signals import deferred_signals
-from jobs.gamedata.compute.pool import Outcome, R, RayPool, W, job_config, start_ray
+from jobs.gamedata.compute.pool import BasePool, Outcome, R, W, job_config, python_path, start_ray
 from shared.errors import TelecineError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _UNUSED: Final = ("start_monitor", "start_api_server", "start_log_monitor")
 _log = logging.getLogger(__name__)
 
 
-class LocalRay(RayPool, Generic[W, R]):
+class LocalRay(BasePool, Generic[W, R]):
     """A pool of Ray actors on this machine.
 
     Args:
@@ -62,6 +62,8 @@ class LocalRay(RayPool, Generic[W, R]):
         TransientError: Ray does not start.
         TelecineError: a worker process does not start.
     """
+
+    kind: ClassVar[str] = "ray_workers"
 
     def __init__(self, make_runner: Callable[[], Runner[W, R]], *, workers: int) -> None:
         self._make_runner = make_runner
@@ -192,10 +194,7 @@ def _make_token() -> None:
 
 @contextlib.contextmanager
 def _python_path() -> Iterator[None]:
-    # Workers must import our packages from the same folder as this process, whether they are installed there or not.
-    (package,) = jobs.__path__
-    path = os.pathsep.join(filter(None, [str(Path(package).parent), os.environ.get("PYTHONPATH")]))
-    with _variable("PYTHONPATH", path):
+    with _variable("PYTHONPATH", python_path()):
         yield
 
 

@@ -1,12 +1,15 @@
-"""Protocols of a worker pool, the base class of the Ray pools, and the start of Ray on this machine."""
+"""Protocols of a worker pool, the base class of the pools, and the start of Ray on this machine."""
 
 from __future__ import annotations
 
 import logging
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+import jobs
 from jobs.gamedata.compute.cpus import usable_cpus
 from shared.errors import TransientError, UsageError
 
@@ -15,7 +18,19 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Outcome", "Pool", "R", "RayPool", "Runner", "W", "job_config", "require_local", "start_ray", "worker_count"]
+__all__ = [
+    "BasePool",
+    "Outcome",
+    "Pool",
+    "R",
+    "Runner",
+    "W",
+    "job_config",
+    "python_path",
+    "require_local",
+    "start_ray",
+    "worker_count",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +54,7 @@ class Outcome(Generic[W, R]):
     Attributes:
         work: the work as submitted.
         result: the runner's return value; None if its process died.
-        died: Ray's message if the process died; None otherwise.
+        died: how the process died, such as ``it was killed by SIGKILL``; None if it did not.
     """
 
     work: W
@@ -48,7 +63,13 @@ class Outcome(Generic[W, R]):
 
 
 class Pool(Protocol[W, R]):
-    """A queue of work for several workers; a context manager that ends the workers on exit."""
+    """A queue of work for several workers; a context manager that ends the workers on exit.
+
+    Attributes:
+        kind: what the workers are: ``worker_processes`` or ``ray_workers``; a count of the report has this name.
+    """
+
+    kind: ClassVar[str]
 
     def submit(self, work: W) -> None:
         """Add a piece of work to the queue."""
@@ -87,8 +108,14 @@ def worker_count(requested: int | None, work_count: int | None = None) -> int:
     return max(1, count if work_count is None else min(count, work_count))
 
 
-class RayPool(ABC):
-    """A context manager that shuts Ray down completely, even if it fails to start."""
+def python_path() -> str:
+    """Return a ``PYTHONPATH`` with which workers import our packages from the same folder, installed there or not."""
+    (package,) = jobs.__path__
+    return os.pathsep.join(filter(None, [str(Path(package).parent), os.environ.get("PYTHONPATH")]))
+
+
+class BasePool(ABC):
+    """A context manager that ends everything that it started, even after a partial start."""
 
     def __enter__(self) -> Self:
         try:
@@ -105,7 +132,7 @@ class RayPool(ABC):
 
     @abstractmethod
     def _start(self) -> None:
-        """Start Ray or connect to it, and start the workers."""
+        """Start the workers, and Ray or the connection to it if they need it."""
 
     @abstractmethod
     def _stop(self) -> None:

@@ -51,12 +51,14 @@ class ExtractTally:
     Attributes:
         worklist: the run's worklist.
         workers: number of workers.
+        kind: what they are; see :class:`jobs.gamedata.compute.pool.Pool`.
         items: results, including failures.
         durations: duration of each phase in seconds.
     """
 
     worklist: Worklist
     workers: int = 0
+    kind: str = ""
     items: list[ItemResult] = field(default_factory=list)
     durations: dict[str, float] = field(default_factory=dict)
     _metrics: list[dict[str, Any]] = field(default_factory=list)
@@ -103,7 +105,7 @@ class ExtractTally:
                 **{name: count for name, count in optional.items() if count},
                 "samples": sum(result.sampled for result in succeeded),
                 "frames_decoded": sum(result.decoded for result in succeeded),
-                **self._cluster(),
+                **self._workers(),
             },
             bytes={
                 "source": sum(result.item.size for result in self.items),
@@ -118,9 +120,13 @@ class ExtractTally:
             durations={name: round(seconds, 3) for name, seconds in self.durations.items()},
             sections=list(self._sections(succeeded)),
         )
-        hidden = {"repeated_samples", *self._cluster()}
+        hidden = {"repeated_samples", *self._workers()}
         report.tiles = tuple(name for name in report.counts if name not in hidden)
         return report
+
+    def _workers(self) -> dict[str, int]:
+        """Count the workers by what they are; in a Ray cluster, TARs and pods instead."""
+        return self._cluster() or ({self.kind: self.workers} if self.kind else {})
 
     def _cluster(self) -> dict[str, int]:
         """Count TARs per worker group and device, and the pods; empty outside a Ray cluster."""

@@ -30,7 +30,7 @@ _RARE_TILES: Final = ("deleted", "unrecorded", "broken_parts")
 _HEADINGS: Final = {
     "s3_key": "session",
     "duration_s": "seconds",
-    "video_menu_percent": "menu",
+    "menu_share": "menu",
     "dark_frame_share": "dark",
 }
 # Minimum seconds for the report to name a bottleneck; imports take most of a shorter time.
@@ -62,6 +62,7 @@ def report_of(
             "deleted": sessions.deleted,
             "unrecorded": sessions.unrecorded,
             "broken_parts": len(sessions.broken),
+            **manifest.workers,
             **flags,
         },
         bytes={"read": calls["bytes_read"]},
@@ -118,7 +119,7 @@ def _histograms(table: pa.Table, settings: ManifestSettings) -> list[Histogram]:
 
     histograms = []
     for column, title, marker in (
-        ("video_menu_percent", "Menu share", settings.menu_threshold),
+        ("menu_share", "Menu share", settings.menu_threshold),
         ("dark_frame_share", "Darkness", settings.dark_share),
     ):
         if column in table.schema.names:

@@ -31,7 +31,7 @@ _ORIGINAL: Final = (
     pa.field("session_metadata", pa.string()),  # JSON text
     pa.field("is_video_mostly_dark", pa.bool_()),
     pa.field("is_dpi_scale_issue", pa.bool_()),
-    pa.field("video_menu_percent", pa.float64()),  # a fraction, 0 to 1, despite its name
+    pa.field("video_menu_percent", pa.float64()),  # a fraction, 0 to 1, despite its name; menu_share is the same
     pa.field("menu_flag_threshold", pa.float64()),
     pa.field("is_video_mostly_menu", pa.bool_()),
     pa.field("error", pa.string()),
@@ -70,6 +70,9 @@ class Column(NamedTuple):
 
 _FAILED: Final = "extraction failed"
 _NO_FRAMES: Final = "extraction failed, or no undamaged frame was sampled (`frames_state`)"
+_NO_MENUS: Final = (
+    "extraction failed, or fewer than two undamaged frames were sampled (none with `--menu-references`; `frames_state`)"
+)
 _NO_INPUTS: Final = (
     "extraction failed, `inputs.csv` is missing or invalid, or some rows are unreadable and none is a device event "
     "(`inputs_state`)"
@@ -85,15 +88,12 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "is_video_mostly_dark": Column("`dark_frame_share` exceeds `dark_share_threshold`", null=_NO_FRAMES),
     "is_dpi_scale_issue": Column("two opposite sides are black bars", null=_NO_FRAMES),
     "video_menu_percent": Column(
-        "share of the time that shows menus; a fraction, despite its name",
+        "the same as `menu_share`, under the name of the original pipeline; a fraction, no percentage",
         "0 to 1",
-        "extraction failed, or fewer than two undamaged frames were sampled (none with `--menu-references`; "
-        "`frames_state`)",
+        _NO_MENUS,
     ),
     "menu_flag_threshold": Column("`--menu-threshold` of this manifest", "0 to 1", _FAILED),
-    "is_video_mostly_menu": Column(
-        "`video_menu_percent` exceeds `menu_flag_threshold`", null="`video_menu_percent` is NULL"
-    ),
+    "is_video_mostly_menu": Column("`menu_share` exceeds `menu_flag_threshold`", null="`menu_share` is NULL"),
     "error": Column("error message; several failed checks are separated by `; `", null="no error"),
     "error_traceback": Column("Python traceback of the error", null="no error, or a `.pt` file that could not be read"),
     "processed_time": Column("when this manifest was built", "UTC"),
@@ -118,9 +118,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "dark_luma_threshold": Column("`--dark-luma` of this manifest", "luma, 0 to 255", _FAILED),
     "dark_share_threshold": Column("`--dark-share` of this manifest", "0 to 1", _FAILED),
     "black_bar_share": Column("share of the picture covered by black bars; 0 without bars", "0 to 1", _NO_FRAMES),
-    "menu_method": Column(
-        "how menus were found: `static`, `references` or `model`", null="`video_menu_percent` is NULL"
-    ),
+    "menu_method": Column("how menus were found: `static`, `references` or `model`", null="`menu_share` is NULL"),
     "input_device_class": Column(
         "`keyboard_mouse`, `gamepad`, `mixed`, or `none` without device events", null=_NO_INPUTS
     ),
@@ -141,6 +139,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
         "`missing` (no `inputs.csv`) or `not_recorded` (no part records the `.pt` file)",
         null=_FAILED,
     ),
+    "menu_share": Column("share of the time that shows menus", "0 to 1", _NO_MENUS),
 }
 
 

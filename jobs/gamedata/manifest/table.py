@@ -6,7 +6,7 @@ import functools
 import io
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -63,6 +63,7 @@ class Manifest:
         durations: duration of each phase in seconds.
         retryable: ``s3_key`` of the sessions that failed for a transient reason.
         unusable: the checks that raised on every session.
+        workers: what the workers of frames checks were -> their number.
     """
 
     table: pa.Table
@@ -71,6 +72,7 @@ class Manifest:
     durations: dict[str, float]
     retryable: frozenset[str] = frozenset()
     unusable: tuple[Failure, ...] = ()
+    workers: dict[str, int] = field(default_factory=dict)
 
     def parquet(self) -> memoryview:
         """Return the file's bytes."""

@@ -31,7 +31,7 @@ class GroundTruth:
         error_code: the error code of ``extract``, in which case the other values do not apply; None on success.
         mostly_dark: ``is_video_mostly_dark``; None if no frame is sampled.
         dpi_scale_issue: ``is_dpi_scale_issue``.
-        menu_share: true share of the time in menus; ``video_menu_percent`` approximates it.
+        menu_share: true share of the time in menus; ``menu_share`` of the manifest approximates it.
         mostly_menu: ``is_video_mostly_menu`` with the default threshold.
         device: ``input_device_class``; None without inputs.csv.
         unusable_timestamps: ``has_unusable_timestamps``; None without inputs.csv.

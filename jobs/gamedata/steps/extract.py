@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from jobs.gamedata.compute.cluster import ClusterRay
 from jobs.gamedata.compute.local import LocalRay
 from jobs.gamedata.compute.pool import worker_count
+from jobs.gamedata.compute.processes import Processes
 from jobs.gamedata.compute.rayjob import cluster_slots, in_rayjob
 from jobs.gamedata.errors import item_error
 from jobs.gamedata.extraction.batches import Batch, BatchResult, RunContext, make_batches
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     MakeExtract = Callable[[ExtractSettings], Callable[[str], ExtractSession]]
     MakePool = Callable[[Callable[[], Runner[Batch, BatchResult]], int], Pool[Batch, BatchResult]]
 
-__all__ = ["cluster_ray", "local_ray", "run", "run_with"]
+__all__ = ["cluster_ray", "local_ray", "processes", "run", "run_with"]
 
 _BYTES_PER_MB = 1_000_000
 _log = logging.getLogger(__name__)
@@ -60,7 +61,8 @@ def run(settings: ExtractSettings, stage_run: StageRun) -> Report:
         TransientError: the store cannot be reached, or is full.
         Stopped: a signal stopped the step; committed results are kept.
     """
-    make_pool = local_ray if _is_here(settings) else cluster_ray
+    make_pools: dict[str, MakePool] = {"processes": processes, "ray": local_ray}
+    make_pool = make_pools[settings.local_pool] if _is_here(settings) else cluster_ray
     return run_with(settings, stage_run, make_extract=_decode_child, make_pool=make_pool)
 
 
@@ -116,7 +118,6 @@ def run_with(
             _log.warning("Could not merge parts: %s", error)
     report = tally.report(max_failed=settings.max_failed)
     report.outputs["manifest_bucket"] = settings.manifest_bucket
-    report.seconds = time.perf_counter() - began
     return report
 
 
@@ -138,6 +139,7 @@ def _extract(
     with ExitStack() as stack:
         with _timed(tally, "start_workers"):
             pool = stack.enter_context(make_pool(tally.workers))
+        tally.kind = pool.kind
         stack.enter_context(_timed(tally, "extract"))
         for batch in batches:
             pool.submit(batch)
@@ -172,8 +174,13 @@ def _timed(tally: ExtractTally, name: str) -> Iterator[None]:
         tally.durations[name] = time.perf_counter() - began
 
 
+def processes(make: Callable[[], Runner[Batch, BatchResult]], workers: int) -> Pool[Batch, BatchResult]:
+    """Return a pool of processes on this machine."""
+    return Processes(make, workers=workers)
+
+
 def local_ray(make: Callable[[], Runner[Batch, BatchResult]], workers: int) -> Pool[Batch, BatchResult]:
-    """Return a pool of workers on this machine."""
+    """Return a pool of Ray actors on this machine (``--local-pool ray``)."""
     return LocalRay(make, workers=workers)
 
 

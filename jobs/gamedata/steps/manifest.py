@@ -50,7 +50,6 @@ def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
 
     require_local(settings.compute, "telecine gamedata manifest")
     check_manifest(settings)
-    began = time.monotonic()
     store = open_store(settings.manifest_bucket, settings)
     manifest = build(store, settings, stage_run)
     started = time.monotonic()
@@ -62,7 +61,6 @@ def run(settings: ManifestSettings, stage_run: StageRun) -> Report:
     report = report_of(manifest, store, settings, failures)
     report.outputs["manifest"] = settings.output_path
     report.bytes["manifest"] = len(body)
-    report.seconds = time.monotonic() - began
     transient = sum(failure.retryable for failure in failures)
     judgement = verdict(len(failures), manifest.table.num_rows, settings.max_failed, transient=transient)
     report.exit_code, report.status = judgement
@@ -116,7 +114,9 @@ def build(store: ObjectStore, settings: ManifestSettings, stage_run: StageRun) -
     assembled = assemble(sessions, columns, registry, files)
     clock.lap("assemble")
     unusable = unusable_checks(len(sessions.rows), columns)
-    return Manifest(assembled, sessions, registry, clock.laps, retryable_keys(sessions, columns), unusable)
+    retryable = retryable_keys(sessions, columns)
+    workers = {} if results is None else results.workers
+    return Manifest(assembled, sessions, registry, clock.laps, retryable, unusable, workers)
 
 
 def failures_of(table: pa.Table, retryable: Collection[str] = ()) -> list[Failure]:

@@ -55,7 +55,7 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
     require_local(settings.compute, "telecine gamedata run")
     check_run(settings)
     named = settings.model_copy(update={"run_id": stage_run.run_id})
-    with open_run(named, "gamedata") as ledger:
+    with open_run(named, "gamedata", command=stage_run) as ledger:
         report = run_stages(
             named, ledger, stage_run.progress, extract=extract.run, manifest=manifest.run, publish=publish.run
         )

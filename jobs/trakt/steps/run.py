@@ -73,7 +73,7 @@ def run(settings: RunSettings, stage_run: StageRun | UnrecordedRun) -> Report:
     if settings.dry_run:
         return _STEPS["ingest"](named, stage_run)
     reports: dict[str, Report] = {}
-    with open_run(named, "trakt") as ledger:
+    with open_run(named, "trakt", command=stage_run) as ledger:
         for name, order in _STAGES:
             if _is_due(name, reports):
                 reports[name] = _run_stage(named, ledger, name, order)
@@ -96,7 +96,6 @@ def _run_stage(settings: RunSettings, ledger: Run, name: str, order: int) -> Rep
     try:
         with ledger.stage(_IN_LEDGER.get(name, name), order) as stage, full_disk():
             report = _STEPS[name](settings, stage)
-            report.seconds = time.monotonic() - began
             stage.finish(report)
     except Exception as error:  # the service levels are measured also after a bug
         if name == "ingest" and isinstance(error, UsageError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -48,22 +47,18 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
     """
     named = settings.model_copy(update={"run_id": stage_run.run_id})
     reports: dict[str, Report] = {}
-    with open_run(named, "viewership") as ledger:
-        began = time.monotonic()
+    with open_run(named, "viewership", command=stage_run) as ledger:
         with ledger.stage(*_UPLOAD, progress=stage_run.progress) as stage:
             uploads = take_files(named, stage)
             reports["upload"] = upload_report(named, uploads)
-            reports["upload"].seconds = time.monotonic() - began
             stage.finish(reports["upload"])
         if not _too_large(named, uploads.taken):
             for phase in PHASES.values():
                 upload_ids = waiting(named, phase.waits)
                 if not upload_ids:
                     continue
-                began = time.monotonic()
                 with ledger.stage(phase.name, phase.order) as stage:
                     reports[phase.name] = run_phase(phase, named, stage, upload_ids)
-                    reports[phase.name].seconds = time.monotonic() - began
                     stage.finish(reports[phase.name])
     report = merge(reports)
     report.headline = report.headline or reports["upload"].headline

@@ -20,7 +20,7 @@ SESSIONS: Final = Relation(
         "is_dpi_scale_issue": "two opposite sides are black bars",
         "black_bar_share": "share of the picture covered by black bars, 0 to 1",
         "is_video_mostly_menu": "menus are shown most of the time",
-        "video_menu_percent": "share of the time that shows menus, 0 to 1",
+        "video_menu_percent": "the same as `menu_share`, under the original name; 0 to 1, no percentage",
         "menu_method": "how menus were found: `static`, `references` or `model`",
         "input_device_class": "`keyboard_mouse`, `gamepad`, `mixed` or `none`; NULL if unknown",
         "is_session_empty": "the session contains nothing usable",
@@ -65,6 +65,7 @@ SESSIONS: Final = Relation(
         "input_invalid": "unreadable rows",
         "input_desk_s": "whole seconds with a keyboard or mouse event; NULL if extracted before it was recorded",
         "input_gamepad_s": "whole seconds with a gamepad event; NULL if extracted before it was recorded",
+        "menu_share": "share of the time that shows menus, 0 to 1; the database copies it from `video_menu_percent`",
     },
 )
 

@@ -63,6 +63,7 @@ def _conditions(query: SessionsQuery, found_keys: list[str] | None = None) -> li
     if query.prefix is not None:
         found.append(Condition("prefix", f"starts_with({sessions.KEY}, :prefix)", {"prefix": query.prefix}))
     if query.menu_min is not None:
+        # The index has the column of which menu_share is a copy.
         found.append(
             Condition(
                 "menu_min",
@@ -98,7 +99,7 @@ LISTING = Listing(
     path=PATH,
     title="Sessions",
     select=(
-        "s.s3_key, s.duration_s, s.dark_frame_share, s.video_menu_percent, s.input_device_class, s.error_code,"
+        "s.s3_key, s.duration_s, s.dark_frame_share, s.menu_share, s.input_device_class, s.error_code,"
         " s.run_id, s.published_at, s.sprite_key, s.sprite_tile_width, s.sprite_tile_height, s.sprite_columns,"
         f" s.sprite_tiles, s.sprite_error, {', '.join(f's.{flag.column}' for flag in sessions.FLAGS)}"
     ),
@@ -108,7 +109,7 @@ LISTING = Listing(
         Column("flags", "flags", "list", value=flags_of),
         Column("error_code", "error"),
         Column("duration_s", "duration", "duration", value=_number("duration_s")),
-        Column("video_menu_percent", "menus", "share", value=_number("video_menu_percent"), sorts=("menu",)),
+        Column("menu_share", "menus", "share", value=_number("menu_share"), sorts=("menu",)),
         Column("dark_frame_share", "dark", "share", value=_number("dark_frame_share")),
         Column("input_device_class", "inputs"),
         Column("run_id", "run", "code", href=lambda row: f"/runs/{row.run_id}"),

@@ -129,7 +129,7 @@ def session(database: DatabaseSession, s3_key: str) -> Any | None:
     flags = ", ".join(flag.column for flag in FLAGS)
     rows = database.rows(
         f"SELECT s3_key, video_id, duration_s, sampled, {flags}, dark_frame_share, black_bar_share,"  # noqa: S608
-        " video_menu_percent, menu_method, input_device_class, empty_reason, timestamps_reason, frames_state,"
+        " menu_share, menu_method, input_device_class, empty_reason, timestamps_reason, frames_state,"
         " inputs_state, error_stage, error_code, left(error, 4000) AS error, check_errors[1:50] AS check_errors,"
         " warnings[1:50] AS warnings, cardinality(check_errors) AS check_errors_total,"
         f" cardinality(warnings) AS warnings_total, {metadata}, source_etag, spec_digest, content_hash, run_id,"

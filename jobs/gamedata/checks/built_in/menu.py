@@ -13,7 +13,10 @@ from jobs.gamedata.checks.registry import statistics_check
 if TYPE_CHECKING:
     from jobs.gamedata.settings import ManifestSettings
 
-__all__ = ["STATIC_SHARE", "is_video_mostly_menu", "video_menu_percent"]
+__all__ = ["READS", "STATIC_SHARE", "is_video_mostly_menu", "video_menu_percent"]
+
+# Columns of parts that the share of menus depends on.
+READS: Final = ("frame_time_s", "frame_corrupt", "frame_static_share", "frame_luma_mean", "duration_s")
 
 # A frame counts as a menu if this share of its textured blocks is unchanged in another sampled frame. In a game the HUD
 # is unchanged, and it can be half of the textured blocks if the rest is sky and road. In a menu only a highlighted row,
@@ -29,7 +32,7 @@ LIT_LUMA: Final = 15.0
     float,
     also={"menu_method": str},
     vectorised=True,
-    reads=("frame_time_s", "frame_corrupt", "frame_static_share", "frame_luma_mean", "duration_s"),
+    reads=READS,
 )
 def video_menu_percent(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:  # noqa: ARG001
     """Estimate the share of the time that shows menus, 0 to 1; NULL with fewer than two undamaged frames.
@@ -70,7 +73,7 @@ def video_menu_percent(table: pl.DataFrame, settings: ManifestSettings) -> dict[
     bool,
     also={"menu_flag_threshold": float},
     vectorised=True,
-    reads=("frame_time_s", "frame_corrupt", "frame_static_share", "frame_luma_mean", "duration_s"),
+    reads=READS,
 )
 def is_video_mostly_menu(table: pl.DataFrame, settings: ManifestSettings) -> dict[str, pl.Series]:
     """Return whether the menu share exceeds ``--menu-threshold``."""

@@ -308,6 +308,15 @@ def test_timestamps_of_an_empty_file_are_not_known():
     assert found["has_unusable_timestamps"] is None
 
 
+def test_the_share_of_menus_has_two_names_and_one_value():
+    found = judge(parts.menu("a.tar", share=0.4), parts.gameplay("b.tar"), parts.part_row("c.tar", times=(1.0,)))
+    assert [row["menu_share"] for row in found] == [row["video_menu_percent"] for row in found]
+    assert found[0]["menu_share"] == pytest.approx(0.4, abs=0.1)
+    assert found[2]["menu_share"] is None
+    alone = [check for check in load_built_in() if check.name == "menu_share"]
+    assert judge(parts.menu("a.tar", share=0.4), registry=alone)[0]["menu_share"] == found[0]["menu_share"]
+
+
 def test_built_in_columns_do_not_depend_on_the_order_of_imports():
     names = [check.name for check in load_built_in()]
     assert names[:4] == ["is_video_mostly_dark", "is_dpi_scale_issue", "video_menu_percent", "is_video_mostly_menu"]

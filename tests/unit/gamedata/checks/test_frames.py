@@ -9,7 +9,6 @@ import pytest
 
 from jobs.gamedata.checks.frames import CHECKS, FrameTask, Work, digest_of, run_frames
 from jobs.gamedata.checks.load import CheckFile, load_checks
-from jobs.gamedata.compute.local import LocalRay
 from jobs.gamedata.compute.pool import Outcome
 from jobs.gamedata.model import SamplingSpec
 from jobs.gamedata.pt import file as pt
@@ -57,6 +56,7 @@ class InProcess:
     """A pool that works at once; work on a session that would end the process "dies"."""
 
     made = 0
+    kind = "worker_processes"
 
     def __init__(self, make, *, workers):
         self.runner = make()
@@ -358,7 +358,7 @@ def test_failures_of_the_store_may_be_cured_by_a_retry(tmp_path, monkeypatch, ke
     store = Throttled()
     put(store, *keys)
     monkeypatch.setattr("shared.storage.access.open_store", lambda *_, **__: store)
-    monkeypatch.setattr("jobs.gamedata.compute.local.LocalRay", InProcess)
+    monkeypatch.setattr("jobs.gamedata.compute.processes.Processes", InProcess)
     settings = ManifestSettings(
         output_path=f"{tmp_path}/m.parquet", checks=(check_file(tmp_path).path,), workers=1, max_failed=allowed
     )
@@ -372,18 +372,25 @@ def test_failures_of_the_store_may_be_cured_by_a_retry(tmp_path, monkeypatch, ke
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
-def test_on_ray_a_frames_check_is_a_column(bucket, tmp_path):
+@pytest.mark.parametrize(
+    ("local_pool", "kind"),
+    [
+        ("processes", "worker_processes"),
+        pytest.param("ray", "ray_workers", marks=pytest.mark.xdist_group("ray")),
+    ],
+)
+def test_a_frames_check_of_another_process_is_a_column(bucket, tmp_path, local_pool, kind):
     put(bucket, "a.tar", "bad.tar", "crash.tar")
     parts.commit(bucket, parts.gameplay("without.tar"))
     file = check_file(tmp_path, BESIDES)
-    assert LocalRay is not None
     settings = ManifestSettings(
         manifest_bucket=bucket.uri, output_path=f"{tmp_path}/m.parquet", checks=(file.path,), workers=1,
-        cache_dir=f"{tmp_path}/cache",
+        cache_dir=f"{tmp_path}/cache", local_pool=local_pool,
     )  # fmt: skip
     stage = MemoryStageRun()
-    found = {row["s3_key"]: row for row in manifest.build(bucket, settings, stage).table.to_pylist()}
+    made = manifest.build(bucket, settings, stage)
+    assert made.workers == {kind: 1}
+    found = {row["s3_key"]: row for row in made.table.to_pylist()}
     assert found["a.tar"]["first"] == 30
     assert found["bad.tar"]["check_errors"] == ["brightness: ValueError: bad frames"]
     (died,) = found["crash.tar"]["check_errors"]

@@ -136,7 +136,6 @@ def test_the_share_is_of_the_time():
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
 def test_a_model_decides_the_menu_share_and_is_named(tmp_path):
     store = open_store(f"file://{tmp_path}/bucket", create=True)
     session = make_session(duration_s=200.0)

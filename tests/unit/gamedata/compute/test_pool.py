@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.gamedata.compute.pool import RayPool, start_ray
+from jobs.gamedata.compute.pool import BasePool, start_ray
 from shared.errors import EXIT_TRANSIENT, TransientError
 
 TIMED_OUT = (
@@ -26,7 +26,7 @@ class FakeRay:
             raise self.error
 
 
-class Pool(RayPool):
+class Pool(BasePool):
     """A pool that starts the fake and counts its stops."""
 
     def __init__(self, ray):

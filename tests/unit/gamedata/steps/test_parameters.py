@@ -118,7 +118,7 @@ def test_run_ignores_the_parameters_of_a_stage_that_it_leaves_out(
         raise Begun
 
     monkeypatch.setattr("jobs.gamedata.steps.run.run_stages", begun)
-    monkeypatch.setattr("shared.ledger.open_run", lambda *_: nullcontext())
+    monkeypatch.setattr("shared.ledger.open_run", lambda *_, **__: nullcontext())
     settings = settings_of(RunSettings, place, **changes).model_copy(update={"stage": stage})
     with pytest.raises(Begun):
         run.run(settings, MemoryStageRun())

@@ -186,9 +186,9 @@ def test_counts_can_be_left_out_of_the_tiles():
 def test_the_headline_leads_the_page_and_the_log():
     report = full(headline="27 TARs: 22 extracted, 5 failed")
     assert "27 TARs: 22 extracted, 5 failed." in outline(report).words
-    assert report.summary() == "gamedata run: 27 TARs: 22 extracted, 5 failed; 83.4 s"
+    assert report.summary() == "gamedata run: 27 TARs: 22 extracted, 5 failed; 1 min 23 s"
     report.status = "failed"
-    assert report.summary() == "gamedata run: failed; 27 TARs: 22 extracted, 5 failed; 83.4 s"
+    assert report.summary() == "gamedata run: failed; 27 TARs: 22 extracted, 5 failed; 1 min 23 s"
 
 
 def test_labels_stand_side_by_side_in_a_cell():
@@ -256,9 +256,9 @@ def test_unknown_fields_and_states_are_refused():
 
 
 def test_the_summary_is_one_line():
-    assert full().summary() == "gamedata run: partial, 12,345 items, 2 failed, 83.4 s, bound by cpu"
-    assert Report(pipeline="p", step="s", counts={"a": 0, "b": 1}).summary() == "p s: success, 1 b, 0.0 s"
-    assert Report(pipeline="p", step="s", counts={"a": 0}).summary() == "p s: success, 0 a, 0.0 s"
+    assert full().summary() == "gamedata run: partial, 12,345 items, 2 failed, 1 min 23 s, bound by cpu"
+    assert Report(pipeline="p", step="s", counts={"a": 0, "b": 1}).summary() == "p s: success, 1 b, 0 s"
+    assert Report(pipeline="p", step="s", counts={"a": 0}).summary() == "p s: success, 0 a, 0 s"
 
 
 def test_both_files_are_written(tmp_path):

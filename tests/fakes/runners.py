@@ -1,0 +1,127 @@
+"""Runners for worker processes, which import this module by its name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from shared.errors import ConfigurationError, StorageFull, TelecineError
+from tests.fakes.sessions import extract_fake
+
+__all__ = ["Awkward", "Dying", "Runner", "broken", "deadly", "ending", "make_slow_extract", "missing", "once"]
+
+
+class Awkward(Exception):
+    """An exception that a pickle stores but cannot restore: it has other arguments."""
+
+    def __init__(self, name, *, place):
+        super().__init__(f"{name} at {place}")
+
+
+class Held(TelecineError):
+    """An error of ours that holds what no pickle stores."""
+
+    exit_code = 65
+
+
+class Runner:
+    """A runner that returns its work with its process's ID and a count, or does what the work says."""
+
+    def __init__(self):
+        self.done = 0
+
+    def run(self, work):
+        self.done += 1
+        if isinstance(work, tuple):
+            name, argument = work
+            return getattr(self, name)(argument)
+        return os.getpid(), work, self.done
+
+    def kill(self, number):
+        os.kill(os.getpid(), number)
+        signal.pause()
+
+    def leave(self, code):
+        sys.stderr.write("an odd end\x1b[31m\n")
+        sys.exit(code)
+
+    def fork(self, _):
+        """Die, and leave a process that holds the socket open, as a check that starts helpers may."""
+        pid = os.fork()
+        if not pid:
+            time.sleep(600)
+        os._exit(3)
+
+    def fail(self, kind):
+        if kind == "full":
+            raise StorageFull("no space", uri="file:///x") from Awkward("a", place="b")
+        if kind == "awkward":
+            raise Awkward("item", place="here")
+        if kind == "held":
+            raise Held("it holds a lock", code="held", retryable=True, lock=threading.Lock())
+        raise ValueError("a bug")
+
+    def lock(self, _):
+        return threading.Lock()
+
+    def big(self, size):
+        return b"x" * size
+
+    def environment(self, _):
+        return dict(os.environ), sys.path, os.getsid(0)
+
+    def child(self, _):
+        """Start a process in the worker's group, and return its ID."""
+        return subprocess.Popen(["sleep", "600"]).pid
+
+
+class Dying(Runner):
+    """A runner that cannot be made."""
+
+    def __init__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def broken():
+    raise ImportError("no module of that name")
+
+
+def missing():
+    raise ConfigurationError("torch finds no CUDA device on this machine")
+
+
+def once(mark):
+    """Make a runner, unless it is the first one: that dies."""
+    if not Path(mark).exists():
+        Path(mark).touch()
+        os._exit(1)
+    return Runner()
+
+
+def _die(body):
+    if body == b"body 1":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def deadly(_device):
+    """Make a reader that one of the TARs kills."""
+    return extract_fake(hook=_die)
+
+
+def _hold(body):
+    if body == b"body 7":
+        threading.Event().wait()
+
+
+def ending(_device):
+    """Make a reader that never ends with one of the TARs."""
+    return extract_fake(hook=_hold)
+
+
+def make_slow_extract(_settings):
+    return ending
