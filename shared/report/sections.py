@@ -252,10 +252,10 @@ MERGED: Final = (
     Part("unchanged", "light-gray"),
     Part("removed", "red"),
 )
-"""What a publication does with rows."""
+"""Fates of rows in a publication."""
 
 CHECKED: Final = (Part("equal", "teal-2"), Part("stale", "amber"), Part("wrong", "red"))
-"""What a verification finds of values."""
+"""Findings of a verification about values."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ _CLIENTS: Final = 50
 _QUICK: Final = Sizes(runs=5_000, errors=50_000, sessions=10_000, frames=1_000, episodes=1_000, titles=2_000)
 _WHOLE: Final = Sizes(runs=100_000, errors=1_000_000, sessions=200_000, frames=20_000, episodes=20_000, titles=20_000)
 _LIST_MS: Final = 150
-# By the start of a page's name. The page of verification queries runs the original's over 20,000 rows: it is no list.
+# By the start of a page's name. The page of verification queries runs the original's over 20,000 rows.
 _SLOWER_MS: Final = {"quadrants": 300, "one quadrant": 300, "verification queries": 600}
 _UPLOADS: Final = 200
 _DECISION_MS: Final = 100
