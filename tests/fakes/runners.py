@@ -13,7 +13,18 @@ from pathlib import Path
 from shared.errors import ConfigurationError, StorageFull, TelecineError
 from tests.fakes.sessions import extract_fake
 
-__all__ = ["Awkward", "Dying", "Runner", "broken", "deadly", "ending", "make_slow_extract", "missing", "once"]
+__all__ = [
+    "Awkward",
+    "Dying",
+    "Runner",
+    "broken",
+    "deadly",
+    "ending",
+    "make_slow_extract",
+    "missing",
+    "once",
+    "unpacked",
+]
 
 
 class Awkward(Exception):
@@ -93,6 +104,10 @@ def broken():
 
 def missing():
     raise ConfigurationError("torch finds no CUDA device on this machine")
+
+
+def unpacked():
+    raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
 
 def once(mark):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import signal
@@ -22,7 +23,7 @@ from shared.errors import ConfigurationError, StorageFull, TelecineError, Transi
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.pool import InlinePool
-from tests.fakes.runners import Dying, Runner, broken, deadly, missing, once
+from tests.fakes.runners import Dying, Runner, broken, deadly, missing, once, unpacked
 from tests.fakes.sessions import extract_fake
 
 ROOT = Path(__file__).parents[2]
@@ -116,10 +117,34 @@ def test_workers_that_cannot_start_are_an_error(tmp_path):
         Processes(broken, workers=1).__enter__()
     with pytest.raises(ConfigurationError, match="no CUDA device"):
         Processes(missing, workers=2).__enter__()
+    with pytest.raises(ModuleNotFoundError, match="torch") as absent:
+        Processes(unpacked, workers=1).__enter__()
+    assert absent.value.name == "torch", "the command names the extra by it"
     with pytest.raises(TransientError, match="3 worker processes in a row did not start: it was killed by SIGKILL"):
         Processes(Dying, workers=1).__enter__()
     with Processes(functools.partial(once, str(tmp_path / "mark")), workers=1) as pool:
         assert outcomes(pool, 5)[5].result[1] == 5
+    assert not workers()
+
+
+def test_a_worker_that_finds_no_room_is_not_a_bug(monkeypatch):
+    """As in a pod with a limit of processes; a full disk is left to the command."""
+    real, refused = subprocess.Popen, [errno.EAGAIN, errno.EMFILE]
+
+    def popen(*arguments, **options):
+        if refused:
+            raise OSError(refused.pop(), "no room")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    with Processes(Runner, workers=1) as pool:
+        assert outcomes(pool, 5)[5].result[1] == 5
+        refused += [errno.ENOMEM] * 3
+        with pytest.raises(TransientError, match="3 worker processes in a row did not start: it cannot be"):
+            outcomes(pool, ("leave", 3), 6)
+    refused += [errno.ENOSPC]
+    with pytest.raises(OSError, match="no room"):
+        Processes(Runner, workers=1).__enter__()
     assert not workers()
 
 

@@ -40,7 +40,11 @@ class WorkerProcess:
 
     def __init__(self, make_runner: bytes) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed by close()
-        self.end, child_end = socket.socketpair()
+        try:
+            self.end, child_end = socket.socketpair()
+        except OSError:
+            self._errors.close()
+            raise
         # As Ray does: the thread pools of a worker per core would compete for the cores.
         environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": python_path()}
         try:
@@ -60,7 +64,12 @@ class WorkerProcess:
             self._errors.close()
             raise
         self._answers = Answers(self.end)
-        self._send(make_runner)
+        try:
+            self._send(make_runner)
+        except BaseException:
+            # A second signal ends the wait for a process that does not read.
+            self.close()
+            raise
 
     @property
     def pid(self) -> int:

@@ -6,6 +6,7 @@ is replaced in the same way. It would add the start of its own processes. docs/p
 
 from __future__ import annotations
 
+import errno
 import logging
 import selectors
 from collections import deque
@@ -27,6 +28,8 @@ __all__ = ["Processes"]
 # A process that ended without closing its socket is noticed after this time.
 _WAIT_S: Final = 0.2
 _MAX_START_FAILURES: Final = 3
+# Too many processes, such as in a pod with a limit of them; no memory; too many open files.
+_SCARCE: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 _log = logging.getLogger(__name__)
 
@@ -41,8 +44,9 @@ class Processes(BasePool, Generic[W, R]):
         workers: number of workers; see :func:`jobs.gamedata.compute.pool.worker_count`.
 
     Raises:
-        TransientError: worker processes die while they start.
+        TransientError: worker processes cannot be started, or die while they start.
         TelecineError: a runner cannot be created: its own error, or one that names it.
+        ModuleNotFoundError: a runner needs a package that is not installed.
     """
 
     kind: ClassVar[str] = "worker_processes"
@@ -74,13 +78,15 @@ class Processes(BasePool, Generic[W, R]):
     def _step(self) -> list[Outcome[W, R]]:
         self._spawn(max(len(self._queue), 0 if self._idle or self._running else 1))
         while self._queue and self._idle:
-            worker = self._idle.pop()
+            worker = self._idle[-1]
             if worker.has_ended():
                 # It did not work on anything, so it was killed from outside.
                 worker.close()
+                self._idle.pop()
                 continue
-            work = self._queue.popleft()
-            self._running[worker] = work
+            # In this order: a signal between two lines must not leave a worker that nothing closes.
+            self._running[worker] = work = self._queue.popleft()
+            self._idle.pop()
             worker.ask(work)
         waited = [*self._starting, *self._running]
         _wait(waited)
@@ -117,26 +123,30 @@ class Processes(BasePool, Generic[W, R]):
             died = worker.ending()
             self._starting.remove(worker)
             worker.close()
-            self._start_failures += 1
-            _log.warning("A worker did not start: %s", died)
-            if self._start_failures >= _MAX_START_FAILURES:
-                raise TransientError(
-                    f"{self._start_failures} worker processes in a row did not start: {died}\nThe machine may be out of"
-                    " memory; try again later or with fewer --workers"
-                ) from error
+            self._count_failure(died, error)
             return
         if answer is None:
             return
         kind, value, trace = answer
         if kind == "failed":
-            if isinstance(value, TelecineError):
-                raise value
+            # The command says how to install a missing package.
+            if isinstance(value, TelecineError | ModuleNotFoundError):
+                raise _with_trace(value, trace)
             # Its traceback helps only us, and logs of level DEBUG are ours.
             _log.debug("%s", trace)
             raise TelecineError(f"a worker process does not start: {type(value).__name__}: {value}") from value
         self._starting.remove(worker)
         self._start_failures = 0
         self._idle.append(worker)
+
+    def _count_failure(self, reason: str, error: Exception) -> None:
+        self._start_failures += 1
+        _log.warning("A worker did not start: %s", reason)
+        if self._start_failures >= _MAX_START_FAILURES:
+            raise TransientError(
+                f"{self._start_failures} worker processes in a row did not start: {reason}\nThe machine may be out of"
+                " memory, processes or open files; try again later or with fewer --workers"
+            ) from error
 
     def _start(self) -> None:
         _log.info("starting %d worker process%s", self._workers, "" if self._workers == 1 else "es")
@@ -150,8 +160,14 @@ class Processes(BasePool, Generic[W, R]):
         free = self._workers - len(self._starting) - len(self._idle) - len(self._running)
         for _ in range(min(free, wanted - len(self._starting) - len(self._idle))):
             # A signal may not separate the start of a process from its registration.
-            with deferred_signals():
-                self._starting.append(WorkerProcess(self._made))
+            try:
+                with deferred_signals():
+                    self._starting.append(WorkerProcess(self._made))
+            except OSError as error:
+                if error.errno not in _SCARCE:
+                    raise
+                self._count_failure(f"it cannot be started: {error}", error)
+                return
 
     def _stop(self) -> None:
         with deferred_signals():
