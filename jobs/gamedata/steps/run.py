@@ -6,12 +6,14 @@ import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from jobs.gamedata.errors import NOTHING_EXTRACTED
-from shared.errors import EXIT_BUG, DataError, TelecineError, most_severe
+from shared.disk import full_disk
+from shared.errors import DataError, TelecineError, UsageError, most_severe
 from shared.failure import Failure
 from shared.report import Report, StageSummary
+from shared.step.guard import exit_code_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from jobs.gamedata.settings import PublishSettings, RunSettings
     from shared.ledger import Run, StageRun
@@ -43,7 +45,7 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
         stage_run: used for its run id and progress; each stage gets its own.
 
     Raises:
-        UsageError: a parameter of a stage is wrong, or ``--compute`` is not local.
+        UsageError: a parameter of a stage is wrong, ``--compute`` is not local, or nothing would be published.
         TelecineError: the only stage failed, or both failed and this is the more severe error.
         Stopped: a signal stopped the step.
     """
@@ -53,6 +55,11 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
     from shared.ledger import open_run
 
     require_local(settings.compute, "telecine gamedata run")
+    if settings.publish and settings.stage == "extraction":
+        raise UsageError(
+            "--publish with --stage extraction: no manifest is built that could be published; expected --stage both or"
+            " manifest"
+        )
     check_run(settings)
     named = settings.model_copy(update={"run_id": stage_run.run_id})
     with open_run(named, "gamedata", command=stage_run) as ledger:
@@ -79,7 +86,7 @@ def run_stages(
         if settings.stage not in ("both", "extraction" if name == "extract" else "manifest"):
             continue
         try:
-            with ledger.stage(name, order, progress=progress) as stage_run:
+            with ledger.stage(name, order, progress=progress) as stage_run, full_disk():
                 report = _run_step(step, settings, stage_run, after="extract" in reports)
                 stage_run.finish(report)
         except Exception as error:  # build the manifest of the committed results even after a bug
@@ -98,25 +105,33 @@ def run_stages(
             _log.error("%s: %s", name, failed)
     if worst is not None:
         raise worst
-    if settings.publish and "manifest" in reports and not most_severe(*(each.exit_code for each in reports.values())):
-        reports["publish"] = _published(settings, ledger, progress, publish)
+    if settings.publish and "manifest" in reports:
+        reports |= _published(settings, ledger, progress, publish, before=reports.values())
     return merge(reports)
 
 
-def _published(settings: RunSettings, ledger: Run, progress: Progress | None, publish: PublishRun) -> Report:
-    """Publish the manifest; an error becomes a report, because those of the other stages must not be lost."""
+def _published(
+    settings: RunSettings, ledger: Run, progress: Progress | None, publish: PublishRun, *, before: Iterable[Report]
+) -> dict[str, Report]:
+    """Publish the manifest if the stages before succeeded; return the report under the stage's name.
+
+    An error becomes a report, because those of the other stages must not be lost.
+    """
+    if most_severe(*(report.exit_code for report in before)):
+        _log.warning("the manifest is not published, because not every stage succeeded")
+        return {}
     name, order = _PUBLISH
     own = publish_settings(settings)
     try:
-        with ledger.stage(name, order, parameters=own.parameters(), progress=progress) as stage_run:
+        with ledger.stage(name, order, parameters=own.parameters(), progress=progress) as stage_run, full_disk():
             report = publish(own, stage_run)
             stage_run.finish(report)
     except Exception as error:  # noqa: BLE001 - the manifest has been written, even after a bug
         if isinstance(error, TelecineError):
             _log.error("%s: %s", name, error)
-        return _failed(name, error)
+        return {name: _failed(name, error)}
     _tell(name, report)
-    return report
+    return {name: report}
 
 
 def publish_settings(settings: RunSettings) -> PublishSettings:
@@ -133,7 +148,7 @@ def _failed(name: str, error: Exception) -> Report:
         _log.error("%s: %s", name, error, exc_info=error)
     return Report(
         status="failed",
-        exit_code=_exit_code(error),
+        exit_code=exit_code_of(error),
         headline=f"{name} failed",
         failures=[Failure.of(f"gamedata {name}", error)],
     )
@@ -162,12 +177,8 @@ def _worst(errors: dict[str, Exception]) -> Exception:
     """Return the most severe error, but not "nothing extracted", which is a consequence of the other one."""
     faults = [error for error in errors.values() if getattr(error, "code", "") != NOTHING_EXTRACTED]
     faults = faults or list(errors.values())
-    worst = most_severe(*map(_exit_code, faults))
-    return next(error for error in faults if _exit_code(error) == worst)
-
-
-def _exit_code(error: Exception) -> int:
-    return error.exit_code if isinstance(error, TelecineError) else EXIT_BUG
+    worst = most_severe(*map(exit_code_of, faults))
+    return next(error for error in faults if exit_code_of(error) == worst)
 
 
 def merge(reports: dict[str, Report]) -> Report:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from jobs.viewership.steps._stages import MATCH_CHART, PHASES, PHASES_TABLE, run_phase, waiting
 from jobs.viewership.steps.upload import sections, take_files, upload_report
+from shared.disk import full_disk
 from shared.errors import most_severe
 from shared.ledger import open_run
 from shared.report import Report, StageSummary, Table
@@ -48,7 +49,7 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
     named = settings.model_copy(update={"run_id": stage_run.run_id})
     reports: dict[str, Report] = {}
     with open_run(named, "viewership", command=stage_run) as ledger:
-        with ledger.stage(*_UPLOAD, progress=stage_run.progress) as stage:
+        with ledger.stage(*_UPLOAD, progress=stage_run.progress) as stage, full_disk():
             uploads = take_files(named, stage)
             reports["upload"] = upload_report(named, uploads)
             stage.finish(reports["upload"])
@@ -57,7 +58,7 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
                 upload_ids = waiting(named, phase.waits)
                 if not upload_ids:
                     continue
-                with ledger.stage(phase.name, phase.order) as stage:
+                with ledger.stage(phase.name, phase.order) as stage, full_disk():
                     reports[phase.name] = run_phase(phase, named, stage, upload_ids)
                     stage.finish(reports[phase.name])
     report = merge(reports)

@@ -4,10 +4,10 @@ import pytest
 
 from jobs.gamedata.commands import STEPS
 from jobs.gamedata.settings import RunSettings
-from jobs.gamedata.steps.run import merge, publish_settings, run_stages
-from shared.errors import BucketMissing, ConfigurationError, DataError, Stopped, StoreUnavailable
+from jobs.gamedata.steps.run import merge, publish_settings, run, run_stages
+from shared.errors import BucketMissing, ConfigurationError, DataError, Stopped, StoreUnavailable, UsageError
 from shared.report import Failure, Report
-from tests.fakes.ledger import MemoryProgress, MemoryRun
+from tests.fakes.ledger import MemoryProgress, MemoryRun, MemoryStageRun
 
 
 class Ledger(MemoryRun):
@@ -154,6 +154,29 @@ def test_a_failed_publication_keeps_the_findings_of_the_manifest(error, code, ca
     assert report.outputs == {"manifest": "m.parquet"}
     assert report.failures[0].item == "gamedata publish"
     assert [each for each in caplog.messages if each.startswith("publish:")]
+
+
+@pytest.mark.parametrize("stage", ["extract", "manifest", "publish"])
+def test_a_full_disk_may_succeed_later_and_is_no_bug(stage):
+    full = OSError(28, "No space left on device")
+    answers = {"extract": good(), "manifest": good(), "publish": good()} | {stage: full}
+    report, _, _ = both(**answers)
+    assert (report.exit_code, report.failures[0].code, report.failures[0].retryable) == (75, "storage_full", True)
+
+
+def test_a_missing_package_needs_an_operator():
+    report, _, _ = both(good(), good(), publish=ModuleNotFoundError("No module named 'torch'", name="torch"))
+    assert report.exit_code == 78
+
+
+def test_a_manifest_that_is_not_published_is_said(caplog):
+    both(good(), good(exit_code=65), publish=good())
+    assert "the manifest is not published, because not every stage succeeded" in caplog.messages
+
+
+def test_extraction_alone_has_nothing_to_publish():
+    with pytest.raises(UsageError, match="--stage extraction: no manifest is built"):
+        run(RunSettings(stage="extraction", publish=True), MemoryStageRun())
 
 
 def test_what_is_published_is_the_manifest_of_the_run():
