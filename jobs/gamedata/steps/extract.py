@@ -6,6 +6,7 @@ import functools
 import logging
 import time
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
 from jobs.gamedata.compute.cluster import ClusterRay
@@ -197,6 +198,13 @@ def cluster_ray(make: Callable[[], Runner[Batch, BatchResult]], workers: int) ->
 
 
 def _decode_child(settings: ExtractSettings) -> Callable[[str], ExtractSession]:
+    """Return a function that starts a decoder process.
+
+    Raises:
+        ModuleNotFoundError: PyAV is not installed. Otherwise every TAR would fail in a process that cannot start.
+    """
+    if find_spec("av") is None:
+        raise ModuleNotFoundError("No module named 'av'", name="av")
     return functools.partial(_start_child, settings.item_memory_mb, settings.item_timeout_s, settings.max_pixels)
 
 

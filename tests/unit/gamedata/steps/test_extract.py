@@ -11,6 +11,7 @@ from jobs.gamedata.parts.store import list_parts, read_parts, read_rows
 from jobs.gamedata.settings import ExtractSettings
 from jobs.gamedata.steps import extract
 from shared.errors import BucketMissing, StorageFull, UsageError
+from shared.step.guard import exit_code_of
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.pool import InlinePool
@@ -339,3 +340,15 @@ def test_workers_are_not_sent_the_database(bench):
     (runner,) = sent
     assert bench.target.uri.removeprefix("file://").encode() in runner
     assert b"hidden" not in runner
+
+
+def test_without_pyav_no_tar_fails_and_the_command_says_what_to_install(tmp_path, monkeypatch):
+    """Its decoder processes could not start, so every TAR would be committed as failed."""
+    bench = Bench(tmp_path)
+    monkeypatch.setattr(extract, "find_spec", {"torch": "there"}.get)
+    assert extract.run(bench.settings(device="cpu"), MemoryStageRun()).counts["extracted"] == 0, "nothing to read"
+    bench.tars("a.tar")
+    with pytest.raises(ModuleNotFoundError, match="av") as absent:
+        extract.run(bench.settings(device="cpu"), MemoryStageRun())
+    assert (absent.value.name, exit_code_of(absent.value)) == ("av", 78)
+    assert not bench.rows()
