@@ -27,8 +27,9 @@ __all__ = ["run"]
 _log = logging.getLogger(__name__)
 
 _BYTES_PER_MB: Final = 1_000_000
-# Seconds for Ray to start on this machine. The pods of a RayJob take longer, depending on the images.
-_START_S: Final = 10
+# Seconds for worker processes to start and end: 3 items take 4 s in all (docs/performance.md). The pods of a RayJob
+# take longer, depending on the images.
+_START_S: Final = 3
 _SHOWN: Final = 20
 # Colours of what a run would do with TARs, in the order of :func:`_fates`.
 _TONES: Final = ("blue-2", "teal-2", "red", "brown", "light-gray")
