@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from jobs.gamedata.extraction.estimate import choose, cpu_seconds
 from jobs.gamedata.extraction.worklist import make_worklist
-from jobs.gamedata.steps._parameters import check_device
+from jobs.gamedata.steps._parameters import check_device, local_paths
 from shared.errors import UsageError
 from shared.rayjob.step import RayStep
 from shared.storage import open_store
@@ -65,7 +65,7 @@ def launch_with(settings: ExtractSettings, make_step: Callable[..., RayStep]) ->
 
 
 def _choose(settings: ExtractSettings) -> Place:
-    if _local_paths(settings):
+    if local_paths(settings):
         return "local"
     source = open_store(settings.source_bucket, settings)
     target = open_store(settings.manifest_bucket, settings, create=True)
@@ -74,17 +74,8 @@ def _choose(settings: ExtractSettings) -> Place:
     return choice.compute
 
 
-def _local_paths(settings: ExtractSettings) -> dict[str, str]:
-    uris = {
-        "--source-bucket": settings.source_bucket,
-        "--manifest-bucket": settings.manifest_bucket,
-        "--task-list": settings.task_list,
-    }
-    return {flag: uri for flag, uri in uris.items() if uri is not None and not uri.startswith("s3://")}
-
-
 def _reject_local_paths(settings: ExtractSettings) -> None:
-    for flag, uri in _local_paths(settings).items():
+    for flag, uri in local_paths(settings).items():
         raise UsageError(
             f"{flag} {uri}: pods cannot read this with --compute {settings.compute}; expected s3://… "
             "(a folder of this machine needs --compute local)"

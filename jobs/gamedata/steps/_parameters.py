@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Check = tuple[str, str, Callable[[], str]]
 
-__all__ = ["Checked", "check_device", "check_extract", "check_manifest", "check_run", "validate"]
+__all__ = ["Checked", "check_device", "check_extract", "check_manifest", "check_run", "local_paths", "validate"]
 
 # Packages that are installed in the workers' image but not in this step's.
 _WORKERS_HAVE: Final = frozenset({"av", "ray", "torch", "torchvision"})
@@ -193,6 +193,16 @@ def check_device(compute: str, device: str) -> str:
             " or --compute auto, gpu or mixed"
         )
     return "CUDA on workers that have it, otherwise CPU" if device == "auto" else device
+
+
+def local_paths(settings: ExtractSettings) -> dict[str, str]:
+    """Return the flags whose values pods cannot reach, with these values."""
+    uris = {
+        "--source-bucket": settings.source_bucket,
+        "--manifest-bucket": settings.manifest_bucket,
+        "--task-list": settings.task_list,
+    }
+    return {flag: uri for flag, uri in uris.items() if uri is not None and not uri.startswith("s3://")}
 
 
 def _workers(compute: str) -> str:

@@ -21,7 +21,7 @@ from jobs.gamedata.extraction.worker import BatchRunner, ExtractSession, commit_
 from jobs.gamedata.extraction.worklist import make_worklist, no_tar
 from jobs.gamedata.parts.compaction import compact
 from jobs.gamedata.revision import revision, version
-from jobs.gamedata.steps._parameters import check_extract
+from jobs.gamedata.steps._parameters import check_extract, local_paths
 from shared.errors import TransientError
 from shared.storage import open_store
 
@@ -123,8 +123,11 @@ def run_with(
 
 
 def _is_here(settings: ExtractSettings) -> bool:
-    """Return True if the workers are on this machine; with ``auto``, launch has found little to do by now."""
-    return settings.compute == "local" or (settings.compute == "auto" and settings.device != "cuda")
+    """Return True if the workers are on this machine; with ``auto``, launch has chosen it by now."""
+    if settings.compute == "auto":
+        # CUDA on a cluster, unless pods cannot read the folders; here if launch has found nothing to read.
+        return settings.device != "cuda" or bool(local_paths(settings))
+    return settings.compute == "local"
 
 
 def _extract(

@@ -6,10 +6,12 @@ import pickle
 import pytest
 
 from jobs.gamedata.compute.pool import worker_count
+from jobs.gamedata.extraction import worker
 from jobs.gamedata.extraction.task_list import parse_task_list
 from jobs.gamedata.parts.store import list_parts, read_parts, read_rows
 from jobs.gamedata.settings import ExtractSettings
 from jobs.gamedata.steps import extract
+from jobs.gamedata.steps._launch import launch
 from shared.errors import BucketMissing, StorageFull, UsageError
 from shared.step.guard import exit_code_of
 from shared.storage import open_store
@@ -340,6 +342,27 @@ def test_workers_are_not_sent_the_database(bench):
     (runner,) = sent
     assert bench.target.uri.removeprefix("file://").encode() in runner
     assert b"hidden" not in runner
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda"])
+def test_auto_works_on_folders_with_the_device_of_this_machine(tmp_path, monkeypatch, device):
+    """Pods cannot read the folders, so launch chooses this machine; it is not asked for a Ray cluster then."""
+    for module in (extract, worker):
+        monkeypatch.setattr(module, "resolve_device", lambda asked: asked)
+    bench = Bench(tmp_path)
+    bench.tars("a.tar")
+    pools = []
+
+    def pool(make, workers):
+        pools.append(InlinePool(make, workers, ()))
+        return pools[-1]
+
+    monkeypatch.setattr(extract, "processes", pool)
+    monkeypatch.setattr(extract, "_decode_child", lambda _: lambda _device: extract_fake())
+    settings = bench.settings(compute="auto", device=device)
+    assert launch(settings) is None
+    assert extract.run(settings, MemoryStageRun()).counts["extracted"] == 1
+    assert len(pools) == 1
 
 
 def test_without_pyav_no_tar_fails_and_the_command_says_what_to_install(tmp_path, monkeypatch):
