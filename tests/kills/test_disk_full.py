@@ -115,8 +115,8 @@ def test_the_disk_of_the_ledgers_server_is_full(programs: Programs):
         assert "Delete the folder" not in said, "it holds the ledger"
         disk.clear()
         extract(0)
-        # The disk fills up while the server runs: writes fit into its existing files, which depends on the length of the
-        # parameters, or the ledger waits.
+        # The disk fills up while the server runs: writes fit into its existing files (that depends on the length of the
+        # parameters), or the ledger waits.
         embedded.ensure(state)
         disk.fill()
         try:
