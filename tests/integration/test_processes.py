@@ -116,7 +116,9 @@ def test_workers_that_cannot_start_are_an_error(tmp_path):
         Processes(broken, workers=1).__enter__()
     with pytest.raises(ConfigurationError, match="no CUDA device"):
         Processes(missing, workers=2).__enter__()
-    with pytest.raises(TransientError, match="3 worker processes in a row did not start: it was killed by SIGKILL"):
+    with pytest.raises(
+        TransientError, match="3 worker processes in a row did not start, the last because it was killed by SIGKILL"
+    ):
         Processes(Dying, workers=1).__enter__()
     with Processes(functools.partial(once, str(tmp_path / "mark")), workers=1) as pool:
         assert outcomes(pool, 5)[5].result[1] == 5

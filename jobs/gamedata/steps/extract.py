@@ -122,7 +122,7 @@ def run_with(
 
 
 def _is_here(settings: ExtractSettings) -> bool:
-    """Return True if the workers are on this machine; with ``auto``, launch has found little to do by now."""
+    """Return True if the workers are on this machine; with ``auto``, launch has already found little to read."""
     return settings.compute == "local" or (settings.compute == "auto" and settings.device != "cuda")
 
 
