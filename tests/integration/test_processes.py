@@ -63,7 +63,7 @@ def outcomes(pool, *works):
 def test_a_pool_works_survives_deaths_raises_and_cleans_up():
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with Processes(Runner, workers=2) as pool:
-        wait_until(lambda: len(pool._idle) == 2 or not pool._step())
+        wait_until(lambda: len(pool._idle) == 2 or pool._step())
         found = [outcome.result for outcome in outcomes(pool, *range(8)).values()]
         assert sorted(each[1] for each in found) == list(range(8))
         assert {each[0] for each in found} == workers()
