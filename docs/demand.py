@@ -1,7 +1,7 @@
 """Compute what runs and the chart's own pods request of a cluster, from the workflow templates and the chart's values.
 
-A run's demand is that of the pods that can exist at the same time: tasks that do not depend on each other run together,
-and of steps with a condition one is chosen, so the largest counts.
+The demand of a run is that of the pods that can exist at the same time. Tasks that do not depend on each other run
+together; of steps with a condition, only one runs, so the largest counts.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Runs:
     def pods(self, name: str) -> int:
         """Return how many pods a run starts from its default entrypoint to its exit hook, without retries.
 
-        Of the steps with a condition, one counts; every task of a graph counts.
+        Of steps with a condition, only the largest counts; of a graph, every task counts.
         """
         spec = self.specs[name]
         roots = {spec["entrypoint"], spec.get("onExit")}
@@ -192,7 +192,7 @@ def _creates_ray(template: Mapping[str, Any]) -> bool:
 
 
 def _together(tasks: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
-    """Yield all sets of tasks of which none depends on another."""
+    """Yield all sets of tasks in which none depends on another."""
     earlier: dict[str, set[str]] = {}
     names = [task["name"] for task in tasks]
     waits = {task["name"]: set(_TASK.findall(task.get("depends", ""))) & set(names) for task in tasks}

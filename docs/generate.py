@@ -72,8 +72,8 @@ _CONFIGURATION = """\
 Every parameter has a flag and an environment variable. A flag overrides its variable, and a variable overrides the
 default; an empty variable counts as unset. For a flag that can be repeated (…), the variable holds all values,
 comma-separated; write a comma within a value as `\\,`. `--help` of a command shows what each default resolves to on
-your machine. A command of a pipeline warns of variables that start like the pipeline's but that no setting has, such
-as `TELECINE_SCREENALYTICS_PREFX`. Every command warns of a variable that nearly equals one of its own, such as
+your machine. A pipeline's command warns of variables with the pipeline's prefix that belong to no setting, such as
+`TELECINE_SCREENALYTICS_PREFX`. Every command warns of a variable that nearly equals one that it reads, such as
 `TELECINE_LOG_LEVL`.
 
 A secret may come from a file instead: `TELECINE_DATABASE_URL_FILE` names a file with the value of
@@ -117,7 +117,7 @@ _INTERNAL = {
     "TELECINE_WORKFLOW_PARAMETERS_BASE64": "Names of the Workflow's parameters: a JSON list, in base64.",
 }
 
-# Seconds of runs with little to read, on the test node during `make e2e`: other runs were there at the same time.
+# Seconds of runs with little to read, on the test node during `make e2e`, alongside other runs.
 _SECONDS = {"screenalytics": "14", "viewership": "25", "maintenance": "9"}
 
 # Variables of the AWS SDK, whose own chain of credentials is used.

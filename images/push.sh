@@ -2,7 +2,8 @@
 # usage: push.sh REGISTRY TAG [cpu|gpu ...]
 # Build telecine-jobs and the given targets of telecine-ray (default: cpu), push them to REGISTRY, such as
 # registry.example.com/team, and write the chart's values for them, with digests, to build/images.yaml.
-# BUILDER is docker or podman, logged in to the registry. BUILD_ARGS are further arguments, such as --build-arg BASE=...
+# BUILDER is docker (default) or podman, logged in to the registry. BUILD_ARGS are further arguments of the build, such
+# as --build-arg BASE=...
 set -eu
 [ $# -ge 2 ] || { echo "usage: push.sh REGISTRY TAG [cpu|gpu ...]" >&2; exit 2; }
 registry=${1%/} tag=$2
@@ -13,12 +14,12 @@ case $registry in
         echo "'$registry' is not a registry; expected HOST or HOST/PATH without https://, such as registry.example.com/team" >&2
         exit 2 ;;
 esac
-command -v "$builder" >/dev/null || { echo "'$builder' not found; expected docker or podman; install one, or set BUILDER=podman" >&2; exit 78; }
+command -v "$builder" >/dev/null || { echo "'$builder' not found; expected docker or podman; install it, or set BUILDER=podman" >&2; exit 78; }
 revision=$(git rev-parse HEAD)
 [ -z "$(git status --porcelain 2>/dev/null)" ] || echo "warning: the working tree has changes; the images will name revision $revision" >&2
 
-# Docker keeps the digests that a registry has answered with; podman's own may differ from the registry's, because it
-# compresses layers again.
+# Docker stores the digest that the registry answered with. Podman's own digest may differ from the registry's, because
+# it compresses layers again.
 push() { # NAME:TAG -> its digest on standard output
     if [ "$(basename "$builder")" = podman ]; then
         "$builder" push --quiet --digestfile build/digest "$registry/$1" >&2 && cat build/digest && rm build/digest

@@ -122,7 +122,7 @@ def number(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration, in the same words everywhere: ``4.2 ms``, ``12.3 s``, ``1 min 23 s``, ``2 h 5 min``."""
+    """Return a duration in the format of every page and log: ``4.2 ms``, ``12.3 s``, ``1 min 23 s``, ``2 h 5 min``."""
     if 0 < seconds < 1:
         return f"{number(max(0.1, round(1000 * seconds, 1)))} ms"
     if seconds < _MINUTE:

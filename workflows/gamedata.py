@@ -1,4 +1,4 @@
-"""The gamedata workflow and its cron: plan, extract (one pod or a RayJob), manifest with publication."""
+"""The gamedata workflow and its cron: plan, extract (one pod or a RayJob), manifest and publication."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ _OUTPUT_PATH: Final = _input("output-path")
 _BUCKET: Final = f"sprig.b64dec({_input('manifest-bucket')})"
 _DEFAULT_URI: Final = f"({_BUCKET} contains '://' ? '' : 's3://') + {_BUCKET} + '/_manifests/' + {NAME} + '.parquet'"
 _MANIFEST_URI: Final = expression(f"{_OUTPUT_PATH} != '' ? {_OUTPUT_PATH} : {encoded(_DEFAULT_URI)}")
-# What the plan chose, one of four words of its own: with `compute: auto` by the work that is left. Without an answer, a
-# Ray cluster, which is enough for any number of TARs.
+# The plan's choice, one of four words that it writes itself; with `compute: auto`, by the work that is left. If the
+# output is missing, a Ray cluster is used, which is enough for any number of TARs.
 _CHOSEN: Final = "compute"
 _FALLBACK: Final = "cpu"
 _CHOICE: Final = expression(encoded(output_of("plan", _CHOSEN, _FALLBACK)))
@@ -149,8 +149,8 @@ def _extract() -> list[Container | Steps]:
             pipeline=_NAME,
             stage="extract",
             title="Extract on a Ray cluster",
-            description="Deletes RayJobs of ended runs, creates one or attaches to that of an earlier attempt, and "
-            "ends as its driver does.",
+            description="Deletes RayJobs of ended runs, creates one or re-attaches to that of an earlier attempt, "
+            "relays its log, and ends with its result.",
             # Longer than the RayJob's own deadline, which stops the work so that a retry can resume it.
             deadline_s=_DAY + 7200,
             parameters=_EXTRACT,
@@ -173,8 +173,8 @@ def _extract() -> list[Container | Steps]:
 
 
 def _manifest() -> list[Container | Steps]:
-    # One pod builds and publishes: both need the same account, Secrets and addresses. A retry after a failed
-    # publication builds the manifest again, which takes a second; results of frames are stored.
+    # One pod builds and publishes, because both need the same account, Secrets and addresses. A retry after a failed
+    # publication builds the manifest again, which takes a second, because results of frames checks are cached.
     command = ["gamedata", "run"]
     stage, publish = (RunSettings.variables(name)[0] for name in ("stage", "publish"))
     constants = {stage: "manifest", publish: "true"}
@@ -207,8 +207,8 @@ def _manifest() -> list[Container | Steps]:
             pipeline=_NAME,
             stage="manifest",
             title="Manifest from statistics",
-            description="Evaluates the sessions by the statistics from extraction, without frames, and writes them to "
-            "`gold.gamedata_*` at once.",
+            description="Evaluates the sessions from extraction's statistics, without frames, writes the manifest, and "
+            "publishes it to `gold.gamedata_*`.",
             # Two hours for the manifest, and one for publication with its sprites.
             deadline_s=10_800,
             size=MEDIUM,
@@ -223,7 +223,7 @@ def _manifest() -> list[Container | Steps]:
             stage="manifest",
             title="Manifest from frames",
             description="Used with a menu model, reference pictures or custom checks. Starts worker processes in "
-            "the pod, and publishes as well.",
+            "the pod, writes the manifest, and publishes it.",
             deadline_s=_DAY,
             size=LARGE,
             parameters=_MANIFEST,

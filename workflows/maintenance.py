@@ -66,7 +66,7 @@ def build() -> WorkflowTemplate:
 
 
 def _sweep() -> Container:
-    # A launcher does the same before it creates a RayJob; this one is for the runs after which none follows.
+    # A launcher does the same before it creates a RayJob. This step covers runs that no other launcher follows.
     return step(
         _SWEEP,
         ["rayjob", "sweep"],

@@ -206,8 +206,8 @@ class ConsoleSettings(StorageSettings, DatabaseSettings, pipeline="console"):
         REPORT_BYTES // 1_000_000,
         unit="MB",
         description="Refuse larger files.",
-        detail="Bytes are counted as they arrive. The default is what viewership reads; it refuses larger files later. "
-        "Rows, columns and cells have limits of their own.",
+        detail="Bytes are counted as they arrive. The default is the most that viewership reads: it would refuse a "
+        "larger file later. Rows, columns and cells have separate limits.",
         group=LIMITS,
     )
     drain_s: PositiveInt = setting(

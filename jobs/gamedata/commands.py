@@ -50,7 +50,7 @@ STEPS: Final = (
     Step(
         "gamedata",
         "run",
-        "Extract, build the manifest and publish it, if asked for, in one run.",
+        "Extract, build the manifest and, with --publish, publish it, in one run.",
         settings=f"{_SETTINGS}:RunSettings",
         run="jobs.gamedata.steps.run:run",
         view="jobs.gamedata.steps._view:show",

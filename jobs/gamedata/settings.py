@@ -94,11 +94,12 @@ class _Results(StepSettings, pipeline="gamedata"):
 class _Work(StepSettings, pipeline="gamedata"):
     compute: Compute = setting(
         "local",
-        description="Work on this machine, or extract as a KubeRay RayJob with these workers.",
-        detail="local starts processes on this machine, without Ray; cpu, gpu and mixed start a RayJob with workers of "
-        "these kinds; auto takes local for little work (--one-pod-s), otherwise cpu, or gpu with --device cuda.",
+        description="Work on this machine, or extract in a RayJob with CPU or GPU workers.",
+        detail="local starts worker processes, without Ray; cpu, gpu and mixed start a KubeRay RayJob with CPU "
+        "workers, GPU workers or both. auto chooses gpu with --device cuda, otherwise local for little work "
+        "(--one-pod-s) and cpu for more.",
         form="auto extracts in one pod if there is little to read, otherwise on a Ray cluster; local forces the pod; "
-        "cpu, gpu and mixed force a Ray cluster with these workers.",
+        "cpu, gpu and mixed force a Ray cluster with CPU workers, GPU workers or both.",
         group=HOW_IT_RUNS,
     )
     workers: PositiveInt | None = setting(
@@ -123,11 +124,11 @@ class _Work(StepSettings, pipeline="gamedata"):
     )
 
 
-class _Pool(StepSettings):  # without a pipeline: forms have no field for a choice that only a test needs
+class _Pool(StepSettings):  # without a pipeline, so that forms omit this choice: only trials need it
     local_pool: Literal["processes", "ray"] = setting(
         "processes",
-        description="Run workers of this machine as processes, or through a local Ray.",
-        detail="Ray starts more slowly and adds nothing on one machine; with it you can try what a cluster does.",
+        description="Run the workers on this machine as processes or in a local Ray.",
+        detail="On one machine, Ray starts more slowly and adds nothing; use it to try what a cluster does.",
         group=HOW_IT_RUNS,
     )
 
@@ -182,14 +183,14 @@ class ExtractSettings(_Pool, _Source, _Results, _Work, pipeline="gamedata"):
         detail="Smaller batches commit more often.",
         group=HOW_IT_RUNS,
     )
-    # Ray's pods take 28 s to start and to end (docs/performance.md): until then one core is done with 80 sessions of
+    # Ray's pods take 28 s to start and end (docs/performance.md). In that time one core extracts 80 sessions of
     # 640x360, so a RayJob would be slower.
     one_pod_s: Annotated[float, Field(ge=0)] = setting(
         28.0,
         unit="s",
         description="With --compute auto, extract without a RayJob up to this estimated CPU time.",
-        detail="The estimate is 0.35 s per TAR, or 1.85 s per GB if that is more; five times as much with --sampling "
-        "exact. 28 s is what starting and ending a RayJob takes.",
+        detail="The estimate is 0.35 s per TAR, or 1.85 s per GB if that is more; with --sampling exact, five times as "
+        "much. Starting and ending a RayJob takes 28 s.",
         form="With compute auto, extract in one pod if the estimated CPU time of the TARs to read is at most this.",
         group=HOW_IT_RUNS,
     )
@@ -251,8 +252,8 @@ class ManifestSettings(_Pool, _Places, _Results, _Work, pipeline="gamedata"):
         None,
         description="Score frames as menu with this torch.export program (.pt2).",
         detail="It is a path or a URI.",
-        form="URI of a torch.export program (.pt2) that scores frames as menu, in a place of the chart's value "
-        "gamedata.menuModelPlaces.",
+        form="URI of a torch.export program (.pt2) that scores frames as menu, in one of the places in the chart's "
+        "value gamedata.menuModelPlaces.",
         group=_CHECKS,
     )
     menu_threshold: Annotated[float, Field(ge=0, lt=1)] = setting(
@@ -299,8 +300,8 @@ class RunSettings(_Sprites, PlanSettings, pipeline="gamedata"):  # type: ignore[
     )
     publish: bool = setting(
         False,
-        description="Publish the manifest to PostgreSQL as well, if it was written.",
-        detail="It does what `telecine gamedata publish` does, as the last stage of the run.",
+        description="Publish the manifest to PostgreSQL as well, if every stage succeeded.",
+        detail="The last stage of the run then does the same as `telecine gamedata publish`.",
         group=HOW_IT_RUNS,
     )
 

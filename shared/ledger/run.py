@@ -44,7 +44,7 @@ class Command(Protocol):
 
     Attributes:
         began: when it began, on the monotonic clock; a new run begins then.
-        seconds: how long the run took, from there to the end of its last stage; None until that is known.
+        seconds: duration of the run, from then to the end of its last stage; None until that is known.
     """
 
     began: float
@@ -59,7 +59,7 @@ class Run:
         pipeline: such as ``gamedata``.
         exit_code: 0, or 75 if the ledger could not be written.
         opened_at: when its command began, by the database's clock.
-        seconds: seconds from there to its end; None until it has ended.
+        seconds: seconds from then to the end of the run; None until it has ended.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ def open_run(
         pipeline: such as ``gamedata``.
         parameters: the run's parameters, without secrets; those of the settings by default.
         heartbeat_s: seconds between heartbeats; 10 by default.
-        command: gives the time at which the run began, now by default; it is told how long the run took.
+        command: its ``began`` is when the run begins (default: now); its ``seconds`` are set when the run ends.
 
     Raises:
         UsageError: ``run_id`` is not a valid run id.
@@ -235,7 +235,7 @@ def open_stage(
 ) -> Iterator[StageRun]:
     """Start one stage of a new run, or of the run that ``settings.run_id`` names.
 
-    A new run begins and ends with the stage, so both took the same time.
+    A new run begins and ends with the stage, so both have the same duration.
 
     Args:
         settings: as in :func:`open_run`.

@@ -70,7 +70,7 @@ class StageRun:
         progress: the stage's progress.
         exit_code: 0, or 75 if the ledger could not be written; to be merged with the step's exit code.
         began: when it was opened, on the monotonic clock.
-        seconds: how long it took, according to the ledger; None until its end is written.
+        seconds: its duration according to the ledger; None until its end is recorded.
     """
 
     def __init__(
@@ -117,8 +117,8 @@ class StageRun:
         """Record how the stage ended. Does not raise if the database is lost: see :attr:`exit_code`.
 
         Args:
-            report: a :class:`shared.report.Report`: status, counts, failures, outputs, exit code. Its ``seconds``
-                become those of the ledger.
+            report: a :class:`shared.report.Report`: status, counts, failures, outputs, exit code. Its ``seconds`` are
+                replaced with the ledger's.
             output_hash: hash of the stage's output; by default the report's output ``output_hash``.
             manifest_key: key of the stage's output; by default the report's output ``manifest``.
         """

@@ -85,8 +85,8 @@ _CLOSE_STAGE: Final = text("""
     RETURNING finished_at - started_at
 """)
 _CLEAR: Final = text("DELETE FROM pipeline.item_errors WHERE run_id = :run_id AND stage = :stage")
-# A run gets the most severe status of its stages, and ends with the last of them: what a command does after it, such as
-# writing its report, is not counted.
+# A run gets the most severe status of its stages, and ends with the last of them. What its command does afterwards,
+# such as writing the report, is not counted.
 _CLOSE_RUN: Final = text("""
     WITH ranked AS (
         SELECT status, stage, error_message, max(finished_at) OVER () AS last_at,
@@ -209,7 +209,7 @@ def close_stage(
     """Record how an attempt ended; only a clean success clears the errors.
 
     Returns:
-        How long it took; None if it was taken over.
+        Its duration; None if another attempt has taken the stage over.
     """
     # Rows are always locked in the same order: the run's, then the stage's.
     connection.execute(text("SELECT FROM pipeline.runs WHERE run_id = :run_id FOR UPDATE"), {"run_id": run_id})

@@ -1,8 +1,8 @@
-"""Answer ``ray health-check`` without importing Ray, for the container with which KubeRay starts each worker pod.
+"""Answer ``ray health-check`` without importing Ray, for the init container of KubeRay's worker pods.
 
 KubeRay gives that container 0.2 CPU and runs ``ray health-check --address HOST:PORT`` in it, every 5 s until it
-succeeds. Importing Ray takes 2.3 CPU seconds, so an attempt takes up to 11 s. The image puts a ``ray`` first in the
-path that runs this module for ``health-check``, and Ray's own command for everything else.
+succeeds. Importing Ray takes 2.3 s of CPU time, so an attempt takes up to 11 s. The image puts a script ``ray`` first
+in the ``PATH``: it runs this module for ``health-check``, and Ray's own command for everything else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["main", "serves"]
 _WAIT_S: Final = 30.0
 _PAUSE_S: Final = 0.2
 _TIMEOUT_S: Final = 2.0
-# RFC 9113, 3.4 and 6.5: a client begins with this text and a SETTINGS frame; a server with a SETTINGS frame.
+# RFC 9113, 3.4 and 6.5: a client begins with this text and a SETTINGS frame, a server with a SETTINGS frame.
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 _HEADER: Final = 9
 _TYPE: Final = 3
@@ -31,7 +31,7 @@ _SETTINGS: Final = 4
 
 
 def serves(host: str, port: int) -> bool:
-    """Return whether a gRPC server answers at an address: Ray's GCS does once it serves."""
+    """Return whether an HTTP/2 server, such as the gRPC server of Ray's GCS, answers at an address."""
     try:
         with socket.create_connection((host, port), timeout=_TIMEOUT_S) as connection:
             connection.sendall(_PREFACE)
@@ -47,7 +47,7 @@ def serves(host: str, port: int) -> bool:
 
 
 def main(argv: Sequence[str], *, wait_s: float = _WAIT_S) -> int:
-    """Wait until the GCS answers; hand over to Ray's own command for other arguments, and with TLS.
+    """Wait until the GCS answers; with other arguments, or with TLS, run Ray's own command instead.
 
     Args:
         argv: arguments of ``ray``.

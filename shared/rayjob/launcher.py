@@ -28,7 +28,7 @@ _LOG: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _POLL_S: Final = 3.0
-# KubeRay reports the start and the end of a short job within seconds; later, a poll reads the whole log of the driver.
+# Poll faster at first: a short job starts and ends within seconds. Each later poll reads the whole log of the driver.
 _FIRST_POLL_S: Final = 1.0
 _FIRST_S: Final = 90.0
 # The API server (an upgrade of the control plane) or a cluster's head may be unreachable for this long.

@@ -33,7 +33,7 @@ _OBJECT_STORE: Final = str(80 << 20)
 _ENVIRONMENT: Final = {
     "HOME": "/tmp/home",  # noqa: S108 - an emptyDir of the pod: the root is read-only
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Without statistics, Ray still reports that they are off.
+    # Even with usage statistics off, Ray sends a report that they are off.
     "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9/",
     # Otherwise Ray hides the GPUs from actors that request none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -44,8 +44,9 @@ _ENVIRONMENT: Final = {
 _SECRETS_DIR: Final = "/run/secrets/telecine"
 _SECRETS_MODE: Final = 0o440
 _CA_FOLDER: Final = "/etc/telecine/ca"
-# The job is submitted when every pod is ready. KubeRay's own probe asks the same address of the pod's agent, but first
-# 10 s after the start and then every 5 s; it adds none if there is one. Unready after 50 s without an answer, as there.
+# The job is submitted when every pod is ready. KubeRay's own probe asks the same address of the pod's agent, but only
+# 10 s after the start and then every 5 s. KubeRay adds no probe if there is one. As with its probe, a pod is unready
+# after 50 s without an answer.
 _READINESS: Final = {
     "httpGet": {"path": "/api/healthz", "port": 52365},
     "initialDelaySeconds": 1,

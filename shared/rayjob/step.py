@@ -140,11 +140,11 @@ class RayStep:
         return f"{root}/{self._ray.namespace}/{self._ray.workflow or run_id}/{self._step}-driver"
 
     def _prepare(self, run_id: str) -> None:
-        """Delete the report of an earlier driver, and the RayJobs of runs that have ended: their pods take up room."""
+        """Delete the report of an earlier driver, and RayJobs of runs that have ended, whose pods occupy the nodes."""
         try:
             sweep(self._cluster)
         except TelecineError as error:
-            _LOG.warning("leaving RayJobs of other runs to the sweep of the cron: %s", error)
+            _LOG.warning("cannot delete RayJobs of ended runs: %s; the sweep's cron will", error)
         self._delete_report(run_id)
 
     def _delete_report(self, run_id: str) -> None:

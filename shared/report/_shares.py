@@ -1,4 +1,4 @@
-"""Widths and labels of bars that are divided into parts: bars of equal length, or over one scale."""
+"""Widths and labels of bars that are divided into parts: bars of equal length, or on one scale."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def divided(shares: Shares) -> Divided:
 
 
 def scaled(amounts: Amounts) -> Divided:
-    """Lay out bars over one scale: the longest fills the whole width."""
+    """Lay out bars on one scale: the longest fills the whole width."""
     totals = [sum(max(float(value), 0.0) for value in values) for _, values in amounts.bars]
     return _laid(amounts, [max([*totals, 0.0]) for _ in totals])
 
 
 def _laid(section: Shares | Amounts, widest: Sequence[float | None]) -> Divided:
-    """Lay out bars, each over its scale; None is the sum of its own amounts."""
+    """Lay out bars, each on its scale; None stands for the sum of its own amounts."""
     bars, present = [], set()
     for (label, values), most in zip(section.bars, widest, strict=True):
         amounts = [max(float(value), 0.0) for value in values]
@@ -101,7 +101,7 @@ def _words(section: Shares | Amounts, label: str, whole: str, amounts: Sequence[
 
 
 def _short(share: float) -> str:
-    """Return a share without decimals; only exact shares are shown as 100."""
+    """Return a share without decimals; only exactly 100 % is shown as 100 %."""
     return f"{share:.0f} %" if share == 100 or round(share) < 100 else "> 99 %"  # noqa: PLR2004
 
 

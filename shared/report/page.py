@@ -54,7 +54,7 @@ _PERCENT: Final = re.compile(r"(-?[\d.,]+) ?%")
 _STRIP: Final = 2.5
 # Failed items shown at once; the rest can be unfolded.
 _FIRST_FAILURES: Final = 8
-# On a phone, rows of tables with more columns become cards; so do those with three columns, one of them of long text.
+# On a phone, rows become cards in tables with more columns, and in tables with this many if one has long text.
 _MOST_COLUMNS: Final = 3
 _LONG_TEXT: Final = 24
 # Tables with more columns have a smaller font.
@@ -94,7 +94,7 @@ def _unexplained(report: Report) -> list[Failure]:
 
 
 def _unlisted(report: Report, failures: list[Failure]) -> Iterator[tuple[str, str]]:
-    """Yield sentences about the failures that the page's list of failures lacks, each with a command or nothing."""
+    """Yield sentences about failures that the page's list of failures omits, each with a command or an empty text."""
     if report.rejects and not report.failures:
         yield "Counted by code; the sections below list the items.", ""
     total = len(report.failures) + report.failures_truncated
@@ -210,7 +210,7 @@ def _numeric_columns(table: Table) -> set[int]:
 
 
 def _table_class(table: Table) -> str:
-    """Return the classes of a table: how it is shown on a phone, and whether its font is small."""
+    """Return the CSS classes of a table: cards on a phone, and a smaller font for many columns."""
     classes = ["dense"] if len(table.columns) > _DENSE else []
     values = [value for row in table.rows for value in row]
     if len(table.columns) > _MOST_COLUMNS or any(
@@ -223,7 +223,7 @@ def _table_class(table: Table) -> str:
 
 
 def _note(section: Any) -> str:
-    """Return what is written below a section: first what it leaves out."""
+    """Return the text below a section: first what it leaves out, then its note."""
     return " ".join(filter(None, (getattr(section, "left_out", ""), getattr(section, "note", ""))))
 
 

@@ -51,12 +51,12 @@ _BINS: Final = 20
 
 
 def left_out(shown: int, total: int | None, where: str) -> str:
-    """Return a sentence about a list that shows only a part; empty if it shows everything.
+    """Return a sentence about a truncated list; empty if it shows everything.
 
     Args:
         shown: number of entries that are shown.
-        total: number of entries that there are; None if all are shown.
-        where: where all of them are; empty if they are stored nowhere.
+        total: number of all entries; None if all are shown.
+        where: where all of them are; empty if they are not stored anywhere.
 
     >>> left_out(200, 1234, "the manifest")
     '200 of 1,234 shown; all are in the manifest.'
@@ -104,7 +104,7 @@ class Table:
             :class:`Code` as a command to copy.
         note: a sentence below it.
         explains: item and code of failures that this table explains; the page does not list them again.
-        total: number of rows that there are, if ``rows`` has only some of them.
+        total: number of all rows, if ``rows`` has only some of them.
         where: where all rows are, such as ``the manifest``.
     """
 
@@ -252,10 +252,10 @@ MERGED: Final = (
     Part("unchanged", "light-gray"),
     Part("removed", "red"),
 )
-"""Fates of rows in a publication."""
+"""Changes of rows in a publication."""
 
 CHECKED: Final = (Part("equal", "teal-2"), Part("stale", "amber"), Part("wrong", "red"))
-"""Findings of a verification about values."""
+"""Results of comparing values in a verification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,16 +284,16 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """Bars over one scale: each is as long as its total, and divided into its parts.
+    """Bars on one scale: each is as long as its total, and divided into its parts.
 
     Attributes:
         title: heading.
         unit: unit of the values, such as ``runs``.
-        parts: in the order in which a bar shows them; a part without any value is left out, and a single one needs no
+        parts: in the order in which a bar shows them. A part without any value is left out; a single part needs no
             legend.
         bars: label and one value per part; negative values count as 0.
         note: a sentence below it.
-        total: number of bars that there are, if ``bars`` has only some of them.
+        total: number of all bars, if ``bars`` has only some of them.
         where: where all of them are, such as ``the table below``.
     """
 

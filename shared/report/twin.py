@@ -14,7 +14,7 @@ __all__ = ["twin"]
 
 
 def twin(section: object) -> Table | None:
-    """Return the values of a chart; None if all of them are text in the chart already, or if there are none.
+    """Return the values of a chart; None if there are none, or if the chart already shows all of them as text.
 
     Args:
         section: any section of a report.

@@ -61,14 +61,14 @@ __all__ = [
 ]
 
 PREFIX: Final = "TELECINE_"
-# Of two names, the share of equal characters (difflib's ratio); the second is a name with one or two wrong letters.
+# Similarity of two names, 0 to 1 (difflib's ratio). From the second on, one or two letters differ.
 _SIMILAR: Final = 0.6
 _NEARLY_EQUAL: Final = 0.88
 # Begins the value of a form that is base64 itself.
 _IN_FORM: Final = "base64:"
 # Neither a tag of Argo nor a variable of the kubelet, and not taken for base64.
 _PLAIN: Final = re.compile(r"(?!base64:)[A-Za-z0-9 ._:/=,@+-]*")
-# A comma of a list, and all backslashes before it. The lookbehind keeps long runs of backslashes linear.
+# A comma in a list, and all backslashes before it. The lookbehind keeps the time linear for long runs of backslashes.
 _COMMA: Final = re.compile(r"(?<!\\)(\\*),")
 _LAST_BACKSLASHES: Final = re.compile(r"(?<!\\)(\\+)\Z")
 
@@ -218,8 +218,8 @@ def is_tuple(field: FieldInfo) -> bool:
 def split_list(text: str) -> tuple[str, ...]:
     r"""Split a comma-separated list from a variable, form or flag, and drop blank values.
 
-    A comma after a backslash belongs to its value. Only backslashes before a comma are special: each pair is one
-    backslash.
+    A comma after a backslash belongs to its value. Backslashes are special only before a comma, where two of them
+    mean one.
 
     >>> split_list(r"hours=Hours\, total, date=Day")
     ('hours=Hours, total', 'date=Day')
@@ -240,13 +240,13 @@ def split_list(text: str) -> tuple[str, ...]:
 
 
 def join_list(values: Iterable[object]) -> str:
-    r"""Return values as the text of a list, which :func:`split_list` splits into the same values.
+    r"""Return values as a comma-separated list, which :func:`split_list` splits into the same values.
 
     >>> join_list(["hours=Hours, total", "date=Day"])
     'hours=Hours\\, total,date=Day'
     """
     texts = [_COMMA.sub(r"\1\1\\,", str(value)) for value in values]
-    # Those of the last value precede no comma.
+    # No comma follows the backslashes at the end of the last value.
     return ",".join([*(_LAST_BACKSLASHES.sub(r"\1\1", text) for text in texts[:-1]), *texts[-1:]])
 
 
@@ -377,10 +377,10 @@ class Settings(BaseSettings):
 
 
 def unknown_variables(pipeline: str | None) -> dict[str, str | None]:
-    """Return the variables that are set but have no setting, each with a similar one that has, or None.
+    """Return the variables that are set but belong to no setting, each with a similar known one, or None.
 
-    Other pipelines' settings are not imported. So of variables that do not begin like the pipeline's, only those are
-    returned that nearly equal one of the pipeline or of every command.
+    Other pipelines' settings are not imported. So a variable without the pipeline's prefix is returned only if it
+    nearly equals one of the pipeline or one that every command reads.
 
     Args:
         pipeline: its settings must have been imported; None for a tool.

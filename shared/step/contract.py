@@ -84,7 +84,7 @@ class UnrecordedRun:
 
     Attributes:
         began: when the command began, on the monotonic clock.
-        seconds: how long its run took, according to the ledger, if the step opens one; see ``shared.ledger.open_run``.
+        seconds: duration of its run according to the ledger, if the step opens one; see ``shared.ledger.open_run``.
     """
 
     run_id: str

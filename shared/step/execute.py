@@ -35,7 +35,7 @@ _LOG: Final = logging.getLogger("telecine")
 def execute(step: Step, argv: Sequence[str]) -> int:
     """Run a step from its flags to its exit code.
 
-    The report, the log and the ledger show one duration: from here to the end of the run's last stage.
+    The report, the log and the ledger show the same duration: from this call to the end of the run's last stage.
 
     Parse the flags, set up logs and signals, open the ledger stage, call the step, finish the stage, write report.json
     and report.html, log the summary, print the step's view, and map the outcome to an exit code.
@@ -202,7 +202,7 @@ def _complete(report: Report, step: Step, settings: StepSettings, run_id: str, s
 
 
 def _time(report: Report, stage_run: Any) -> None:
-    """Replace the time that this process measured by that of the ledger, unless its end could not be written."""
+    """Replace the measured duration with the ledger's, unless the ledger could not record the end."""
     seconds = getattr(stage_run, "seconds", None)
     if seconds is not None and report.started_at is not None:
         report.seconds = seconds

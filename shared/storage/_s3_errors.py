@@ -247,7 +247,7 @@ def _refused(error: sdk.ClientError, request: Request, where: str, reason: str) 
 
 
 def _folder_hint(request: Request) -> str:
-    """Return the rest of a message if the bucket may have been typed for a folder of the same name."""
+    """Return the end of a message: how to use the folder of the bucket's name, or nothing if there is none."""
     return f"; for the folder {request.bucket} here, use ./{request.bucket}" if Path(request.bucket).is_dir() else ""
 
 

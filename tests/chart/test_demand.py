@@ -1,4 +1,4 @@
-"""The tables of docs/helm.md have what the rendered chart requests; tests/unit/test_docs.py compares the page."""
+"""The tables of docs/helm.md show what the rendered chart requests; tests/unit/test_docs.py compares the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The place of extract: one pod for little work, as `compute: auto` chooses, or a RayJob if the form asks for one."""
+"""The pods of extract: `compute: auto` chooses one pod for little work; a form can ask for a RayJob instead."""
 
 from __future__ import annotations
 

@@ -28,14 +28,14 @@ __all__ = [
 
 
 class Awkward(Exception):
-    """An exception that a pickle stores but cannot restore: it has other arguments."""
+    """An exception that a pickle stores but cannot restore: its constructor takes other arguments."""
 
     def __init__(self, name, *, place):
         super().__init__(f"{name} at {place}")
 
 
 class Held(TelecineError):
-    """An error of ours that holds what no pickle stores."""
+    """A TelecineError with data that cannot be pickled."""
 
     exit_code = 65
 
@@ -92,7 +92,7 @@ class Runner:
 
 
 class Dying(Runner):
-    """A runner that cannot be made."""
+    """A runner that cannot be created."""
 
     def __init__(self):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -111,7 +111,7 @@ def unpacked():
 
 
 def once(mark):
-    """Make a runner, unless it is the first one: that dies."""
+    """Make a runner; the first process that tries dies."""
     if not Path(mark).exists():
         Path(mark).touch()
         os._exit(1)

@@ -101,7 +101,7 @@ def test_a_list_a_scale_and_a_required_field_are_described():
 
     assert {field.name: field.description for field in fields(Small)} == {
         "needed": "Take this number. Required.",
-        "names": "Take these names. Several are comma-separated.",
+        "names": "Take these names. Several values are comma-separated.",
         "luma": "Take this luma. Scale: 0 to 255.",
         "wait-s": "Wait. Unit: s.",
     }

@@ -36,7 +36,7 @@ def reports(step: str, copies: tuple[str, ...] = ()) -> list[Artifact]:
 
     Args:
         step: stage of the step.
-        copies: further stages that the same report is about; links to a stage's report find it under their keys.
+        copies: further stages that the same report covers; it is stored under their keys too, where links look for it.
     """
     return [
         S3Artifact(

@@ -130,13 +130,13 @@ def _text(field: FieldInfo) -> str:
 
 
 def _described(field: FieldInfo, flag: Flag) -> str:
-    """Return the text in the form, with what ``--help`` shows elsewhere: separator, unit, default."""
+    """Return the text in the form, with what ``--help`` shows in other places: separator, unit, default."""
     declared = metadata(field)
     text = declared.form or flag.description
     if flag.required:
         text += " Required."
     if flag.repeated and _LIST not in text:
-        text += f" Several are {_LIST}."
+        text += f" Several values are {_LIST}."
     if declared.unit:
         scale = declared.unit.removeprefix("of ")
         text += f" Unit: {declared.unit}." if scale == declared.unit else f" Scale: 0 to {scale}."

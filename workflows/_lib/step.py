@@ -70,7 +70,7 @@ class Size:
 SMALL: Final = Size("100m", "256Mi", "1", "1Gi")
 # Polars keeps the rows of all sessions in memory.
 MEDIUM: Final = Size("200m", "512Mi", "2", "4Gi")
-# Ray with one decoder process per CPU; each is limited to 1.5 GB of address space and uses 0.3 GB.
+# One worker with a decoder process per CPU; each decoder is limited to 1.5 GB of address space and uses 0.3 GB.
 LARGE: Final = Size("500m", "2Gi", "4", "8Gi", tmp="8Gi", storage="256Mi", storage_limit="10Gi")
 
 
@@ -116,8 +116,8 @@ def step(
         parameters: settings of the step.
         source: source of their values: the template's inputs or the Workflow's parameters.
         counts: names of additional numeric output parameters.
-        texts: names of other output parameters -> value for a pod that was killed.
-        copies: further stages that the step's report is about, under whose keys it is stored as well.
+        texts: names of other output parameters -> value if the pod was killed.
+        copies: further stages that the step's report covers; it is stored under their keys too.
         ray: True to use the image with Ray and torch.
         launcher: True to mount a token; only launchers talk to the API server.
         account: service account of the pod, without a token, unless it is a launcher.

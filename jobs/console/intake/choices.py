@@ -39,14 +39,14 @@ SETS: Final = {
     "decimal-mark": (".", ","),
     "clock": ("hh:mm", "mm:ss"),
 }
-"""Flag -> its values, if there are few."""
+"""Flag -> its values, for flags with few values."""
 
 MOST_COLUMNS: Final = 200
-"""Columns that the page lists; further ones are listed if they are read, and chosen by name."""
+"""Columns that the page lists. Further ones are listed only if they are read; others are chosen by name."""
 FURTHER: Final = "further"
-"""A form names a column that is not listed in ``column-further``, and its field in ``map-further``."""
+"""Suffix of the fields for a column that the page does not list: ``column-further`` and ``map-further``."""
 
-# As `--map` writes a field that is not read.
+# The column in `--map` of a field that is not read.
 _NOT_READ: Final = "(none)"
 
 _MOST_CHARS: Final = 100
@@ -114,8 +114,8 @@ def _mapping(
 ) -> tuple[dict[str, str], list[str]]:
     """Return field -> column of the columns whose field was chosen, and what is wrong with them.
 
-    A field that stays as the form showed it was not chosen, unless it was before: a format reads it by itself. The
-    fields that a changed column had are not read, unless from another column.
+    A column that stays as the form showed it counts as chosen only if it was chosen before; otherwise a format reads it
+    without a flag. If a column changes, its former fields are not read, unless another column has them.
     """
     earlier: Mapping[str, str] = before.get("map", {})
     shown = listed(columns)
@@ -149,7 +149,7 @@ def _mapping(
 def listed(columns: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the columns that the page lists: the first ones, and all that are read.
 
-    If there are too many, those that represent the date columns of a wide file come before the others.
+    If there are too many, columns that stand for the date columns of a wide file come first.
     """
     if len(columns) <= MOST_COLUMNS:
         return columns
@@ -158,7 +158,7 @@ def listed(columns: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _named(text: str, columns: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the column with a name or with letters, in any case; None if there is none."""
+    """Return the column with this name or these letters, ignoring case; None if there is none."""
     wanted = text.casefold()
     of_name = (column for column in columns if str(column["name"]).casefold() == wanted)
     letters = wanted.removeprefix("column ")

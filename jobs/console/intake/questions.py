@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Open", "open_questions"]
 
-# The reader of the file decides these; the others are about columns that it does not read.
+# The reader of the file answers these; the others are about columns that it does not read.
 _SETTLED_BY_READING: Final = frozenset({"DATE_ORDER", "DECIMAL_MARK", "CLOCK", "FORMAT"})
 _ABOUT_COLUMNS: Final = frozenset({"FIELD", "UNIT", "DUPLICATE", "CONTENT", "MEASURE"})
 
@@ -28,7 +28,7 @@ class Open:
         message: the question.
         target: id of the field that answers it.
         options: values to choose from.
-        key: how a form says that none of them is right; empty if one must be chosen.
+        key: value with which a form says that none of the options is right; empty if one must be chosen.
     """
 
     code: str
@@ -101,7 +101,7 @@ def _asked(message: str) -> str:
 
 
 def _target(names: list[str]) -> str:
-    # A list of values before a text, such as the date order before the period.
+    # A choice of values comes before a free text, such as the date order before the period.
     ordered = sorted(names, key=lambda name: name not in SETS)
     return next((name for name in ordered if name in (*OF_VALUES, *OF_FILE)), "columns")
 

@@ -135,7 +135,7 @@ def read(settings: ConsoleSettings, uri: str, size: int, choices: Mapping[str, A
 
 
 def _mark_shown(proposal: dict[str, Any], preview: Mapping[str, Any] | None) -> None:
-    """Add to each column the fields that it is shown with: those that are read, or proposed if nothing can be read."""
+    """Add to each column the fields to show: those that are read or, if nothing can be read, those proposed."""
     read: dict[str, list[str]] = {}
     for one in preview["fields"] if preview is not None else ():
         if one["kind"] == "column" or (one["kind"] == "dates" and one["field"] != "date"):

@@ -60,7 +60,7 @@ class Database:
 
 
 def start_of_day(name: str) -> str:
-    """Return SQL for the first moment of a day in UTC; a plain date would be of the session's time zone.
+    """Return SQL for the first moment of a day in UTC; a plain date would be in the session's time zone.
 
     Args:
         name: name of the parameter with the day.

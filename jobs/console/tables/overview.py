@@ -44,7 +44,7 @@ class Card:
 
 def cards(database: DatabaseSession) -> list[Card]:
     """Return the cards of the home page."""
-    # Whole days, as the lists filter: a card and its list have the same rows.
+    # Whole days, as in the filters of the lists, so that a card and its list count the same rows.
     since = (datetime.now(UTC) - timedelta(days=1)).date()
     (row,) = database.rows(
         f"""
@@ -85,7 +85,7 @@ def cards(database: DatabaseSession) -> list[Card]:
             "Failed uploads",
             failed_uploads,
             f"/uploads?status=failed&changed_from={since}",
-            "since yesterday (UTC), refused or matched in part",
+            "since yesterday (UTC), refused or partially matched",
             bad=True,
         ),
         Card("Uploads with a question", open_uploads, "/uploads?status=waiting", "need an answer", bad=True),

@@ -114,7 +114,7 @@ class Body:
 
     Attributes:
         most: its maximum size in bytes.
-        too_large: returns the refusal of a body that declares a larger one.
+        too_large: returns the refusal of a request that declares a larger body.
     """
 
     most: int

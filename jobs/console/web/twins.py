@@ -51,11 +51,11 @@ def add_twins(
     """Serve a list as ``<path>.json`` and ``<path>.csv``, to viewers.
 
     Args:
-        router: of the page.
-        path: of the page's route.
-        model: the parameters of the page.
+        router: the page's router.
+        path: the page's path.
+        model: the page's parameters.
         listing: the list, or a function that returns it for a request and its parameters.
-        everything: no limit on the number of rows of the CSV file.
+        everything: True to remove the limit on the rows of the CSV file.
     """
 
     def of(request: Request, query: _Q) -> Listing:
@@ -218,7 +218,7 @@ _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def _json(value: Any) -> str:
-    """Return JSON. A decimal is a number with all of its digits: a sum of hours has up to 38, a float 15."""
+    """Return JSON, in which decimals keep all of their digits: a sum of hours has up to 38, a float only 15."""
     if isinstance(value, Decimal):
         return _digits(value)
     if isinstance(value, dict):
@@ -229,5 +229,5 @@ def _json(value: Any) -> str:
 
 
 def _digits(value: Decimal) -> str:
-    """Return a decimal with a fraction without trailing zeros or an exponent."""
+    """Return a decimal that has a fraction as text, without trailing zeros or an exponent."""
     return f"{value:f}".rstrip("0")

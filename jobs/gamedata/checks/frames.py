@@ -91,7 +91,7 @@ class FrameResults:
     Attributes:
         values: check -> ``(pt_key, etag)`` -> the values of its columns.
         errors: check -> ``(pt_key, etag)`` -> ``(message, traceback, retryable)``.
-        workers: what the workers were -> their number; empty if all results are cached.
+        workers: kind of the workers -> their number; empty if all results are cached.
     """
 
     values: dict[str, dict[tuple[str, str], dict[str, Any]]] = field(default_factory=dict)
@@ -324,7 +324,7 @@ def run_frames(
         work: the checks and their settings.
         tasks: the files in the bucket.
         progress: counts files.
-        pool: used instead of the one that ``--local-pool`` names.
+        pool: replaces the one that ``--local-pool`` names.
     """
     from jobs.gamedata.compute.pool import worker_count
 

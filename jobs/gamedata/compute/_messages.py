@@ -1,7 +1,7 @@
-"""Messages between a pool and its worker processes: pickles, each after its length.
+"""Messages between a pool and its worker processes: pickles, each preceded by its length.
 
-Both ends run the same code with the same rights. Hostile input is read by neither: decoder processes, which do read
-it, answer with JSON (:mod:`shared.child.channel`).
+Both ends run the same code with the same rights, and neither parses hostile input: decoder processes do that, and
+answer with JSON (:mod:`shared.child.channel`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def pack(value: Any) -> bytes:
 
 
 def unpack(body: bytes | bytearray) -> Any:
-    """Return the value of a message's body."""
+    """Return the value that the body of a message contains."""
     return pickle.loads(body)  # noqa: S301  see the docstring of this module
 
 

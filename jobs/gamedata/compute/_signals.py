@@ -1,4 +1,4 @@
-"""Deferral of signals during calls into Ray."""
+"""Deferral of signals during calls into Ray, and during the start and end of worker processes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ __all__ = ["deferred_signals"]
 def deferred_signals() -> Iterator[None]:
     """Defer SIGINT and SIGTERM until the block ends.
 
-    If a handler raises while Ray's C++ code waits, Ray turns the exception into a SystemError (Ray 2.60,
-    CoreWorker.wait). Also, ray.init replaces our SIGTERM handler. A second signal is delivered immediately.
+    If a handler raised between the start of a worker process and its registration, nothing would end that process. If
+    one raises while Ray's C++ code waits, Ray turns the exception into a SystemError (Ray 2.60, CoreWorker.wait). Also,
+    ray.init replaces our SIGTERM handler. A second signal is delivered immediately.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,4 +1,4 @@
-"""One worker process of :class:`~jobs.gamedata.compute.processes.Processes`: its start, its messages and its end."""
+"""A worker process of :class:`~jobs.gamedata.compute.processes.Processes`: its start, messages and end."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _POLL_S: Final = 0.01
 class WorkerProcess:
     """A worker process. The kernel kills it when the thread that started it ends.
 
-    It has this process's environment, because it opens the stores, but a session of its own, because this process
-    handles Ctrl-C.
+    It inherits the environment of this process, because it opens the stores, but has its own session, because this
+    process handles Ctrl-C.
 
     Args:
         make_runner: a pickle of the function that creates the runner; the process answers once it has called it.
@@ -45,7 +45,7 @@ class WorkerProcess:
         except OSError:
             self._errors.close()
             raise
-        # As Ray does: the thread pools of a worker per core would compete for the cores.
+        # As in Ray: with one worker per core, their thread pools would compete for the cores.
         environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": python_path()}
         try:
             with child_end:
@@ -77,11 +77,11 @@ class WorkerProcess:
         return self._process.pid
 
     def fileno(self) -> int:
-        """Return the descriptor that becomes readable with an answer, or with the end of the process."""
+        """Return the descriptor that becomes readable when an answer arrives, or the process ends."""
         return self.end.fileno()
 
     def ask(self, work: Any) -> None:
-        """Send a piece of work; a process that has died is noticed by :meth:`answer`."""
+        """Send a piece of work; :meth:`answer` notices if the process has died."""
         self._send(pack(work))
 
     def _send(self, body: bytes) -> None:
@@ -94,15 +94,15 @@ class WorkerProcess:
         Raises:
             EOFError: the process has died.
         """
-        # In this order: what it sent before its end has then arrived.
+        # Checked before the read: if it has ended, everything that it sent has arrived by now.
         has_ended = self.has_ended()
         body = self._answers.next()
         if body is None:
-            # A process that it started may hold its end of the socket open.
+            # A process that it started may keep its end of the socket open: then the stream does not end.
             if has_ended:
                 raise EOFError
             return None
-        # What it writes while it works on something else does not explain its death.
+        # Output that belongs to finished work would not explain a later death.
         self._errors.seek(0)
         self._errors.truncate()
         try:
@@ -112,7 +112,7 @@ class WorkerProcess:
         return kind, value, trace
 
     def has_ended(self) -> bool:
-        """Return whether the process has ended; until :meth:`close` its ID is not given to another one."""
+        """Return whether the process has ended; its ID is not reused before :meth:`close`."""
         if self._process.returncode is not None:
             return True
         try:
@@ -121,7 +121,7 @@ class WorkerProcess:
             return True
 
     def ending(self) -> str:
-        """Wait up to 5 s for the end, kill what is left, and describe it: ``it was killed by SIGKILL``."""
+        """Wait up to 5 s for the end, kill what is left, and return how it ended: ``it was killed by SIGKILL``."""
         until = time.monotonic() + _WAIT_S
         while not self.has_ended() and time.monotonic() < until:
             time.sleep(_POLL_S)
@@ -138,7 +138,7 @@ class WorkerProcess:
 
     def _kill(self) -> None:
         if self._process.returncode is None:
-            # The processes that it started as well; its ID names their group even after its own end.
+            # This includes the processes that it started; its ID names their group even after it has ended.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()

@@ -15,8 +15,8 @@ _CGROUP: Final = Path("/sys/fs/cgroup")
 def usable_cpus(cgroup: Path = _CGROUP) -> int:
     """Return the CPUs that this process may be scheduled on, or its container's CPU limit if that is lower.
 
-    A container's limit does not show in the affinity mask: with a limit of 4 CPUs on a node of 64, one worker per core
-    would be 64 workers of 0.5 GB in a pod of 8 GiB.
+    The affinity mask does not reflect a container's limit: with a limit of 4 CPUs on a node with 64, one worker per
+    core would mean 64 workers of 0.5 GB each in a pod of 8 GiB.
 
     Args:
         cgroup: the mounted cgroup file system, version 1 or 2.

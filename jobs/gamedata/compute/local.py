@@ -1,6 +1,6 @@
 """A pool of Ray actors on this machine. Each actor keeps one runner and pulls work from a shared queue.
 
-It serves to try on one machine what a cluster does; :mod:`jobs.gamedata.compute.processes` does the same work sooner.
+Use it to try on one machine what a cluster does; :mod:`jobs.gamedata.compute.processes` does the same work faster.
 Only the work and small results pass through Ray; no bulk data enters its object store. Ray starts in about 3 s, uses
 127.0.0.1 only, without a dashboard and with a token of its own, needs no network, and leaves no processes or files
 behind.

@@ -66,7 +66,7 @@ class Pool(Protocol[W, R]):
     """A queue of work for several workers; a context manager that ends the workers on exit.
 
     Attributes:
-        kind: what the workers are: ``worker_processes`` or ``ray_workers``; a count of the report has this name.
+        kind: ``worker_processes`` or ``ray_workers``; the report has a count of this name.
     """
 
     kind: ClassVar[str]
@@ -109,13 +109,13 @@ def worker_count(requested: int | None, work_count: int | None = None) -> int:
 
 
 def python_path() -> str:
-    """Return a ``PYTHONPATH`` with which workers import our packages from the same folder, installed there or not."""
+    """Return a ``PYTHONPATH`` with which workers import our packages from the same folder, even if not installed."""
     (package,) = jobs.__path__
     return os.pathsep.join(filter(None, [str(Path(package).parent), os.environ.get("PYTHONPATH")]))
 
 
 class BasePool(ABC):
-    """A context manager that ends everything that it started, even after a partial start."""
+    """A context manager that stops everything that it started, even after a partial start."""
 
     def __enter__(self) -> Self:
         try:

@@ -1,4 +1,4 @@
-"""Entry point of a worker process: create the runner, then process one piece of work after the other.
+"""Entry point of a worker process: create the runner, then process one piece of work after another.
 
 Started by :class:`~jobs.gamedata.compute.processes.Processes` as
 ``python -m jobs.gamedata.compute.process_main FD POOL_PID``.
@@ -56,11 +56,11 @@ def _answer(function: Callable[[bytes], Any], body: bytes) -> bytes:
 
 
 def _portable(error: Exception) -> Exception:
-    """Return the exception, or one like it if a pickle cannot restore it: it has an open file, or other arguments."""
+    """Return the exception, or a similar one if a pickle cannot restore it, such as one that holds an open file."""
     try:
         if type(unpack(pack(error))) is type(error):
             return error
-    except Exception:  # noqa: BLE001, S110 - whatever it raises, another one takes its place
+    except Exception:  # noqa: BLE001, S110 - whatever pickling raises, a similar exception is returned
         pass
     text = f"{type(error).__name__}: {error}"
     if not isinstance(error, TelecineError):

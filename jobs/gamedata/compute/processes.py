@@ -1,7 +1,7 @@
 """A pool of worker processes on this machine. Each keeps one runner and pulls work from a shared queue.
 
-On one machine Ray adds nothing to them: no dashboard runs, no bulk data enters its object store, and a worker that dies
-is replaced in the same way. It would add the start of its own processes. docs/performance.md has the figures.
+On one machine, Ray would add only the time to start its own processes: its dashboard is off, no bulk data enters its
+object store, and it replaces dead workers in the same way. docs/performance.md has the figures.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Processes"]
 
-# A process that ended without closing its socket is noticed after this time.
+# A process that ended while its socket stays open is noticed after this time.
 _WAIT_S: Final = 0.2
 _MAX_START_FAILURES: Final = 3
 # Too many processes, such as in a pod with a limit of them; no memory; too many open files.
@@ -35,12 +35,12 @@ _log = logging.getLogger(__name__)
 
 
 class Processes(BasePool, Generic[W, R]):
-    """A :class:`jobs.gamedata.compute.pool.Pool` of processes that end with this one, however it ends.
+    """A :class:`jobs.gamedata.compute.pool.Pool` of processes that end with this process, however it ends.
 
     Use it from one thread only: the kernel kills the workers when the thread that started them ends.
 
     Args:
-        make_runner: creates the runner inside the worker process; sent there by pickle.
+        make_runner: creates the runner inside the worker process, to which it is sent as a pickle.
         workers: number of workers; see :func:`jobs.gamedata.compute.pool.worker_count`.
 
     Raises:
@@ -69,7 +69,7 @@ class Processes(BasePool, Generic[W, R]):
         """Yield outcomes in order of completion; more work may be submitted meanwhile.
 
         Raises:
-            Exception: the exception that a runner raised; one that cannot be pickled becomes one like it.
+            Exception: the exception that a runner raised, or a similar one if it cannot be pickled.
             TransientError: worker processes die while they start.
         """
         while self._queue or self._running:
@@ -80,7 +80,7 @@ class Processes(BasePool, Generic[W, R]):
         while self._queue and self._idle:
             worker = self._idle[-1]
             if worker.has_ended():
-                # It did not work on anything, so it was killed from outside.
+                # It was not working on anything, so it was killed from outside.
                 worker.close()
                 self._idle.pop()
                 continue
@@ -132,7 +132,7 @@ class Processes(BasePool, Generic[W, R]):
             # The command says how to install a missing package.
             if isinstance(value, TelecineError | ModuleNotFoundError):
                 raise _with_trace(value, trace)
-            # Its traceback helps only us, and logs of level DEBUG are ours.
+            # The traceback helps only developers, who read logs of level DEBUG.
             _log.debug("%s", trace)
             raise TelecineError(f"a worker process does not start: {type(value).__name__}: {value}") from value
         self._starting.remove(worker)
@@ -144,8 +144,8 @@ class Processes(BasePool, Generic[W, R]):
         _log.warning("A worker did not start: %s", reason)
         if self._start_failures >= _MAX_START_FAILURES:
             raise TransientError(
-                f"{self._start_failures} worker processes in a row did not start: {reason}\nThe machine may be out of"
-                " memory, processes or open files; try again later or with fewer --workers"
+                f"{self._start_failures} worker processes in a row did not start, the last because {reason}\n"
+                "The machine may be out of memory, processes or open files; try again later or with fewer --workers"
             ) from error
 
     def _start(self) -> None:
@@ -159,7 +159,7 @@ class Processes(BasePool, Generic[W, R]):
         """Start workers for this much work, up to the pool's number of workers."""
         free = self._workers - len(self._starting) - len(self._idle) - len(self._running)
         for _ in range(min(free, wanted - len(self._starting) - len(self._idle))):
-            # A signal may not separate the start of a process from its registration.
+            # No signal may come between the start of a process and its registration.
             try:
                 with deferred_signals():
                     self._starting.append(WorkerProcess(self._made))
@@ -187,7 +187,7 @@ def _wait(workers: list[WorkerProcess]) -> None:
 
 
 def _with_trace(error: Exception, trace: str) -> Exception:
-    """Add the worker's traceback to an exception, unless it is one of ours, whose message says it all."""
+    """Add the worker's traceback to an exception, except to a TelecineError, whose message is enough."""
     if not isinstance(error, TelecineError):
         error.add_note(f"In the worker process:\n{trace}")
     return error

@@ -1,4 +1,4 @@
-"""Estimate the CPU time of extraction, and choose by it where ``--compute auto`` extracts."""
+"""Estimate the CPU time of extraction, by which ``--compute auto`` chooses where to extract."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TAR_CPU_S: Final = 0.35
 """CPU seconds for ten minutes of 640x360 video (204 MB) at the default sampling; docs/performance.md."""
 
 GB_CPU_S: Final = 1.85
-"""The same per GB, for larger frames: 0.67 s for 374 MB of 1280x720, 1.70 s for 921 MB of 1920x1080."""
+"""CPU seconds per GB, for larger frames: 0.67 s for 374 MB of 1280x720, 1.70 s for 921 MB of 1920x1080."""
 
 EXACT: Final = 5
 """Factor of ``--sampling exact``."""
@@ -33,7 +33,7 @@ class Choice:
 
     Attributes:
         compute: a value of ``--compute`` other than ``auto``.
-        reason: one clause, for people.
+        reason: one clause, for the report and the log.
     """
 
     compute: Place
@@ -41,13 +41,13 @@ class Choice:
 
 
 def cpu_seconds(settings: ExtractSettings, items: Sequence[Item]) -> float:
-    """Estimate the CPU seconds for these TARs: by their number, or by their bytes where those are more."""
+    """Estimate the CPU seconds for these TARs: a constant for each, or by its size if that is more."""
     seconds = sum(max(TAR_CPU_S, item.size / _BYTES_PER_GB * GB_CPU_S) for item in items)
     return seconds * (EXACT if settings.sampling == "exact" else 1)
 
 
 def cluster_of(settings: ExtractSettings) -> Place:
-    """Return the workers that extraction has on a Ray cluster."""
+    """Return the kind of workers that extraction would have on a Ray cluster."""
     if settings.compute == "auto":
         return "gpu" if settings.device == "cuda" else "cpu"
     return settings.compute
@@ -56,8 +56,8 @@ def cluster_of(settings: ExtractSettings) -> Place:
 def choose(settings: ExtractSettings, cpu_s: float) -> Choice:
     """Choose where to extract: as requested, or with ``auto`` by the estimated CPU time.
 
-    Decoding does not use a GPU, so ``auto`` takes the GPU group only with ``--device cuda``: the pod that extracts
-    alone has no GPU.
+    Decoding does not use a GPU, so ``auto`` chooses GPU workers only with ``--device cuda``, and then always: the pod
+    of ``local`` has no GPU.
 
     Args:
         settings: settings of the run.
@@ -65,9 +65,9 @@ def choose(settings: ExtractSettings, cpu_s: float) -> Choice:
     """
     if settings.compute != "auto":
         return Choice(settings.compute, "as requested")
-    work = f"about {cpu_s:,.0f} CPU s of work"
+    work = f"about {cpu_s:,.0f} s of CPU time"
     if settings.device == "cuda":
         return Choice("gpu", f"gpu: {work}, and --device cuda needs a GPU")
     if cpu_s <= settings.one_pod_s:
-        return Choice("local", f"local: {work}, at most the {settings.one_pod_s:g} s of --one-pod-s")
-    return Choice("cpu", f"cpu: {work}, more than the {settings.one_pod_s:g} s of --one-pod-s")
+        return Choice("local", f"local: {work}, within --one-pod-s {settings.one_pod_s:g}")
+    return Choice("cpu", f"cpu: {work}, more than --one-pod-s {settings.one_pod_s:g}")

@@ -125,7 +125,7 @@ class ExtractTally:
         return report
 
     def _workers(self) -> dict[str, int]:
-        """Count the workers by what they are; in a Ray cluster, TARs and pods instead."""
+        """Return the number of workers by kind; on a Ray cluster, those of TARs and pods instead."""
         return self._cluster() or ({self.kind: self.workers} if self.kind else {})
 
     def _cluster(self) -> dict[str, int]:
@@ -192,7 +192,7 @@ class ExtractTally:
             return
         failed = len(self.items) - len(succeeded)
         if succeeded:
-            # A TAR that fails is left after its first bytes: it would look like a fast one.
+            # A TAR that fails is abandoned after its first bytes, so it would look like a fast one.
             note = f"Only TARs that were extracted; {failed:,} failed." if failed else ""
             yield Histogram.of("Seconds per TAR", "s", [result.seconds for result in succeeded], note)
         yield self._times()
@@ -234,17 +234,17 @@ class ExtractTally:
             )
 
     def _times(self) -> Shares:
-        """Return where the workers' time went, which tells what limited the run."""
+        """Return how the workers spent their time, which shows what limited the run."""
         busy = sum(self._busy.values())
         store = min(busy, sum(result.store_s for result in self.items))
         idle = self.durations.get("extract", 0.0) * self.workers - busy
         seconds = [round(max(each, 0.0), 3) for each in (busy - store, store, idle)]
         return Shares(
-            "Time of the workers",
+            "Worker time",
             "s",
             _TIMES,
             [(f"{self.workers:,} {'worker' if self.workers == 1 else 'workers'}", seconds)],
-            note="Sums over all workers.",
+            note="Summed over all workers.",
         )
 
     def _readers(self, succeeded: Sequence[ItemResult]) -> Table:

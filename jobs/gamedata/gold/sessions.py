@@ -33,8 +33,8 @@ _JSON: Final = ("video_metadata", "session_metadata")
 _FURTHER: Final = "further_checks"
 COLUMNS: Final = (*_PLAIN, *_ADDED, *_JSON, _FURTHER)
 
-# In the manifest but not published: build time and version, thresholds, tracebacks; and what the database computes from
-# video_menu_percent, for manifests of earlier versions as well.
+# In the manifest but not published: build time and version, thresholds, tracebacks; and menu_share, which the database
+# copies from video_menu_percent, so that manifests of earlier versions have it too.
 _LEFT_OUT: Final = frozenset({"dark_luma_threshold", "dark_share_threshold", "menu_share"})
 _AT_ONCE: Final = 4096
 # Other programs may write text or empty columns with other types; all other columns are text.

@@ -63,17 +63,17 @@ def contact_sheets(manifest: Manifest, store: ObjectStore) -> list[Section]:
 
 
 def _note(shown: int, *, chosen: int, pictured: int, raised: int) -> str:
-    """Return the sentences below the pictures: how many flagged sessions have none, and why.
+    """Return the sentences below the pictures: how many flagged sessions have no picture, and why.
 
     Args:
         shown: number of pictures.
-        chosen: number of sessions of which a picture was to be made.
+        chosen: number of sessions that were selected for a picture.
         pictured: number of sessions with a flag that a picture can show.
         raised: number of flagged sessions.
     """
     text = f"Up to {_FRAMES} sampled frames per session, in chronological order."
     without = {
-        "whose only flag is empty, which no picture shows": raised - pictured,
+        "with only the flag 'empty', which a picture cannot show": raised - pictured,
         f"beyond the {_MAX_SHEETS} that fit here": pictured - chosen,
         "whose frames cannot be read": chosen - shown,
     }
@@ -81,8 +81,8 @@ def _note(shown: int, *, chosen: int, pictured: int, raised: int) -> str:
     if not reasons:
         return text
     return (
-        f"{text} {shown:,} of {raised:,} flagged sessions are shown, without {'; '.join(reasons)}. "
-        "All are in the table of sessions and in the manifest."
+        f"{text} {shown:,} of {raised:,} flagged sessions are shown. Not shown: {'; '.join(reasons)}. "
+        "The table of sessions and the manifest list all of them."
     )
 
 

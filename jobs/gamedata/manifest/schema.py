@@ -88,7 +88,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "is_video_mostly_dark": Column("`dark_frame_share` exceeds `dark_share_threshold`", null=_NO_FRAMES),
     "is_dpi_scale_issue": Column("two opposite sides are black bars", null=_NO_FRAMES),
     "video_menu_percent": Column(
-        "the same as `menu_share`, under the name of the original pipeline; a fraction, no percentage",
+        "the same as `menu_share`, under the name that the original pipeline used; a fraction, not a percentage",
         "0 to 1",
         _NO_MENUS,
     ),

@@ -63,7 +63,7 @@ class Manifest:
         durations: duration of each phase in seconds.
         retryable: ``s3_key`` of the sessions that failed for a transient reason.
         unusable: the checks that raised on every session.
-        workers: what the workers of frames checks were -> their number.
+        workers: kind of the workers of frames checks -> their number.
     """
 
     table: pa.Table

@@ -29,9 +29,9 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 def launch(settings: ExtractSettings) -> Run | None:
-    """Return the function that runs extract on a Ray cluster, or None to run it here: there is nothing to read.
+    """Return the function that runs extract on a Ray cluster, or None to run it here, because there is nothing to read.
 
-    With ``--compute auto`` None also means that there is little to read. In Argo the plan step has decided already.
+    With ``--compute auto``, None also means that there is little to read. In Argo, the plan step has already decided.
 
     Args:
         settings: settings with a ``compute`` other than local.
@@ -78,5 +78,5 @@ def _reject_local_paths(settings: ExtractSettings) -> None:
     for flag, uri in local_paths(settings).items():
         raise UsageError(
             f"{flag} {uri}: pods cannot read this with --compute {settings.compute}; expected s3://… "
-            "(a folder of this machine needs --compute local)"
+            "(a folder on this machine needs --compute local)"
         )

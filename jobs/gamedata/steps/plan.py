@@ -31,9 +31,9 @@ _BYTES_PER_MB: Final = 1_000_000
 # take longer, depending on the images.
 _START_S: Final = 3
 _SHOWN: Final = 20
-# Colours of what a run would do with TARs, in the order of :func:`_fates`.
+# Colours of the planned actions, in the order of :func:`_fates`.
 _TONES: Final = ("blue-2", "teal-2", "red", "brown", "light-gray")
-# End of the headline, by what `--compute auto` chose.
+# End of the headline, by the choice of `--compute auto`.
 _PLACES: Final = {
     "": "",
     "local": "; extraction in one pod",
@@ -73,7 +73,7 @@ def run(settings: PlanSettings, stage_run: StageRun) -> Report:
     cpu_s = cpu_seconds(settings, worklist.items)
     choice = choose(settings, cpu_s)
     checked.append(Checked("--compute", settings.compute, choice.reason))
-    # Argo reads it to decide whether extract is a pod or a RayJob.
+    # Argo reads this output to decide whether extract is a pod or a RayJob.
     outputs.put({"compute": choice.compute})
     total = len(worklist)
     invalid = sum(error.code == "key_invalid" for _, error in worklist.missing)
@@ -132,7 +132,7 @@ def _headline(worklist: Worklist, settings: PlanSettings, invalid: int) -> str:
 
 
 def _fates(worklist: Worklist) -> dict[str, int]:
-    """Return the number of TARs and lines by what the run would do with them."""
+    """Return the number of TARs and task-list lines by planned action."""
     return {
         "to read": len(worklist.items),
         "done before": worklist.done,
@@ -153,13 +153,13 @@ def _sections(worklist: Worklist, settings: PlanSettings, checked: list[Checked]
         "Estimate",
         ["seconds", "about"],
         rows,
-        note=f"Based on {TAR_CPU_S} CPU seconds per TAR, or {GB_CPU_S} per GB if that is more, measured for ten "
-        "minutes of video of 640x360 to 1920x1080 at the default sampling. The time to start pods is not included.",
+        note=f"Based on {TAR_CPU_S} CPU seconds per TAR, or {GB_CPU_S} per GB if that is more, measured with "
+        "ten-minute videos of 640x360 to 1920x1080 at the default sampling. The time to start pods is not included.",
     )
     values = _fates(worklist)
     if any(values.values()):
         parts = [Part(name, tone) for name, tone in zip(values, _TONES, strict=True)]
-        yield Shares("What the run would do", "TARs", parts, [("listed TARs and lines", list(values.values()))])
+        yield Shares("TARs by planned action", "TARs", parts, [("TARs and task-list lines", list(values.values()))])
     if worklist.items:
         yield Histogram.of("Sizes of the TARs to read", "MB", [item.size / _BYTES_PER_MB for item in worklist.items])
     largest = sorted(worklist.items, key=lambda item: (-item.size, item.key))[:_SHOWN]

@@ -93,7 +93,7 @@ def _sections(merged: Merged, pages: Pages, totals: Counter[str]) -> list[Sectio
     sessions = [Part("sessions", "blue-2")]
     note = "A session can have several flags."
     return [
-        Shares("What became of the rows", "rows", MERGED, rows),
+        Shares("Rows by change", "rows", MERGED, rows),
         *([Amounts("Published sessions by flag and error", "sessions", sessions, raised, note)] if raised else []),
         Table(
             "Published sessions",

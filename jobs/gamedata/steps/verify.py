@@ -231,7 +231,7 @@ def _sections(named: Sequence[tuple[str, str]], same: int) -> list[Section]:
     values = [same, *(counts[code] for code in _FINDINGS)]
     sections: list[Section] = []
     if any(values):
-        sections.append(Shares("What was compared", "objects", parts, [("results, parts and .pt files", values)]))
+        sections.append(Shares("Objects by finding", "objects", parts, [("results, parts and .pt files", values)]))
     if named:
         shown = named[:_SHOWN]
         sections.append(

@@ -101,7 +101,7 @@ def _sections(settings: PublishSettings, stages: Sequence[StageRow], failures: S
     columns = ["stage", "pipeline", "status", "attempt", "seconds", "errors", "wrote", "what happened"]
     if stages:
         spans = [Span(row.stage, row.status, row.started_at, row.seconds) for row in stages]
-        yield Spans("When the stages ran", spans, note="By the clocks of the nodes.")
+        yield Spans("When the stages ran", spans, note="Times are from the nodes' clocks.")
     yield Table("Stages", columns, rows, note="Each stage links to its report.")
     if failures:
         yield Table(

@@ -212,7 +212,7 @@ class IntakeTally:
         counts = self.counts()
         values = [counts[part.name.replace(" ", "_")] for part in _PARTS]
         if any(values):
-            note = "Known and set aside: by an earlier run, found by the listing."
+            note = "Known and set aside: listed manifests that an earlier ingest loaded or set aside."
             yield Shares("Runs and events by outcome", "runs", _PARTS, [("seen", values)], note)
         if len(self._rejects) > 1:
             yield Amounts(

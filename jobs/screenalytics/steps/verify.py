@@ -197,7 +197,7 @@ def _sections(counts: Counter[str], found: Sequence[Failure], rows: list[list[An
     sections: list[Section] = []
     if counts["checked"] or any(stored):
         bars = [("in the tables", [sound, different, 0, 0, 0, 0]), ("only in the store", [0, 0, *stored])]
-        note = "Unchanged includes runs that were marked before because their manifest is gone."
+        note = "Unchanged also counts runs that were already marked because their manifest is gone."
         sections.append(Amounts("Runs by state", "runs", _STATES, bars, note))
     if found:
         explained = [(failure.item, failure.code) for failure in found[:_SHOWN]]

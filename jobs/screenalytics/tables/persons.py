@@ -74,13 +74,13 @@ def sections(rows: Sequence[Any]) -> list[Section]:
                 (f"{row.ep_id}: {row.name or row.person_id}", [round((row.onscreen_ms or 0) / 60_000, 1)])
                 for row in rows
             ],
-            note=f"The top {_EACH} persons of the {_EPISODES} episodes ingested last, in minutes.",
+            note=f"The top {_EACH} persons of each of the {_EPISODES} episodes ingested last, in minutes.",
         ),
         Table(
             PERSONS,
             ["episode", "run", "person", "on screen", "speaking", "confessional", "confidence"],
             [_row(row) for row in rows],
-            note=f"The top {_EACH} persons of the {_EPISODES} episodes ingested last. All persons: the view"
+            note=f"The top {_EACH} persons of each of the {_EPISODES} episodes ingested last; all persons are in"
             " gold.screenalytics_persons.",
         ),
     ]

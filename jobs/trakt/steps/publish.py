@@ -120,13 +120,13 @@ def _charts(done: dict[str, Published], quadrants: dict[str, dict[str, int]]) ->
     changes = [
         (f"gold.{table}", [each.inserted, each.updated, each.unchanged, each.removed]) for table, each in done.items()
     ]
-    charts: list[Section] = [Shares("What became of the rows", "rows", MERGED, changes)]
+    charts: list[Section] = [Shares("Rows by change", "rows", MERGED, changes)]
     if quadrants:
         bars = [
             (f"{kind}s", [counts.get(part.name.replace(" ", "_"), 0) for part in _QUADRANTS])
             for kind, counts in quadrants.items()
         ]
-        note = f"Of the newest published day, over the {_PERIOD.removesuffix('d')} days up to it."
+        note = f"For the newest published day, over the {_PERIOD.removesuffix('d')} days that end with it."
         charts.append(Shares("Titles by quadrant", "titles", _QUADRANTS, bars, note))
     return charts
 

@@ -62,7 +62,10 @@ def fate_sections(uploads: Sequence[Upload], counted: Mapping[int, Fates]) -> li
     tables = [_all(uploads, counted), *(_one(each, counted[each.upload_id]) for each in own[:_OWN_TABLE])]
     if len(own) > _OWN_TABLE:
         command = "telecine viewership uploads"
-        more = f"{_OWN_TABLE} of {len(own):,} uploads with other fates than final have a table below; all: {command}."
+        more = (
+            f"{_OWN_TABLE} of {len(own):,} uploads with fates other than final have a table below. To list all uploads,"
+            f" run: {command}"
+        )
         tables[0] = replace(tables[0], note=f"{tables[0].note} {more}")
     return tables
 

@@ -117,8 +117,8 @@ class MappedSettings(ReadingSettings, pipeline="viewership"):
         default_text="the format's",
         description="Read a field from a column: FIELD=COLUMN, such as 'hours=Watch Time'.",
         detail="COLUMN is its name, `Hours (2)` for the second column of a name, or its letters, such as `Column D`. "
-        "`(dates)` means the date columns of a file with one column per date; `(none)` means that no column is read, "
-        "although the format has one.",
+        "`(dates)` means the date columns of a file with one column per date; `(none)` leaves the field unread, even "
+        "if the format has a column for it.",
         group=READING,
     )
 

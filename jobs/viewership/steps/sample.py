@@ -101,7 +101,9 @@ def _outcomes(record: dict[str, dict[str, Any]]) -> Amounts:
     truths = [entry["truth"] for entry in record.values() if "truth" in entry]
     found = Counter(str(truth["code"] or truth["outcome"]) for truth in truths)
     bars = [(outcome, [count]) for outcome, count in found.most_common()]
-    return Amounts("Expected outcomes", "files", [Part("files", "blue-2")], bars, "Without the files of the catalogue.")
+    return Amounts(
+        "Expected outcomes", "files", [Part("files", "blue-2")], bars, "The catalogue's files are not counted."
+    )
 
 
 def _table(record: dict[str, dict[str, Any]]) -> Table:

@@ -20,7 +20,7 @@ SESSIONS: Final = Relation(
         "is_dpi_scale_issue": "two opposite sides are black bars",
         "black_bar_share": "share of the picture covered by black bars, 0 to 1",
         "is_video_mostly_menu": "menus are shown most of the time",
-        "video_menu_percent": "the same as `menu_share`, under the original name; 0 to 1, no percentage",
+        "video_menu_percent": "the same as `menu_share`, under the original name; 0 to 1, not a percentage",
         "menu_method": "how menus were found: `static`, `references` or `model`",
         "input_device_class": "`keyboard_mouse`, `gamepad`, `mixed` or `none`; NULL if unknown",
         "is_session_empty": "the session contains nothing usable",

@@ -57,7 +57,7 @@ LEDGER: Final[Mapping[str, Relation]] = {
             ),
             "version": "version of telecine",
             "host": "host and process id",
-            "started_at": "start of the attempt; of a command with one stage, that of the command",
+            "started_at": "when the attempt started; if its command has only this stage, when the command started",
             "heartbeat_at": "last heartbeat",
             "finished_at": "NULL while it is `pending` or `running`",
             "duration_ms": "milliseconds the stage took; NULL while it runs",

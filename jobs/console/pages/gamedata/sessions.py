@@ -63,7 +63,7 @@ def _conditions(query: SessionsQuery, found_keys: list[str] | None = None) -> li
     if query.prefix is not None:
         found.append(Condition("prefix", f"starts_with({sessions.KEY}, :prefix)", {"prefix": query.prefix}))
     if query.menu_min is not None:
-        # The index has the column of which menu_share is a copy.
+        # The index is on video_menu_percent, from which menu_share is copied.
         found.append(
             Condition(
                 "menu_min",

@@ -23,7 +23,7 @@ CUBE: Final = ("kind", "age", "quadrant")
 
 
 def narrowed(cube: Sequence[Group], query: TitlesQuery, without: str = "") -> list[Group]:
-    """Return the groups that match the filters of the cube, except one; their counts likewise."""
+    """Return the groups, with the counts, that match all filters of the cube except one."""
     found = []
     for group in cube:
         if without != "kind" and query.kind not in (None, group.kind):

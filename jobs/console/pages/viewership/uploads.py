@@ -89,7 +89,7 @@ class UploadsQuery(ListQuery):
     period: Annotated[Annotated[Text, AfterValidator(_period)] | None, Field(title="period")] = None
     from_: Annotated[date | None, Field(title="uploaded from")] = None
     to: Annotated[date | None, Field(title="uploaded to")] = None
-    changed_from: Annotated[date | None, Field(title="changed from")] = None
+    changed_from: Annotated[date | None, Field(title="changed since")] = None
     q: Annotated[Text | None, Field(title="file name")] = None
     sort: Literal["", "newest", "oldest", "hours", "rows", "file"] = ""
 

@@ -1,4 +1,4 @@
-"""The error budget of an objective: what the last days spent of it, and what that calls for."""
+"""The error budget of an objective: how much of it the last days spent, and the change policy that follows."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Sums:
 
     @property
     def open_hours(self) -> Decimal:
-        """Hours of these rows."""
+        """Hours of the rows that wait for a decision or match nothing."""
         return sum((self.hours.get(name, _ZERO) for name in _OPEN), _ZERO)
 
     @property

@@ -1,4 +1,4 @@
-"""Times of phases, the slowest uploads, and the states of uploads by platform, over the last 30 days."""
+"""Phase times, the slowest uploads, and uploads by platform and state, over the last 30 days."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Phase:
         name: its name.
         status: status of its last attempt; ``open`` before the first, ``running`` during one.
         seconds: duration of the last attempt; of a running one, until its last heartbeat.
-        expected: rows that it had to account for; None if that is not known.
+        expected: rows that it had to account for; None if unknown.
         actual: rows that it accounted for; None if it failed and its run processed several uploads.
         rows: rows that it wrote, or keys that it matched.
         attempts: number of attempts.
@@ -73,7 +73,7 @@ class Live:
         phases: the four phases, then later changes.
         buckets: steps of the match.
         is_running: a run may still change it.
-        shares_runs: a run processed other uploads as well, so the rows are from viewership's log, not from the ledger.
+        shares_runs: True if a run processed other uploads too: the rows are then from viewership's log, not the ledger.
     """
 
     phases: list[Phase]

@@ -17,7 +17,7 @@ __all__ = ["menu_share"]
 
 @statistics_check("menu_share", float, vectorised=True, reads=READS)
 def menu_share(table: pl.DataFrame, settings: ManifestSettings) -> pl.Series:
-    """Return the share of the time that shows menus, 0 to 1; NULL as ``video_menu_percent`` is."""
+    """Return the share of the time that shows menus, 0 to 1; NULL if ``video_menu_percent`` is."""
     if "video_menu_percent" in table.columns:
         return table["video_menu_percent"]
     return video_menu_percent(table, settings)["video_menu_percent"]

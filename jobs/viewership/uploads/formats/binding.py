@@ -41,7 +41,7 @@ __all__ = [
 ALL_DATES: Final = "(dates)"
 """In a mapping, the name for all date columns of a wide sheet whose header has dates only."""
 NOT_READ: Final = "(none)"
-"""In a mapping, the column of a field that is not read, although the format has a column for it."""
+"""In a mapping, the column of a field that is left unread, even if the format has a column for it."""
 
 _SHOWN: Final = 12
 
@@ -259,7 +259,7 @@ def typed_name(name: str, position: int, *, twice: bool) -> str:
         twice: it is the first of several columns whose header is this name.
     """
     shown = f"{name} (1)" if twice else name
-    # A comma needs a backslash before it, and a control character cannot be typed.
+    # A comma needs a backslash before it; a control character cannot be typed.
     return f"Column {column_letters(position)}" if "," in shown or one_line(shown) != shown else shown
 
 

@@ -1,4 +1,4 @@
-"""Gold: the share of menus under a name that says what it is."""
+"""Gold: add ``menu_share``, the value of ``video_menu_percent`` under a correct name."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ down_revision = "0018"
 
 
 def upgrade() -> None:
-    # The database copies it, so that no manifest, release or hand can make the two differ. This rewrites the table
-    # once: 200,000 sessions take some seconds.
+    # The database copies the value, so that no manifest, release or manual change can make the two differ. This
+    # rewrites the table once: 200,000 sessions take some seconds.
     op.execute("""
         ALTER TABLE gold.gamedata_sessions
             ADD COLUMN menu_share double precision GENERATED ALWAYS AS (video_menu_percent) STORED

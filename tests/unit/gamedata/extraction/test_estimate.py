@@ -1,4 +1,4 @@
-"""The estimate of CPU time, and what `--compute auto` makes of it."""
+"""The estimate of CPU time, and the choice of `--compute auto` that depends on it."""
 
 from __future__ import annotations
 

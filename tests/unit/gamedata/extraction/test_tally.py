@@ -58,5 +58,5 @@ def test_the_time_of_the_workers_adds_up_to_all_of_it():
     tally.durations["extract"] = 10.0
     items = (ItemResult(Item("a.tar", 1, "e"), None, None, False, 8.0, 3.0, 1, 1),)
     tally.add(BatchResult(0, "part", items, "host:1", 8.0, (), "cpu", None))
-    chart = next(each for each in tally.report(max_failed=None).sections if each.title == "Time of the workers")
+    chart = next(each for each in tally.report(max_failed=None).sections if each.title == "Worker time")
     assert chart.bars == [("2 workers", [5.0, 3.0, 12.0])]

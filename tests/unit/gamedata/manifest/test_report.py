@@ -140,7 +140,7 @@ def test_flagged_sessions_without_a_picture_are_counted_with_their_reason():
     parts.commit(store, *many, still, parts.gameplay("z.tar"))
     note = section(report(store), Figures, "Flagged sessions").note
     assert (
-        "24 of 61 flagged sessions are shown, without 1 whose only flag is empty, which no picture shows; "
+        "24 of 61 flagged sessions are shown. Not shown: 1 with only the flag 'empty', which a picture cannot show; "
         "36 beyond the 24 that fit here." in note
     )
     few = MemoryStore()

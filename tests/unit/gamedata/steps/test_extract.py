@@ -314,7 +314,7 @@ def test_the_report_has_rates_and_says_what_bound_the_run(bench):
     assert report.bytes["source"] == sum(info.size for info in bench.source.list())
     assert {"plan", "start_workers", "extract", "compact"} == set(report.durations)
     titles = [section.title for section in report.sections]
-    assert titles == ["Seconds per TAR", "Time of the workers", "Readers", "Slowest TARs", "Workers"]
+    assert titles == ["Seconds per TAR", "Worker time", "Readers", "Slowest TARs", "Workers"]
     assert sum(report.sections[0].counts) == 5, "a failed TAR is not a fast one"
     json.loads(report.model_dump_json())
 

@@ -108,7 +108,7 @@ def test_where_extract_runs_is_chosen_and_shown(place, monkeypatch, more, chosen
     assert report.headline == "3 TARs: 3 to read" + (f"; extraction {words}" if words else "")
     (row,) = [row for row in report.sections[0].rows if row[0] == "--compute"]
     assert row[1] == more.get("compute", "local")
-    assert ("CPU s of work" in row[2]) is (row[1] == "auto")
+    assert ("s of CPU time" in row[2]) is (row[1] == "auto")
 
 
 def test_nothing_to_read_takes_one_pod(place):
