@@ -166,7 +166,7 @@ class Processes(BasePool, Generic[W, R]):
             except OSError as error:
                 if error.errno not in _SCARCE:
                     raise
-                self._count_failure(f"it cannot be started: {error}", error)
+                self._count_failure(f"the system refused it: {error}", error)
                 return
 
     def _stop(self) -> None:

@@ -123,7 +123,7 @@ def run_with(
 
 
 def _is_here(settings: ExtractSettings) -> bool:
-    """Return True if the workers are on this machine; with ``auto``, launch has chosen it by now."""
+    """Return True if the workers are on this machine; with ``auto``, launch has already chosen."""
     if settings.compute == "auto":
         # CUDA on a cluster, unless pods cannot read the folders; here if launch has found nothing to read.
         return settings.device != "cuda" or bool(local_paths(settings))

@@ -57,8 +57,8 @@ def run(settings: RunSettings, stage_run: StageRun) -> Report:
     require_local(settings.compute, "telecine gamedata run")
     if settings.publish and settings.stage == "extraction":
         raise UsageError(
-            "--publish with --stage extraction: no manifest is built that could be published; expected --stage both or"
-            " manifest"
+            "--publish with --stage extraction: no manifest is built, so nothing would be published; expected --stage"
+            " both or manifest"
         )
     check_run(settings)
     named = settings.model_copy(update={"run_id": stage_run.run_id})
