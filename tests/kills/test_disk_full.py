@@ -121,7 +121,7 @@ def test_the_disk_of_the_ledgers_server_is_full(programs: Programs):
         disk.fill()
         try:
             child = start(30.0)
-            until(lambda: "the ledger waits" in child.said() or "; report: " in child.said())
+            until(lambda: "the ledger waits" in child.said() or "report: file:" in child.said())
         finally:
             disk.clear()
             embedded.release(state)
