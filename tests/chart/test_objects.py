@@ -323,7 +323,7 @@ def test_the_console_takes_no_file_that_viewership_cannot_read():
     with pytest.raises(Exception, match="maxUploadMb"):
         console_of({"console": {"maxUploadMb": most + 1}})
     page = (CHART.parents[1] / "docs" / "console.md").read_text(encoding="utf-8")
-    assert f"| file size | `--max-upload-mb`, {most} MB (what viewership reads);" in page
+    assert f"| file size | `--max-upload-mb`: {most} MB, the most that viewership reads;" in page
     described = CHART.joinpath("values.yaml").read_text(encoding="utf-8")
     assert re.search(rf"maxUploadMb: \d+  # refuse larger files; at most {most}, which viewership reads", described)
 

@@ -133,7 +133,7 @@ def test_the_match_rates_are_those_of_the_reports(app, database):
 
 
 def test_parts_and_colours_are_those_of_the_reports():
-    assert tuple(PARTS) == report_rates._PARTS
+    assert tuple(PARTS) == report_rates.BUCKET_PARTS
 
 
 def test_days_select_the_weeks_that_contain_them(app, database):

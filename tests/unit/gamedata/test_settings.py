@@ -56,5 +56,5 @@ def test_another_spec_has_another_digest(change):
 
 
 def test_run_takes_the_flags_of_both_stages():
-    both = set(ExtractSettings.model_fields) | set(ManifestSettings.model_fields) | {"stage"}
+    both = set(ExtractSettings.model_fields) | set(ManifestSettings.model_fields) | {"stage", "publish", "sprites"}
     assert set(RunSettings.model_fields) == both
