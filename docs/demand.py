@@ -209,15 +209,17 @@ def demand_tables(seconds: Mapping[str, str]) -> str:
     """Return the tables of docs/helm.md: runs of every template, and pods of the chart.
 
     Args:
-        seconds: template -> measured duration of a run.
+        seconds: first cell of a row -> measured duration of such a run.
     """
     values = values_of_the_chart()
     runs, without = Runs(values), Runs(values, ray=False)
     lines = _head("run of", "pods", "pods at once", "CPU", "memory", "disk", "limits of CPU, memory, disk", "seconds")
     for name in runs.specs:
-        lines.append(_row(f"`{name}`", str(runs.pods(name)), *_shown(runs, name), seconds.get(name, "")))
+        label = f"`{name}`"
+        lines.append(_row(label, str(runs.pods(name)), *_shown(runs, name), seconds.get(label, "")))
         if runs.creates_ray(name):
-            lines.append(_row(f"`{name}`, `compute: local`", "", *_shown(without, name), ""))
+            label += ", `compute: local`"
+            lines.append(_row(label, "", *_shown(without, name), seconds.get(label, "")))
     lines += ["", *_head("pods of", "pods", "CPU", "memory", "disk", "limits of CPU, memory, disk", "when they run")]
     for name, pod in PODS.items():
         asked, limit = of_chart(name, values, "requests"), of_chart(name, values, "limits")
