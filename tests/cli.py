@@ -11,19 +11,25 @@ The folder is the working directory; the state (`.telecine` with the embedded Po
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from shared.database import embedded
+from shared.database._location import find_location
+from shared.database.connection import dispose
+from shared.database.migrate import upgrade
+from shared.settings import StepSettings
 from tests.postgres_server import reachable_folder, until
 
 if TYPE_CHECKING:
@@ -78,9 +84,16 @@ class Cli:
     @classmethod
     @contextmanager
     def fresh(cls, env: Mapping[str, str] | None = None) -> Iterator[Cli]:
-        """A command line in a new folder, which goes in the end, after the database that ran in it."""
+        """A command line in a new folder, which goes in the end, after the database that ran in it.
+
+        The folder has a project's migrated database, as the second command of a user finds it: initdb and the
+        migrations take 3 s of processor time. :mod:`tests.integration.test_embedded` is about first commands.
+        """
         with reachable_folder() as folder:
             cli = cls(folder, env)
+            place = find_location(folder / ".telecine")
+            # The files belong to the server's user.
+            subprocess.run(["cp", "-a", str(_migrated() / place.data.name), str(place.data)], check=True)
             try:
                 yield cli
             finally:
@@ -148,6 +161,21 @@ class Cli:
         rows = pq.read_table(self.folder / name).to_pylist()
         assert len({row["s3_key"] for row in rows}) == len(rows)
         return {row["s3_key"]: row for row in rows}
+
+
+@functools.cache
+def _migrated() -> Path:
+    """Make a project's database, and return the folder of its files once its server has ended."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(reachable_folder())
+        url = embedded.ensure(folder, {"fsync": "off"})
+        upgrade(StepSettings(database_url=url))
+        dispose()
+        embedded.release(folder)
+        place = find_location(folder)
+        until(lambda: not (place.data / "postmaster.pid").exists())
+        atexit.register(stack.pop_all().close)
+    return place.base
 
 
 def descendants(pid: int) -> list[psutil.Process]:
