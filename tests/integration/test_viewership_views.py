@@ -84,3 +84,14 @@ def test_recent_uploads_are_those_of_30_days(database: Database):
         "SELECT platform, uploads, loaded, failed, waiting, failure_rate FROM viewership.recent_uploads ORDER BY 1"
     )
     assert found == [("pluto", 4, 1, 1, 1, Decimal("0.25")), ("roku", 1, 0, 1, 0, Decimal(1))]
+
+
+def test_recent_uploads_begin_at_the_start_of_a_day_in_utc(database: Database):
+    database.rows(UPLOADS)
+    begin = "(date_trunc('day', now() AT TIME ZONE 'UTC') - interval '30 days') AT TIME ZONE 'UTC'"
+    database.rows(f"UPDATE viewership.uploads SET created_at = {begin}")
+    with database.connect() as connection:
+        connection.execute("SET TIME ZONE 'America/Chicago'")
+        assert connection.execute("SELECT sum(uploads) FROM viewership.recent_uploads").fetchone() == (6,)
+    database.rows(f"UPDATE viewership.uploads SET created_at = {begin} - interval '1 second'")
+    assert database.rows("SELECT count(*) FROM viewership.recent_uploads") == [(0,)]

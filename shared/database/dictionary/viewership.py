@@ -444,7 +444,7 @@ _VIEWS: Final[Mapping[str, Relation]] = {
         },
     ),
     "viewership.recent_uploads": Relation(
-        "a platform, over its uploads of the last 30 days",
+        "a platform, over its uploads of today and of the 30 days (UTC) before",
         {
             "platform": "the platform; NULL for files that could not be read",
             "uploads": "number of uploads",
