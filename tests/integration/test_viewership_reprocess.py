@@ -28,12 +28,11 @@ from shared.errors import UsageError
 from shared.progress import Progress
 from shared.step.contract import UnrecordedRun
 from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_store import CATALOGUE, Store
+from tests.viewership_store import CATALOGUE, Store, catalogued, store  # noqa: F401
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.postgres_server import Database
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
@@ -54,13 +53,6 @@ FINAL = (
     "SELECT viewership_id, label, episode_id, hours, asset_title, deal_parent, loaded_at"
     " FROM viewership.episode_details ORDER BY viewership_id, label"
 )
-
-
-@pytest.fixture
-def store(database: Database, tmp_path: Path) -> Store:
-    made = Store(database, tmp_path)
-    made.catalogue()
-    return made
 
 
 def again(store: Store, **values: Any) -> Reprocessed:
