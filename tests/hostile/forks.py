@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Forks"]
 
 _LOOP = """
-import json, os, sys, traceback
+import gc, json, os, sys, traceback
+gc.freeze()
 for line in sys.stdin:
     child = os.fork()
     if not child:
