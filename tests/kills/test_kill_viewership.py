@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import random
 from contextlib import closing
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
 from shared.errors import EXIT_DATA, EXIT_OK, EXIT_USAGE
 from tests.kills._screenalytics import DATABASE, advance
-from tests.kills._viewership import ALL, HEAD, ROWS, Scene
+from tests.kills._viewership import ALL, HEAD, ROWS, Scene, final_commit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,10 +56,7 @@ def boundaries(trace: list[Operation]) -> list[int]:
     for kind in ("copy", "replace", "end"):
         writes = [number for number in numbers if trace[number].name == kind]
         chosen.update(random.Random(len(trace)).sample(writes, min(1, len(writes))))
-    # The commit of the longest transaction, which changes the final table.
-    commits = [number for number, operation in enumerate(trace) if operation.name == "commit"]
-    lengths = {later: later - earlier for earlier, later in pairwise([0, *commits]) if later in numbers}
-    return sorted(chosen | {max(lengths, key=lambda number: lengths[number])})
+    return sorted(chosen | {final_commit(trace)})
 
 
 def kill_everywhere(scene: Scene, *step: str, codes: tuple[int, ...] = (0,)) -> list[bool]:

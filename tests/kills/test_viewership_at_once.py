@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.kills._screenalytics import DATABASE, advance
-from tests.kills._viewership import ALL, HEAD, ROWS, Scene
+from tests.kills._viewership import ALL, HEAD, ROWS, Scene, final_commit
 from tests.postgres_server import until
 
 if TYPE_CHECKING:
@@ -47,11 +47,9 @@ def sampled(scene: Scene, *step: str) -> list[int]:
     scene.restore()
     begun = [number for number, operation in enumerate(trace) if "INTO pipeline.run_stages" in operation.subject]
     numbers = [number for number in range(begun[0], len(trace)) if trace[number].name in DATABASE]
-    commits = [number for number in numbers if trace[number].name == "commit"]
     if ALL:
         return numbers
-    chosen = random.Random(5)
-    return sorted({*chosen.sample(numbers, SAMPLED), chosen.choice(commits)})
+    return sorted({*random.Random(5).sample(numbers, SAMPLED), final_commit(trace)})
 
 
 def at_once(scene: Scene, number: int, first: Sequence[str], *others: Sequence[str]) -> list[int | None]:
