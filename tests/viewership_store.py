@@ -1,9 +1,14 @@
 """A stored set of viewership uploads for tests: a catalogue, a bucket, and files taken through all phases."""
 
+# ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from jobs.viewership.catalog.import_ import import_files
 from jobs.viewership.phases.load import load
@@ -12,15 +17,16 @@ from jobs.viewership.phases.normalize import normalize
 from jobs.viewership.phases.upload import take
 from jobs.viewership.settings.uploads import UploadSettings
 from shared.database.session import transaction
+from tests.postgres_server import made_database, postgres  # noqa: F401
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from jobs.viewership.phases.upload import Taken
     from tests.postgres_server import Database
 
-__all__ = ["CATALOGUE", "HEADER", "ROWS", "Store", "report"]
+__all__ = ["CATALOGUE", "HEADER", "ROWS", "Store", "catalogued", "copied", "report", "store"]
 
 CATALOGUE = {
     "episodes.csv": (
@@ -105,3 +111,28 @@ class Store:
         assert taken.outcome == "stored", taken
         self.load(taken.upload_id)
         return taken.upload_id
+
+
+@contextmanager
+def copied(scene: Store, server: str, folder: Path) -> Iterator[Store]:
+    """A copy of a store: 0.05 s of processor time, where a catalogue takes 0.2 s and an upload 0.3 s."""
+    with made_database(server, scene.database) as database:
+        if (scene.folder / "bucket").exists():
+            shutil.copytree(scene.folder / "bucket", folder / "bucket")
+        yield Store(database, folder)
+
+
+@pytest.fixture(scope="module")
+def catalogued(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store with a catalogue and without uploads, which tests copy."""
+    with made_database(postgres) as database:
+        made = Store(database, tmp_path_factory.mktemp("catalogued"))
+        made.catalogue()
+        yield made
+
+
+@pytest.fixture
+def store(catalogued: Store, postgres: str, tmp_path: Path) -> Iterator[Store]:
+    """A store with a catalogue."""
+    with copied(catalogued, postgres, tmp_path) as made:
+        yield made

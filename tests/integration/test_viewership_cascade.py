@@ -24,7 +24,7 @@ from shared.database.session import transaction
 from shared.errors import ConfigurationError
 from tests.matching.catalogue import Alias, Catalogue, Episode, Series, write
 from tests.matching.oracle import Oracle
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import made_database, postgres  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,15 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
 RULE = RULES["standard-1"]
+
+
+@pytest.fixture(scope="module")
+def database(postgres: str) -> Iterator[Database]:
+    """One database without a catalogue: no test commits."""
+    with made_database(postgres) as made:
+        yield made
+
+
 SERIES = ("Alpha", "Alpha (2018)", "The Beta", "Gamma Ray", "Gamma", "Ωmega", "Beta Court")
 TITLES = (
     *("The Storm, Part 1", "The Storm (2)", "Storm", "Pilot", "Her Mother's Matter", "Gamma Ray Burst", "Episode 4"),
@@ -211,99 +220,97 @@ def test_six_rows_reach_the_six_buckets_in_order(database: Database):
     assert [CONFIDENCE[bucket] for bucket in BUCKETS] == sorted((CONFIDENCE[each] for each in BUCKETS), reverse=True)
 
 
-@pytest.mark.parametrize(
-    ("row", "bucket"),
-    [
-        ({"content_id": "zz-0000", "content_name": "Gathering Evidence"}, Bucket.TITLE_ONLY),
-        ({"content_id": "zz-0000", "series": "Blue Yard", "content_name": "A Clear Verdict"}, Bucket.SERIES_ONLY),
+# Fields of a row -> its bucket.
+MISSES: list[tuple[dict[str, str | None], Bucket]] = [
+    ({"content_id": "zz-0000", "content_name": "Gathering Evidence"}, Bucket.TITLE_ONLY),
+    ({"content_id": "zz-0000", "series": "Blue Yard", "content_name": "A Clear Verdict"}, Bucket.SERIES_ONLY),
+    (
+        {"series": "Blue Yard", "season": "1", "content_name": "A Clear Verdict", "content_id": "1.2E+11"},
+        Bucket.SERIES_ONLY,
+    ),
+    ({"content_name": "Blue Yard: A Clear Verdict"}, Bucket.SERIES_ONLY),
+    ({"content_name": "Blue Yard - S01E02"}, Bucket.SERIES_SEASON_EPISODE),
+    ({"content_id": "HL-0101"}, Bucket.REF_ID_ONLY),
+    ({"content_id": "HL-0101", "content_name": "Something Else Entirely"}, Bucket.REF_ID_ONLY),
+    *(
         (
-            {"series": "Blue Yard", "season": "1", "content_name": "A Clear Verdict", "content_id": "1.2E+11"},
-            Bucket.SERIES_ONLY,
-        ),
-        ({"content_name": "Blue Yard: A Clear Verdict"}, Bucket.SERIES_ONLY),
-        ({"content_name": "Blue Yard - S01E02"}, Bucket.SERIES_SEASON_EPISODE),
-        ({"content_id": "HL-0101"}, Bucket.REF_ID_ONLY),
-        ({"content_id": "HL-0101", "content_name": "Something Else Entirely"}, Bucket.REF_ID_ONLY),
-        *(
-            (
-                {"series": "Blue Yard", "season": "1", "episode": "1", "content_name": text},
-                Bucket.SERIES_SEASON_EPISODE,
-            )
-            for text in ("Borrowed Furniture / Nothing Else", "Borrowed Furniture and Borrowed Furniture")
-        ),
-        (
-            {"series": "Blue Yard", "season": "1", "episode": "1", "content_name": "Episode 1"},
+            {"series": "Blue Yard", "season": "1", "episode": "1", "content_name": text},
             Bucket.SERIES_SEASON_EPISODE,
-        ),
-        ({"series": "Blue Yard", "content_name": "Borowed Furniture"}, Bucket.FUZZY),
-        ({"series": "Blue Yard", "content_name": "Gathering Evidenc\u2026"}, Bucket.FUZZY),
-    ],
-)
-def test_a_miss_reaches_every_later_bucket_it_has_fields_for(
-    database: Database, row: dict[str, str | None], bucket: Bucket
-):
-    (found,) = matched(database, SIX, row)
-    assert (found.decision, found.bucket) == (Decision.MATCHED, bucket), found
+        )
+        for text in ("Borrowed Furniture / Nothing Else", "Borrowed Furniture and Borrowed Furniture")
+    ),
+    (
+        {"series": "Blue Yard", "season": "1", "episode": "1", "content_name": "Episode 1"},
+        Bucket.SERIES_SEASON_EPISODE,
+    ),
+    ({"series": "Blue Yard", "content_name": "Borowed Furniture"}, Bucket.FUZZY),
+    ({"series": "Blue Yard", "content_name": "Gathering Evidenc\u2026"}, Bucket.FUZZY),
+]
 
 
-@pytest.mark.parametrize(
-    ("row", "decision", "code"),
-    [
-        ({"series": "Blue Yard", "season": "1", "episode": "9"}, Decision.UNMATCHED, "NUMBERS_NAME_NONE"),
-        ({"content_name": "Nothing Remotely Alike"}, Decision.UNMATCHED, "NO_CANDIDATE"),
-        ({"content_id": "HL-0101", "content_name": "She's My Sister"}, Decision.REVIEW, "CONFLICT"),
+def test_a_miss_reaches_every_later_bucket_it_has_fields_for(database: Database):
+    matches = matched(database, SIX, *(row for row, _ in MISSES))
+    for (row, bucket), found in zip(MISSES, matches, strict=True):
+        assert (found.decision, found.bucket) == (Decision.MATCHED, bucket), (row, found)
+
+
+# Fields of a row, its decision and one of the reasons.
+UNCERTAIN: list[tuple[dict[str, str | None], Decision, str]] = [
+    ({"series": "Blue Yard", "season": "1", "episode": "9"}, Decision.UNMATCHED, "NUMBERS_NAME_NONE"),
+    ({"content_name": "Nothing Remotely Alike"}, Decision.UNMATCHED, "NO_CANDIDATE"),
+    ({"content_id": "HL-0101", "content_name": "She's My Sister"}, Decision.REVIEW, "CONFLICT"),
+    (
+        {"content_id": "HL-0101", "series": "Harbour Lights", "season": "1", "episode": "3"},
+        Decision.REVIEW,
+        "CONFLICT",
+    ),
+    (
+        {"series": "Harbour Lights", "season": "1", "episode": "1", "content_name": "Shes My Sistr"},
+        Decision.REVIEW,
+        "CONFLICT",
+    ),
+    (
+        {"series": "Harbour Lights", "season": "1", "episode": "1", "content_name": "The Storm, Part 3"},
+        Decision.REVIEW,
+        "TITLE_NUMBERS_DIFFER",
+    ),
+    ({"series": "Harbour Lights", "content_name": "The Storm"}, Decision.REVIEW, "BELOW_CUT"),
+    ({"series": "Harbour Lights", "content_name": "The Storm, Part 3"}, Decision.REVIEW, "BELOW_CUT"),
+    (
+        {"series": "Harbour Lights", "season": "2", "content_name": "She's My Sister"},
+        Decision.REVIEW,
+        "NUMBERS_DISAGREE",
+    ),
+    ({"series": "Closed Shop", "content_name": "The Vanishing Locksmith"}, Decision.REVIEW, "INACTIVE"),
+    ({"content_id": "CS-0101"}, Decision.REVIEW, "INACTIVE"),
+    ({"content_name": "The Vanishing Locksmith"}, Decision.REVIEW, "INACTIVE"),
+    ({"content_name": "TBA"}, Decision.REVIEW, "PLACEHOLDER"),
+    ({"series": "Blue Yard", "content_name": "Episode 2"}, Decision.REVIEW, "PLACEHOLDER"),
+    ({"series": "Blue Yard", "season": "2", "content_name": "S01E02"}, Decision.REVIEW, "NUMBERS_TWICE"),
+    ({"series": "Blue Yard", "content_name": "S01E01-E02"}, Decision.REVIEW, "SEVERAL_EPISODES"),
+    *(
         (
-            {"content_id": "HL-0101", "series": "Harbour Lights", "season": "1", "episode": "3"},
+            {"series": "Blue Yard", "season": "1", "episode": "1", "content_name": text},
             Decision.REVIEW,
-            "CONFLICT",
-        ),
-        (
-            {"series": "Harbour Lights", "season": "1", "episode": "1", "content_name": "Shes My Sistr"},
-            Decision.REVIEW,
-            "CONFLICT",
-        ),
-        (
-            {"series": "Harbour Lights", "season": "1", "episode": "1", "content_name": "The Storm, Part 3"},
-            Decision.REVIEW,
-            "TITLE_NUMBERS_DIFFER",
-        ),
-        ({"series": "Harbour Lights", "content_name": "The Storm"}, Decision.REVIEW, "BELOW_CUT"),
-        ({"series": "Harbour Lights", "content_name": "The Storm, Part 3"}, Decision.REVIEW, "BELOW_CUT"),
-        (
-            {"series": "Harbour Lights", "season": "2", "content_name": "She's My Sister"},
-            Decision.REVIEW,
-            "NUMBERS_DISAGREE",
-        ),
-        ({"series": "Closed Shop", "content_name": "The Vanishing Locksmith"}, Decision.REVIEW, "INACTIVE"),
-        ({"content_id": "CS-0101"}, Decision.REVIEW, "INACTIVE"),
-        ({"content_name": "The Vanishing Locksmith"}, Decision.REVIEW, "INACTIVE"),
-        ({"content_name": "TBA"}, Decision.REVIEW, "PLACEHOLDER"),
-        ({"series": "Blue Yard", "content_name": "Episode 2"}, Decision.REVIEW, "PLACEHOLDER"),
-        ({"series": "Blue Yard", "season": "2", "content_name": "S01E02"}, Decision.REVIEW, "NUMBERS_TWICE"),
-        ({"series": "Blue Yard", "content_name": "S01E01-E02"}, Decision.REVIEW, "SEVERAL_EPISODES"),
-        *(
-            (
-                {"series": "Blue Yard", "season": "1", "episode": "1", "content_name": text},
-                Decision.REVIEW,
-                "SEVERAL_EPISODES",
-            )
-            for text in (
-                "Borrowed Furniture / A Clear Verdict",
-                "Borrowed Furniture & A Clear Verdict",
-                "Blue Yard: A Clear Verdict and Borrowed Furniture",
-            )
-        ),
-        ({"series": "Elsewhere", "content_name": "Gathering Evidence"}, Decision.REVIEW, "SERIES_UNKNOWN"),
-        ({"content_name": "Gathering Evidense"}, Decision.REVIEW, "NO_SERIES"),
-    ],
-)
-def test_what_is_not_certain_is_left_to_a_person(
-    database: Database, row: dict[str, str | None], decision: Decision, code: str
-):
-    (found,) = matched(database, SIX, row)
-    assert (found.decision, code in found.reasons) == (decision, True), found
-    assert (found.episode_id, found.bucket, found.confidence) == (None, None, 0.0)
-    assert bool(found.candidates) == (decision is Decision.REVIEW and "PLACEHOLDER" not in found.reasons)
+            "SEVERAL_EPISODES",
+        )
+        for text in (
+            "Borrowed Furniture / A Clear Verdict",
+            "Borrowed Furniture & A Clear Verdict",
+            "Blue Yard: A Clear Verdict and Borrowed Furniture",
+        )
+    ),
+    ({"series": "Elsewhere", "content_name": "Gathering Evidence"}, Decision.REVIEW, "SERIES_UNKNOWN"),
+    ({"content_name": "Gathering Evidense"}, Decision.REVIEW, "NO_SERIES"),
+]
+
+
+def test_what_is_not_certain_is_left_to_a_person(database: Database):
+    matches = matched(database, SIX, *(row for row, _, _ in UNCERTAIN))
+    for (row, decision, code), found in zip(UNCERTAIN, matches, strict=True):
+        assert (found.decision, code in found.reasons) == (decision, True), (row, found)
+        assert (found.episode_id, found.bucket, found.confidence) == (None, None, 0.0), row
+        assert bool(found.candidates) == (decision is Decision.REVIEW and "PLACEHOLDER" not in found.reasons), row
 
 
 def test_the_order_of_keys_and_of_the_catalogue_does_not_matter(database: Database):

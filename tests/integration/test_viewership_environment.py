@@ -10,11 +10,12 @@ import pytest
 from jobs.cli import run
 from jobs.viewership.commands import STEPS
 from shared.errors import EXIT_CONFIGURATION
-from tests.integration.test_viewership_verify import dump, store  # noqa: F401
-from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_store import CATALOGUE, report
+from tests.integration.test_viewership_verify import dump
+from tests.postgres_server import postgres  # noqa: F401
+from tests.viewership_store import CATALOGUE, catalogued, copied, report, store  # noqa: F401
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.viewership_store import Store
@@ -55,14 +56,21 @@ def test_every_command_is_tried():
     assert set(COMMANDS) | WITHOUT == {step.name for step in STEPS}
 
 
+@pytest.fixture(scope="module")
+def scene(catalogued: Store, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A loaded database, and one upload that waits, of the environment prod; tests copy it."""
+    line = "2025-09-01,Acme,Harbour TV,US,Harbour Lights,1,1,The Silent Lighthouse,,5,"
+    with copied(catalogued, postgres, tmp_path_factory.mktemp("scene")) as made:
+        made.stored()
+        assert made.take(report(line), "w.csv").outcome == "stored"
+        made.database.rows("UPDATE pipeline.environment SET name = 'prod'")
+        yield made
+
+
 @pytest.fixture
-def production(store: Store) -> Store:
-    """A loaded database, and one upload that waits, of the environment prod."""
-    store.stored()
-    waiting = store.take(report("2025-09-01,Acme,Harbour TV,US,Harbour Lights,1,1,The Silent Lighthouse,,5,"), "w.csv")
-    assert waiting.outcome == "stored"
-    store.database.rows("UPDATE pipeline.environment SET name = 'prod'")
-    return store
+def production(scene: Store, postgres: str, tmp_path: Path) -> Iterator[Store]:
+    with copied(scene, postgres, tmp_path) as made:
+        yield made
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -19,9 +19,10 @@ from jobs.viewership.steps.catalog_gaps import gaps
 from shared.database.session import transaction
 from shared.errors import UsageError
 from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_store import CATALOGUE, Store
+from tests.viewership_store import CATALOGUE, Store, catalogued, copied  # noqa: F401
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.postgres_server import Database
@@ -47,13 +48,19 @@ FIRST = (
 SECOND = ("2025-08-09,Acme,Harbour TV,CA,Harbour Lights,02,07,Nine empty chairs,QQ-1,16,",)
 
 
+@pytest.fixture(scope="module")
+def loaded(catalogued: Store, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Two loaded uploads, which tests copy."""
+    with copied(catalogued, postgres, tmp_path_factory.mktemp("loaded")) as made:
+        made.stored(FIRST)
+        made.stored(SECOND, "second.csv")
+        yield made
+
+
 @pytest.fixture
-def store(database: Database, tmp_path: Path) -> Store:
-    made = Store(database, tmp_path)
-    made.catalogue()
-    made.stored(FIRST)
-    made.stored(SECOND, "second.csv")
-    return made
+def store(loaded: Store, postgres: str, tmp_path: Path) -> Iterator[Store]:
+    with copied(loaded, postgres, tmp_path) as made:
+        yield made
 
 
 def told(store: Store, **values: Any) -> str:

@@ -12,28 +12,18 @@ from jobs.viewership.steps import verify as step
 from shared.errors import UsageError
 from tests.fakes.ledger import MemoryStageRun
 from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_store import ROWS, Store
+from tests.viewership_store import ROWS, Store, catalogued, store  # noqa: F401
 from tests.viewership_store import report as report_of
 from workflows import viewership
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from shared.report import Report
-    from tests.postgres_server import Database
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
 NONE = dict.fromkeys(("final", "review", "unmatched", "held", "rejected", "filtered", "topline"), 0)
 LATER = "2025-08-01,Acme,Harbour TV,US,Harbour Lights,1,1,The Silent Lighthouse,HL-0101,5,"
 HOUR, DAY = 3600, 86_400
-
-
-@pytest.fixture
-def store(database: Database, tmp_path: Path) -> Store:
-    made = Store(database, tmp_path)
-    made.catalogue()
-    return made
 
 
 def verified(store: Store, **values: Any) -> Report:

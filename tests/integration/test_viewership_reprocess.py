@@ -28,12 +28,12 @@ from shared.errors import UsageError
 from shared.progress import Progress
 from shared.step.contract import UnrecordedRun
 from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_store import CATALOGUE, Store
+from tests.viewership_store import CATALOGUE, Store, catalogued, copied, store  # noqa: F401
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.postgres_server import Database
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
@@ -49,6 +49,8 @@ ROWS = (
     *(f"2025-07-04,Acme,Harbour TV,US,Harbour Lights,,,A Letter from Lisbon {part},,1," for part in "BCDEFGHIJK"),
     *(f"2025-07-04,Acme,Harbour TV,US,Elsewhere {number},,,Nothing Known {number},,1," for number in range(40)),
 )
+# Its number, of those that start from these rows.
+UPLOAD = 1
 UMBRIA = f"{HEAD}\nGS-0309,Gardens of Stone,GS,Elm,active,3,9,The Last Orchard of Umbria\n"
 FINAL = (
     "SELECT viewership_id, label, episode_id, hours, asset_title, deal_parent, loaded_at"
@@ -56,11 +58,18 @@ FINAL = (
 )
 
 
+@pytest.fixture(scope="module")
+def scene(catalogued: Store, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with copied(catalogued, postgres, tmp_path_factory.mktemp("scene")) as made:
+        assert made.stored(ROWS) == UPLOAD
+        yield made
+
+
 @pytest.fixture
-def store(database: Database, tmp_path: Path) -> Store:
-    made = Store(database, tmp_path)
-    made.catalogue()
-    return made
+def filled(scene: Store, postgres: str, tmp_path: Path) -> Iterator[Store]:
+    """A store with the rows, loaded."""
+    with copied(scene, postgres, tmp_path) as made:
+        yield made
 
 
 def again(store: Store, **values: Any) -> Reprocessed:
@@ -85,55 +94,52 @@ def check(store: Store, upload: int) -> None:
     assert [(found.units_of("final"),)] == store.database.rows(rows, upload)
 
 
-def test_a_new_episode_brings_its_rows_to_the_final_table_and_leaves_the_others(store: Store):
-    upload = store.stored(ROWS)
-    before = final(store)
-    store.catalogue({"episodes.csv": UMBRIA})
-    result = again(store)
-    check(store, upload)
+def test_a_new_episode_brings_its_rows_to_the_final_table_and_leaves_the_others(filled: Store):
+    before = final(filled)
+    filled.catalogue({"episodes.csv": UMBRIA})
+    result = again(filled)
+    check(filled, UPLOAD)
     # With the id, and with the series in the title.
-    entered = [row for row in final(store) if row not in before]
+    entered = [row for row in final(filled) if row not in before]
     assert [row[3] for row in entered] == [Decimal(3), Decimal("0.25")]
-    assert before == [row for row in final(store) if row not in entered]
+    assert before == [row for row in final(filled) if row not in entered]
     there = result.platforms["canonical"]
     assert (there.entered, there.hours_entered, there.left, there.updated) == (2, Decimal("3.25"), 0, 0)
     assert there.changed == 2
     assert not result.is_full
     assert there.looked_at <= 4 < result.keys
-    assert store.database.rows(
+    assert filled.database.rows(
         "SELECT rows_affected, status FROM viewership.error_log WHERE procedure_name = 'reprocess'"
     )
-    nothing = again(store)
+    nothing = again(filled)
     assert (nothing.total.looked_at, nothing.since) == (0, nothing.version)
 
 
-def test_a_series_that_becomes_inactive_leaves_the_final_table_and_comes_back(store: Store):
-    upload = store.stored(ROWS)
-    before = hours(store)
-    store.catalogue({"series.csv": "series_code,series,status\nHL,Harbour Lights,inactive\n"})
-    result = again(store)
-    check(store, upload)
+def test_a_series_that_becomes_inactive_leaves_the_final_table_and_comes_back(filled: Store):
+    before = hours(filled)
+    filled.catalogue({"series.csv": "series_code,series,status\nHL,Harbour Lights,inactive\n"})
+    result = again(filled)
+    check(filled, UPLOAD)
     assert (result.total.left, result.total.hours_left) == (3, Decimal("7.25"))
-    kept = store.database.rows("SELECT sum(hours), min(removed_by), min(reason) FROM viewership.replaced_details")
+    kept = filled.database.rows("SELECT sum(hours), min(removed_by), min(reason) FROM viewership.replaced_details")
     assert kept == [(Decimal("7.25"), "ann", "run run-2")]
-    assert hours(store) == before - Decimal("7.25")
-    store.catalogue({"series.csv": "series_code,series,status\nHL,Harbour Lights,active\n"})
-    result = again(store)
-    check(store, upload)
-    assert (result.total.entered, result.total.hours_entered, hours(store)) == (3, Decimal("7.25"), before)
+    assert hours(filled) == before - Decimal("7.25")
+    filled.catalogue({"series.csv": "series_code,series,status\nHL,Harbour Lights,active\n"})
+    result = again(filled)
+    check(filled, UPLOAD)
+    assert (result.total.entered, result.total.hours_entered, hours(filled)) == (3, Decimal("7.25"), before)
 
 
-def test_an_episode_that_becomes_inactive_leaves_the_final_table_and_comes_back(store: Store):
-    upload = store.stored(ROWS)
-    before = hours(store)
+def test_an_episode_that_becomes_inactive_leaves_the_final_table_and_comes_back(filled: Store):
+    before = hours(filled)
     row = f"{HEAD},episode_status\n{FIRST},"
-    store.catalogue({"episodes.csv": f"{row}inactive\n"})
-    assert again(store).total.hours_left == Decimal(3)
-    check(store, upload)
-    store.catalogue({"episodes.csv": f"{row}active\n"})
-    assert again(store).total.hours_entered == Decimal(3)
-    check(store, upload)
-    assert hours(store) == before
+    filled.catalogue({"episodes.csv": f"{row}inactive\n"})
+    assert again(filled).total.hours_left == Decimal(3)
+    check(filled, UPLOAD)
+    filled.catalogue({"episodes.csv": f"{row}active\n"})
+    assert again(filled).total.hours_entered == Decimal(3)
+    check(filled, UPLOAD)
+    assert hours(filled) == before
 
 
 def test_a_ref_id_that_is_corrected_keeps_the_rows_of_its_episode(store: Store):
@@ -152,48 +158,45 @@ def test_a_ref_id_that_is_corrected_keeps_the_rows_of_its_episode(store: Store):
     assert found == [("HL-0101",), ("HL-0112",), ("HL-0113",)]
 
 
-def test_an_id_that_names_an_inactive_episode_is_left_to_a_reviewer(store: Store):
-    upload = store.stored(ROWS)
+def test_an_id_that_names_an_inactive_episode_is_left_to_a_reviewer(filled: Store):
     episodes = CATALOGUE["episodes.csv"].replace("HL-0101", "HL-0111")
-    with transaction(store.database.settings()) as session:
+    with transaction(filled.database.settings()) as session:
         import_files(session, [("e.csv", episodes.encode())], source="test", by="ann", remove_missing=True)
-    assert again(store).total.hours_left == Decimal(3)
-    check(store, upload)
-    reasons = store.database.rows(
+    assert again(filled).total.hours_left == Decimal(3)
+    check(filled, UPLOAD)
+    reasons = filled.database.rows(
         "SELECT m.reasons -> 0 ->> 'code' FROM viewership.matches m JOIN viewership.keys USING (key_id)"
         " WHERE content_id = 'HL-0101'"
     )
     assert reasons == [("INACTIVE",)]
 
 
-def test_a_title_or_provider_that_changes_changes_the_final_rows(store: Store):
-    upload = store.stored(ROWS)
+def test_a_title_or_provider_that_changes_changes_the_final_rows(filled: Store):
     row = FIRST.replace("The Silent Lighthouse", "The Silent Lighthouse!").replace("Alder Media", "Elm")
-    store.catalogue({"episodes.csv": f"{HEAD}\n{row}\n"})
-    result = again(store)
-    check(store, upload)
+    filled.catalogue({"episodes.csv": f"{HEAD}\n{row}\n"})
+    result = again(filled)
+    check(filled, UPLOAD)
     assert (result.total.entered, result.total.left) == (0, 0)
-    found = store.database.rows(
+    found = filled.database.rows(
         "SELECT DISTINCT asset_title, content_provider FROM viewership.episode_details WHERE ref_id = 'HL-0101'"
     )
     assert found == [("The Silent Lighthouse!", "Elm")]
     assert result.total.updated >= 2
 
 
-def test_a_deal_takes_held_rows_to_the_final_table_and_its_end_takes_them_back(store: Store):
-    upload = store.stored(ROWS)
-    before = final(store)
+def test_a_deal_takes_held_rows_to_the_final_table_and_its_end_takes_them_back(filled: Store):
+    before = final(filled)
     deals = "platform,partner,channel,territory,deal_parent,internal_channel,active\n"
-    store.catalogue({"deals.csv": f"{deals}canonical,Acme,Harbour TV,MX,7,Harbour TV,true\n"})
-    result = again(store)
-    check(store, upload)
+    filled.catalogue({"deals.csv": f"{deals}canonical,Acme,Harbour TV,MX,7,Harbour TV,true\n"})
+    result = again(filled)
+    check(filled, UPLOAD)
     assert (result.scopes, result.total.entered, result.total.hours_entered) == (1, 1, Decimal("1.0000000001"))
     assert result.total.looked_at == 0
-    assert [row[5] for row in final(store) if row not in before] == ["7"]
-    store.catalogue({"deals.csv": f"{deals}canonical,Acme,Harbour TV,MX,7,Harbour TV,false\n"})
-    assert again(store).total.left == 1
-    check(store, upload)
-    assert final(store) == before
+    assert [row[5] for row in final(filled) if row not in before] == ["7"]
+    filled.catalogue({"deals.csv": f"{deals}canonical,Acme,Harbour TV,MX,7,Harbour TV,false\n"})
+    assert again(filled).total.left == 1
+    check(filled, UPLOAD)
+    assert final(filled) == before
 
 
 def decide(store: Store, action: str, title: str, episode: str | None) -> int:
@@ -205,79 +208,75 @@ def decide(store: Store, action: str, title: str, episode: str | None) -> int:
     )[0][0]
 
 
-def test_decisions_stay_and_an_undone_one_is_matched_again(store: Store):
-    upload = store.stored(ROWS)
-    accepted = decide(store, "accept", "The Last Orchard of Umbria", "OF-0101")
-    rejected = decide(store, "reject", "Gardens of Stone: The Last Orchard of Umbria", None)
+def test_decisions_stay_and_an_undone_one_is_matched_again(filled: Store):
+    accepted = decide(filled, "accept", "The Last Orchard of Umbria", "OF-0101")
+    rejected = decide(filled, "reject", "Gardens of Stone: The Last Orchard of Umbria", None)
     decided = (
         "SELECT key_id, status, episode_id, bucket, decision_id FROM viewership.matches WHERE decision_id IS NOT NULL"
     )
-    before = store.database.rows(decided)
-    store.catalogue({"episodes.csv": UMBRIA})
-    again(store)
-    again(store, everything=True)
-    check(store, upload)
-    assert store.database.rows(decided) == before
+    before = filled.database.rows(decided)
+    filled.catalogue({"episodes.csv": UMBRIA})
+    again(filled)
+    again(filled, everything=True)
+    check(filled, UPLOAD)
+    assert filled.database.rows(decided) == before
     assert len(before) == 2
     for decision in (accepted, rejected):
-        store.database.rows("SELECT viewership.undo(%s, 'bob')", decision)
-    result = again(store)
-    check(store, upload)
+        filled.database.rows("SELECT viewership.undo(%s, 'bob')", decision)
+    result = again(filled)
+    check(filled, UPLOAD)
     assert result.total.looked_at == 2
-    found = store.database.rows(
+    found = filled.database.rows(
         "SELECT DISTINCT e.ref_id FROM viewership.matches m JOIN viewership.keys k USING (key_id)"
         " LEFT JOIN catalog.episodes e ON e.id = m.episode_id WHERE k.content_name LIKE '%%Umbria'"
     )
     assert found == [("GS-0309",)]
-    assert again(store).total.looked_at == 0
+    assert again(filled).total.looked_at == 0
 
 
-def test_an_alias_matches_later_rows_and_its_end_sends_them_back_to_be_matched(store: Store):
-    store.stored(ROWS)
-    alias = decide(store, "alias", "Nothing Known 1", "OF-0101")
-    later = store.stored(("2025-09-01,Acme,Harbour TV,US,Elsewhere 1,,,NOTHING KNOWN 1,,8,",), "b.csv")
+def test_an_alias_matches_later_rows_and_its_end_sends_them_back_to_be_matched(filled: Store):
+    alias = decide(filled, "alias", "Nothing Known 1", "OF-0101")
+    later = filled.stored(("2025-09-01,Acme,Harbour TV,US,Elsewhere 1,,,NOTHING KNOWN 1,,8,",), "b.csv")
     hours_of = "SELECT sum(hours) FROM viewership.episode_details WHERE upload_id = %s"
-    assert store.database.rows(hours_of, later) == [(8,)]
-    again(store)
+    assert filled.database.rows(hours_of, later) == [(8,)]
+    again(filled)
     reasons = (
         "SELECT m.status, m.reasons -> 0 ->> 'code' FROM viewership.matches m JOIN viewership.keys k USING (key_id)"
         " WHERE k.content_name = 'NOTHING KNOWN 1'"
     )
-    store.database.rows("SELECT viewership.undo(%s, 'bob')", alias)
-    assert store.database.rows(reasons) == [("review", "ALIAS_UNDONE")]
-    again(store)
-    check(store, later)
-    assert store.database.rows(hours_of, later) == [(None,)]
-    assert store.database.rows(reasons) == [("unmatched", "NO_CANDIDATE")]
-    assert again(store, everything=True).total.changed == 0
+    filled.database.rows("SELECT viewership.undo(%s, 'bob')", alias)
+    assert filled.database.rows(reasons) == [("review", "ALIAS_UNDONE")]
+    again(filled)
+    check(filled, later)
+    assert filled.database.rows(hours_of, later) == [(None,)]
+    assert filled.database.rows(reasons) == [("unmatched", "NO_CANDIDATE")]
+    assert again(filled, everything=True).total.changed == 0
 
 
-def test_two_runs_and_a_decision_at_once_leave_what_one_after_the_other_leaves(store: Store):
-    upload = store.stored(ROWS)
-    store.catalogue({"episodes.csv": UMBRIA})
+def test_two_runs_and_a_decision_at_once_leave_what_one_after_the_other_leaves(filled: Store):
+    filled.catalogue({"episodes.csv": UMBRIA})
     with ThreadPoolExecutor(3) as pool:
-        runs = [pool.submit(again, store, everything=True, batch=7) for _ in range(2)]
-        decision = pool.submit(decide, store, "accept", "Nothing Known 3", "HL-0103")
+        runs = [pool.submit(again, filled, everything=True, batch=7) for _ in range(2)]
+        decision = pool.submit(decide, filled, "accept", "Nothing Known 3", "HL-0103")
         results = [each.result() for each in runs]
         decision.result()
-    check(store, upload)
+    check(filled, UPLOAD)
     assert sum(each.total.entered for each in results) == 2
     decided = "SELECT count(*) FROM viewership.matches WHERE decision_id IS NOT NULL AND bucket = 'DECISION'"
-    assert store.database.rows(decided) == [(1,)]
-    assert again(store, everything=True).total.changed == 0
+    assert filled.database.rows(decided) == [(1,)]
+    assert again(filled, everything=True).total.changed == 0
 
 
-def test_a_decision_for_an_episode_that_becomes_inactive_stays_and_is_counted(store: Store):
-    upload = store.stored(ROWS)
-    decide(store, "accept", "The Last Orchard of Umbria", "HL-0103")
-    store.catalogue(
+def test_a_decision_for_an_episode_that_becomes_inactive_stays_and_is_counted(filled: Store):
+    decide(filled, "accept", "The Last Orchard of Umbria", "HL-0103")
+    filled.catalogue(
         {"episodes.csv": f"{HEAD},episode_status\n{HOMECOMING.replace('Homecoming', 'Coming home')},inactive\n"}
     )
-    result = again(store)
-    check(store, upload)
+    result = again(filled)
+    check(filled, UPLOAD)
     assert result.inactive_decisions == 1
     assert result.total.updated == 1
-    titles = [row[4] for row in final(store)]
+    titles = [row[4] for row in final(filled)]
     assert "Coming home at Midnight" in titles
 
 
@@ -324,17 +323,16 @@ def dump(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     return {name: store.database.rows(f"SELECT t::text FROM viewership.{name} t ORDER BY 1") for name in names}
 
 
-def test_a_dry_run_writes_nothing_and_reports_what_the_run_changes(store: Store):
-    store.stored(ROWS)
+def test_a_dry_run_writes_nothing_and_reports_what_the_run_changes(filled: Store):
     deals = "platform,partner,channel,territory,deal_parent,internal_channel\n"
-    store.catalogue({"episodes.csv": UMBRIA, "deals.csv": f"{deals}canonical,Acme,Harbour TV,MX,7,Harbour TV\n"})
-    before = dump(store)
-    promised = again(store, dry_run=True)
-    assert dump(store) == before
-    done = again(store)
+    filled.catalogue({"episodes.csv": UMBRIA, "deals.csv": f"{deals}canonical,Acme,Harbour TV,MX,7,Harbour TV\n"})
+    before = dump(filled)
+    promised = again(filled, dry_run=True)
+    assert dump(filled) == before
+    done = again(filled)
     assert promised.total == done.total
     assert promised.total.hours_entered == Decimal("4.2500000001")
-    assert dump(store) != before
+    assert dump(filled) != before
 
 
 def test_chosen_uploads_platforms_and_titles_alone_are_matched(store: Store):
@@ -362,22 +360,21 @@ def test_many_affected_keys_mean_that_all_are_matched(store: Store):
     assert result.total.looked_at == result.keys
 
 
-def test_keys_of_a_bucket_that_failed_stay_as_they_are_until_it_works(store: Store, monkeypatch: pytest.MonkeyPatch):
-    upload = store.stored(ROWS)
-    before = final(store)
+def test_keys_of_a_bucket_that_failed_stay_as_they_are_until_it_works(filled: Store, monkeypatch: pytest.MonkeyPatch):
+    before = final(filled)
     matches = "SELECT key_id, status, bucket, episode_id, confidence FROM viewership.matches ORDER BY key_id"
-    there = store.database.rows(matches)
-    store.catalogue({"episodes.csv": UMBRIA})
+    there = filled.database.rows(matches)
+    filled.catalogue({"episodes.csv": UMBRIA})
     with monkeypatch.context() as patch:
         # FULL_DATA fails: REF_ID_SERIES would accept the same key with less evidence.
         patch.setitem(cascades._NEEDS, Bucket.FULL_DATA, "1 / 0 = 1")
-        result = again(store, everything=True)
+        result = again(filled, everything=True)
     assert result.failed == ("FULL_DATA",)
-    assert final(store) == before
-    assert store.database.rows(matches) == there
-    assert store.database.rows("SELECT * FROM viewership.reprocessed") == []
-    assert again(store).total.hours_entered == Decimal("3.25")
-    check(store, upload)
+    assert final(filled) == before
+    assert filled.database.rows(matches) == there
+    assert filled.database.rows("SELECT * FROM viewership.reprocessed") == []
+    assert again(filled).total.hours_entered == Decimal("3.25")
+    check(filled, UPLOAD)
 
 
 _KILLED = """
@@ -395,37 +392,35 @@ reprocess(settings, Selection(everything=True), "run-k", by="ann", batch=4, prog
 """
 
 
-def test_a_run_killed_between_batches_continues_where_it_was(store: Store):
-    upload = store.stored(ROWS)
+def test_a_run_killed_between_batches_continues_where_it_was(filled: Store):
     row = FIRST.replace("The Silent Lighthouse", "A Letter from Lisbon B")
-    store.catalogue({"episodes.csv": f"{UMBRIA}{row}\n"})
-    killed = subprocess.run([sys.executable, "-c", _KILLED, store.database.url], check=False)
+    filled.catalogue({"episodes.csv": f"{UMBRIA}{row}\n"})
+    killed = subprocess.run([sys.executable, "-c", _KILLED, filled.database.url], check=False)
     assert killed.returncode == -signal.SIGKILL
-    version = store.database.rows("SELECT max(version) FROM catalog.versions")[0][0]
+    version = filled.database.rows("SELECT max(version) FROM catalog.versions")[0][0]
     done = f"SELECT count(*) FROM viewership.matches WHERE catalogue_version = {version}"
-    assert store.database.rows(done) == [(4,)]
-    assert store.database.rows("SELECT * FROM viewership.reprocessed") == []
-    check(store, upload)
-    result = again(store)
-    check(store, upload)
-    assert store.database.rows("SELECT platform, catalogue_version FROM viewership.reprocessed") == [
+    assert filled.database.rows(done) == [(4,)]
+    assert filled.database.rows("SELECT * FROM viewership.reprocessed") == []
+    check(filled, UPLOAD)
+    result = again(filled)
+    check(filled, UPLOAD)
+    assert filled.database.rows("SELECT platform, catalogue_version FROM viewership.reprocessed") == [
         ("canonical", version)
     ]
     assert result.failed == ()
-    assert again(store, everything=True).total.changed == 0
+    assert again(filled, everything=True).total.changed == 0
 
 
-def test_keys_that_older_rules_computed_are_computed_again(store: Store, monkeypatch: pytest.MonkeyPatch):
-    store.stored(ROWS)
+def test_keys_that_older_rules_computed_are_computed_again(filled: Store, monkeypatch: pytest.MonkeyPatch):
     columns = "key_id, title_key, series_key, content_key, review_key, review_digest, key_version"
     keys = f"SELECT {columns} FROM viewership.keys ORDER BY 1"
-    before = store.database.rows(keys)
-    store.database.rows("UPDATE viewership.keys SET title_key = 'old', series_key = 'old', review_key[1] = 'old'")
-    store.database.rows("UPDATE catalog.episode_titles SET title_key = 'old ' || episode_id")
+    before = filled.database.rows(keys)
+    filled.database.rows("UPDATE viewership.keys SET title_key = 'old', series_key = 'old', review_key[1] = 'old'")
+    filled.database.rows("UPDATE catalog.episode_titles SET title_key = 'old ' || episode_id")
     for module in (versions, key_tables):
         monkeypatch.setattr(module, "KEY_VERSION", 2)
-    result = again(store, batch=5)
-    assert store.database.rows(keys) == [(*row[:-1], 2) for row in before]
+    result = again(filled, batch=5)
+    assert filled.database.rows(keys) == [(*row[:-1], 2) for row in before]
     assert (result.refreshed, result.is_full, result.total.changed) == (len(before), True, 0)
 
 
@@ -435,16 +430,15 @@ def run_step(store: Store, typed: dict[str, str] | None = None, **values: Any) -
     return step.run(settings, UnrecordedRun("run-3", "viewership", "reprocess", Progress()))
 
 
-def test_the_step_reports_keys_rows_and_hours_by_platform(store: Store, tmp_path: Path):
-    store.stored(ROWS)
-    store.catalogue({"episodes.csv": UMBRIA})
-    promised = run_step(store, typed={"dry_run": "true", "titles": "Umbria"}, dry_run=True)
+def test_the_step_reports_keys_rows_and_hours_by_platform(filled: Store, tmp_path: Path):
+    filled.catalogue({"episodes.csv": UMBRIA})
+    promised = run_step(filled, typed={"dry_run": "true", "titles": "Umbria"}, dry_run=True)
     assert promised.headline.startswith("nothing was written: version 2: ")
     assert "still held" not in promised.headline
     assert promised.sections[-1].rows == [["telecine viewership reprocess --titles Umbria"]]
     titles = tmp_path / "titles.txt"
     titles.write_text("The Last Orchard of Umbria\n\n", encoding="utf-8")
-    report = run_step(store, titles=str(titles), by="ann")
+    report = run_step(filled, titles=str(titles), by="ann")
     assert (report.status, report.exit_code) == ("success", 0)
     assert (report.counts["rows_entered"], report.counts["looked_at"]) == (1, 1)
     assert "1 final row added (3 hours), 0 removed (0 hours)" in report.headline
@@ -455,7 +449,7 @@ def test_the_step_reports_keys_rows_and_hours_by_platform(store: Store, tmp_path
     shown = printed(report)
     assert "roku" not in shown
     assert "1 other unchanged" in shown
-    assert run_step(store, titles="Gardens of Stone: The Last Orchard of Umbria").counts["rows_entered"] == 1
+    assert run_step(filled, titles="Gardens of Stone: The Last Orchard of Umbria").counts["rows_entered"] == 1
 
 
 def printed(report: Any) -> str:
@@ -464,33 +458,31 @@ def printed(report: Any) -> str:
     return text.getvalue()
 
 
-def test_a_run_that_changes_nothing_counts_the_rows_that_stay_held(store: Store):
-    store.stored(ROWS)
+def test_a_run_that_changes_nothing_counts_the_rows_that_stay_held(filled: Store):
     codes = "SELECT code, count(*) FROM viewership.row_fates WHERE fate = 'held' GROUP BY code"
-    [(code, count)] = store.database.rows(codes)
-    report = run_step(store)
+    [(code, count)] = filled.database.rows(codes)
+    report = run_step(filled)
     assert report.headline.endswith(f", {count} row{' is' if count == 1 else 's are'} still held: {code}")
     shown = printed(report)
     assert "keys looked at" not in shown
     assert "next:" not in shown
 
 
-def test_what_does_not_exist_is_refused(store: Store, tmp_path: Path):
-    store.stored(ROWS)
+def test_what_does_not_exist_is_refused(filled: Store, tmp_path: Path):
     with pytest.raises(UsageError, match="upload 99 does not exist"):
-        run_step(store, upload=(99,))
+        run_step(filled, upload=(99,))
     with pytest.raises(UsageError, match=r"platform 'rokku' has no uploads; expected one of: canonical"):
-        run_step(store, platform=("rokku",))
-    said = run_step(store, titles="The Lost Orchard of Umbria").headline
+        run_step(filled, platform=("rokku",))
+    said = run_step(filled, titles="The Lost Orchard of Umbria").headline
     assert said.endswith(
         "; no key has the title 'The Lost Orchard of Umbria'; did you mean 'The Last Orchard of Umbria'?"
     ), said
-    assert "no key has" not in run_step(store, titles="the last orchard of umbria").headline
-    assert run_step(store, titles="Nothing Like It").headline.endswith("; no key has the title 'Nothing Like It'")
+    assert "no key has" not in run_step(filled, titles="the last orchard of umbria").headline
+    assert run_step(filled, titles="Nothing Like It").headline.endswith("; no key has the title 'Nothing Like It'")
     empty = tmp_path / "empty.txt"
     empty.write_text("\n", encoding="utf-8")
     with pytest.raises(UsageError, match="has no title"):
-        run_step(store, titles=str(empty))
+        run_step(filled, titles=str(empty))
 
 
 def test_nothing_stored_is_nothing_to_do(store: Store):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
-EXAMPLES = int(os.environ.get("TELECINE_TEST_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("TELECINE_TEST_EXAMPLES", "8"))
 NAMES = (
     *("Alpha", "Alpha (2018)", "The Beta Court", "Gamma Ray", "Gamma", "Beta Court", "Harbour Lights", "Harbor Nights"),
     *("Two and a Half Storms", "Rocky II", "24", "Delta Force One", "Delta Farce One", "Storm"),

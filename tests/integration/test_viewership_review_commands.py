@@ -20,11 +20,11 @@ from jobs.viewership.catalog.cells import restored
 from jobs.viewership.review.documents import review_schemas
 from jobs.viewership.review.names import names_of
 from shared.database.session import transaction
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import made_database, postgres  # noqa: F401
 from tests.viewership_rows import DETAILS, catalogue, reconciled, row, upload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.postgres_server import Database
 
@@ -34,21 +34,34 @@ STORM = "The Longest Storm of All"
 HARVEST = "The Quiet Harvst Moon"
 
 
+@pytest.fixture(scope="module")
+def scene(postgres: str) -> Iterator[Database]:
+    """A catalogue, and an upload with a matched key and some that wait."""
+    with made_database(postgres) as made:
+        catalogue(made)
+        upload(
+            made,
+            [
+                row("The Long Storm", "2", series="Harbour Lights"),
+                row(STORM, "5.25", series="Harbour Lights", season="1", episode="9", content_id="X-77"),
+                row(HARVEST, "9", series="Harbour Lights"),
+                row("Nothing Alike At All", "7", series="The Outpost"),
+                row("Elsewhere", "1", series="Unheard Of"),
+            ],
+        )
+        yield made
+
+
+@pytest.fixture
+def database(scene: Database, postgres: str) -> Iterator[Database]:
+    with made_database(postgres, scene) as made:
+        yield made
+
+
 @pytest.fixture
 def telecine(database: Database, monkeypatch: Any, tmp_path: Path, capsys: Any) -> Callable[..., tuple[int, str]]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TELECINE_DATABASE_URL", database.url)
-    catalogue(database)
-    upload(
-        database,
-        [
-            row("The Long Storm", "2", series="Harbour Lights"),
-            row(STORM, "5.25", series="Harbour Lights", season="1", episode="9", content_id="X-77"),
-            row(HARVEST, "9", series="Harbour Lights"),
-            row("Nothing Alike At All", "7", series="The Outpost"),
-            row("Elsewhere", "1", series="Unheard Of"),
-        ],
-    )
 
     def call(*words: str) -> tuple[int, str]:
         code = run(["viewership", "review", *words])

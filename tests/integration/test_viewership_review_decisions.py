@@ -18,7 +18,7 @@ from jobs.viewership.tables.fates import sync
 from jobs.viewership.tables.uploads import update
 from shared.database.session import transaction
 from shared.errors import ConfigurationError, TransientError, UsageError
-from tests.postgres_server import Database, database, postgres, until  # noqa: F401
+from tests.postgres_server import Database, database, made_database, postgres, until  # noqa: F401
 from tests.viewership_rows import DETAILS, catalogue, match, reconciled, row, store, upload
 
 if TYPE_CHECKING:
@@ -79,22 +79,29 @@ def fate(database: Database, upload_id: int, line: int = 2) -> Any:
     )[0]
 
 
-@pytest.fixture
-def loaded(database: Database) -> Database:
+@pytest.fixture(scope="module")
+def scene(postgres: str) -> Iterator[Database]:
     """A catalogue, and an upload with a matched key and some that wait, one of them in two spellings."""
-    catalogue(database)
-    upload(
-        database,
-        [
-            row("The Long Storm", "2", series="Harbour Lights"),
-            row(STORM, "5.25", series="Harbour Lights"),
-            row(STORM.upper(), "0.75", series="harbour lights"),
-            row(STORM, "3", series="Harbour Lights", held=True),
-            row(STORM, None, series="Harbour Lights"),
-            row("Something Else Entirely", "7", series="The Outpost"),
-        ],
-    )
-    return database
+    with made_database(postgres) as made:
+        catalogue(made)
+        upload(
+            made,
+            [
+                row("The Long Storm", "2", series="Harbour Lights"),
+                row(STORM, "5.25", series="Harbour Lights"),
+                row(STORM.upper(), "0.75", series="harbour lights"),
+                row(STORM, "3", series="Harbour Lights", held=True),
+                row(STORM, None, series="Harbour Lights"),
+                row("Something Else Entirely", "7", series="The Outpost"),
+            ],
+        )
+        yield made
+
+
+@pytest.fixture
+def loaded(scene: Database, postgres: str) -> Iterator[Database]:
+    with made_database(postgres, scene) as made:
+        yield made
 
 
 def test_the_scope_is_what_a_decision_does(loaded: Database):

@@ -17,10 +17,14 @@ from jobs.viewership.audit.shadow_document import shadow_schema
 from jobs.viewership.settings.audit import ShadowSettings
 from jobs.viewership.steps.shadow import shadow
 from shared.errors import UsageError
-from tests.integration.test_viewership_verify import dump, store  # noqa: F401
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.integration.test_viewership_verify import dump
+from tests.postgres_server import postgres  # noqa: F401
+from tests.viewership_store import catalogued, copied, store  # noqa: F401
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from tests.viewership_store import Store
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
@@ -38,11 +42,19 @@ OTHERS = (
 )
 
 
+@pytest.fixture(scope="module")
+def scene(catalogued: Store, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Two loaded uploads, which tests copy."""
+    with copied(catalogued, postgres, tmp_path_factory.mktemp("scene")) as made:
+        made.stored(OTHERS, "september.csv")
+        made.stored()
+        yield made
+
+
 @pytest.fixture
-def stored(store: Store) -> Store:
-    store.stored(OTHERS, "september.csv")
-    store.stored()
-    return store
+def stored(scene: Store, postgres: str, tmp_path: Path) -> Iterator[Store]:
+    with copied(scene, postgres, tmp_path) as made:
+        yield made
 
 
 def asked(store: Store, **values: Any) -> dict[str, Any]:

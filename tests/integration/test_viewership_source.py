@@ -11,9 +11,8 @@ import pytest
 
 from jobs.viewership.phases.normalize import normalize
 from jobs.viewership.phases.retract import retract
-from tests.integration.test_viewership_verify import store  # noqa: F401
 from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_store import ROWS, report
+from tests.viewership_store import ROWS, catalogued, report, store  # noqa: F401
 
 if TYPE_CHECKING:
     from tests.viewership_store import Store

@@ -19,10 +19,11 @@ from shared.database.session import transaction
 from shared.errors import UsageError
 from tests.fakes.ledger import MemoryStageRun
 from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_store import CATALOGUE, Store, report
+from tests.viewership_store import CATALOGUE, Store, catalogued, copied, report, store  # noqa: F401
 from workflows.viewership import pipeline
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from shared.report import Report
@@ -37,17 +38,18 @@ LATER = (
 )
 
 
-@pytest.fixture
-def store(database: Database, tmp_path: Path) -> Store:
-    made = Store(database, tmp_path)
-    made.catalogue()
-    return made
+@pytest.fixture(scope="module")
+def loaded(catalogued: Store, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Two loaded uploads, which tests copy."""
+    with copied(catalogued, postgres, tmp_path_factory.mktemp("loaded")) as made:
+        assert (made.stored(), made.stored(LATER, "later.csv")) == (1, 2)
+        yield made
 
 
 @pytest.fixture
-def two(store: Store) -> Store:
-    assert (store.stored(), store.stored(LATER, "later.csv")) == (1, 2)
-    return store
+def two(loaded: Store, postgres: str, tmp_path: Path) -> Iterator[Store]:
+    with copied(loaded, postgres, tmp_path) as made:
+        yield made
 
 
 def verified(store: Store, **values: Any) -> Report:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.postgres_server import until
@@ -12,10 +13,10 @@ from tests.viewership_place import ViewershipPlace
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.kills.killer import Child, Programs
+    from tests.kills.killer import Child, Operation, Programs
     from tests.postgres_server import Database
 
-__all__ = ["ALL", "HEAD", "ROWS", "Scene"]
+__all__ = ["ALL", "HEAD", "ROWS", "Scene", "final_commit"]
 
 ALL: Final = os.environ.get("TELECINE_TEST_KILLS") == "all"
 """Kill before every operation, not before a sample of them."""
@@ -30,6 +31,8 @@ ROWS: Final = (
 RUN: Final = "ledger-run"
 _KEYS: Final = "platform, content_name, series, season, episode, title_key, review_key"
 _SAVED: Final = ("viewership", "catalog")
+# The beginning of the statement that takes rows to the final table and out of it.
+_SYNC: Final = "SELECT loaded, removed"
 
 
 class Scene(ViewershipPlace):
@@ -136,3 +139,13 @@ class Scene(ViewershipPlace):
             " AND (u.units, u.hours) IS DISTINCT FROM (r.units, r.hours)"
         )
         assert differences == []
+
+
+def final_commit(trace: list[Operation]) -> int:
+    """Return the number of the commit of the final rows; of a decision, that of the longest transaction."""
+    commits = [number for number, operation in enumerate(trace) if operation.name == "commit"]
+    sizes = {}
+    for earlier, later in pairwise([0, *commits]):
+        synced = any(operation.subject == _SYNC for operation in trace[earlier:later])
+        sizes[later] = (synced * later, later - earlier)
+    return max(sizes, key=lambda number: sizes[number])

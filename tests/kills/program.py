@@ -10,6 +10,7 @@ ledger, real report. Only gamedata's decoder is a fake, and its workers are fork
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import signal
@@ -187,6 +188,8 @@ def _load() -> None:
         import_module(name)
     create_engine("postgresql+psycopg://nobody@/none")  # loads the dialect without connecting
     page.render(Report())
+    # Otherwise each child's collector reads, and so copies, all that was loaded.
+    gc.freeze()
 
 
 def _child(document: dict[str, Any]) -> None:

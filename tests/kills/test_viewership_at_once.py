@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.kills._screenalytics import DATABASE, advance
-from tests.kills._viewership import ALL, HEAD, ROWS, Scene
+from tests.kills._viewership import ALL, HEAD, ROWS, Scene, final_commit
 from tests.postgres_server import until
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-SAMPLED = 3
+SAMPLED = 2
 CORRECTED = HEAD + ROWS.replace(",1.5", ",9") + "Lost Harbor,1,1,Arrival,2025-07-02,1\n"
 AUGUST = HEAD + ROWS.replace("2025-07", "2025-08")
 KEY = "(SELECT array_agg(key_id) FROM viewership.keys WHERE content_name = 'Somewhere Else Entirely')"
@@ -47,11 +47,9 @@ def sampled(scene: Scene, *step: str) -> list[int]:
     scene.restore()
     begun = [number for number, operation in enumerate(trace) if "INTO pipeline.run_stages" in operation.subject]
     numbers = [number for number in range(begun[0], len(trace)) if trace[number].name in DATABASE]
-    commits = [number for number in numbers if trace[number].name == "commit"]
     if ALL:
         return numbers
-    chosen = random.Random(5)
-    return sorted({*chosen.sample(numbers, SAMPLED), *chosen.sample(commits, min(SAMPLED, len(commits)))})
+    return sorted({*random.Random(5).sample(numbers, SAMPLED), final_commit(trace)})
 
 
 def at_once(scene: Scene, number: int, first: Sequence[str], *others: Sequence[str]) -> list[int | None]:
