@@ -21,15 +21,18 @@ if TYPE_CHECKING:
 __all__ = ["database"]
 
 _OURS = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
-# Neither the files of tables, which TRUNCATE replaces, nor temporary tables.
+# Of tables not their row in pg_class as a whole, which TRUNCATE and ANALYZE write. Ids from 16384 are not PostgreSQL's.
 _SCHEMA = f"""
-SELECT (SELECT md5(string_agg(concat_ws(' ', it.oid, relname, relkind, relnatts, relchecks, relacl, relhastriggers,
-        relowner), ',' ORDER BY it.oid)) FROM pg_class it JOIN pg_namespace room ON room.oid = relnamespace
-        WHERE {_OURS}),
+SELECT (SELECT md5(string_agg(concat_ws(' ', it.oid, relname, relkind, relnatts, relchecks, relacl, relowner), ','
+        ORDER BY it.oid)) FROM pg_class it JOIN pg_namespace room ON room.oid = relnamespace WHERE {_OURS}),
     (SELECT string_agg(concat_ws(' ', nspname, nspacl), ',' ORDER BY oid) FROM pg_namespace WHERE {_OURS}),
-    (SELECT count(*) FROM pg_attribute), (SELECT count(*) FROM pg_proc), (SELECT count(*) FROM pg_constraint),
-    (SELECT count(*) FROM pg_trigger), (SELECT count(*) FROM pg_roles),
-    (SELECT string_agg(setconfig::text, ',') FROM pg_db_role_setting)
+    (SELECT string_agg(setconfig::text, ',') FROM pg_db_role_setting),
+    (SELECT count(*) FROM pg_roles),
+    (SELECT sum(xmin::text::bigint) FROM pg_attribute WHERE attrelid >= 16384),
+    (SELECT sum(xmin::text::bigint) FROM pg_proc WHERE oid >= 16384),
+    (SELECT sum(xmin::text::bigint) FROM pg_rewrite WHERE oid >= 16384),
+    (SELECT sum(xmin::text::bigint) FROM pg_constraint WHERE oid >= 16384),
+    (SELECT sum(xmin::text::bigint) FROM pg_trigger WHERE oid >= 16384)
 """
 _TABLES = f"""
 SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace room ON room.oid = relnamespace

@@ -175,14 +175,14 @@ def crowd(scene: Scene) -> None:
     scene.save()
 
 
-def twelve(scene: Scene) -> None:
-    """Check that all twelve runs are there once, all events are delivered, and nothing counts as a failure."""
+def twelve(scene: Scene, *, told: bool = True) -> None:
+    """Check that all twelve runs are there once, all events are delivered if ``told``, and nothing is a failure."""
     tables = scene.tables()
     assert [row["run_id"] for row in tables["runs"]] == TWELVE
     assert Counter(row["run_id"] for row in tables["person_metrics"]) == dict.fromkeys(TWELVE, 5)
     assert Counter(row["run_id"] for row in tables["artifacts"]) == dict.fromkeys(TWELVE, 1)
     assert {(row["state"], row["attempts"]) for row in tables["ingest_items"]} == {("ingested", 0)}
-    assert {(row["delivered_at"], row["delivery_attempts"]) for row in tables["outbox_events"]} == {(True, 0)}
+    assert {(row["delivered_at"], row["delivery_attempts"]) for row in tables["outbox_events"]} == {(told, 0)}
     assert scene.rows("SELECT * FROM pipeline.item_errors") == []
     once(scene)
 
@@ -214,16 +214,19 @@ def test_one_of_two_ingesters_is_killed_while_the_other_waits_for_it(scene: Scen
     twelve(scene)
 
 
-def test_two_ingesters_at_once_by_poll_and_by_events(scene: Scene):
+def test_two_ingesters_at_once(scene: Scene):
     crowd(scene)
-    for _ in range(2):
+    for arrivals in (("poll", "events"), ("poll", "poll")):
         scene.restore()
         free = {"free": True, "inline": False}
-        children = [scene.start("ingest", "--arrival", how, run_id=how, **free) for how in ("poll", "events")]
+        children = [
+            scene.start("ingest", "--arrival", how, run_id=f"{number}-{how}", **free)
+            for number, how in enumerate(arrivals)
+        ]
         for child in children:
             child.expect(0)
-        twelve(scene)
-        ingested = [scene.report(how)["counts"]["ingested"] for how in ("poll", "events")]
+        twelve(scene, told="events" in arrivals)
+        ingested = [scene.report(f"{number}-{how}")["counts"]["ingested"] for number, how in enumerate(arrivals)]
         assert sum(ingested) == 12
 
 
