@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import threading
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import boto3.session
+    from botocore.loaders import Loader
+    from botocore.session import Session
     from mypy_boto3_s3 import S3Client
 
     from shared.settings.storage import S3Options
@@ -115,12 +118,13 @@ def session(options: S3Options) -> boto3.session.Session:
     if options.auth == "ambient":
         key = _mounted_key()
         return boto3.session.Session(
+            botocore_session=_described(Session()),
             aws_access_key_id=key.get("AWS_ACCESS_KEY_ID"),
             aws_secret_access_key=key.get("AWS_SECRET_ACCESS_KEY"),
             aws_session_token=key.get("AWS_SESSION_TOKEN"),
         )
     # An explicit choice overrides AWS_PROFILE, which may name a profile that does not exist.
-    bare = Session(session_vars={"profile": (None, None, None, None)})
+    bare = _described(Session(session_vars={"profile": (None, None, None, None)}))
     if options.auth == "profile":
         try:
             if options.profile:
@@ -140,6 +144,19 @@ def session(options: S3Options) -> boto3.session.Session:
             )
         bare.set_credentials(options.access_key_id, options.secret_access_key, options.session_token)
     return boto3.session.Session(botocore_session=bare)
+
+
+def _described(made: Session) -> Session:
+    """Let a session read the descriptions of services that the process has read: 0.1 s of processor time each."""
+    made.register_component("data_loader", _loader(made.get_config_variable("data_path")))
+    return made
+
+
+@functools.cache
+def _loader(folders: str | None) -> Loader:
+    from botocore.loaders import create_loader
+
+    return create_loader(folders)
 
 
 def _mounted_key() -> dict[str, str]:

@@ -19,8 +19,9 @@ from shared.notify.message import Notification
 from shared.notify.settings import CloseSettings
 from shared.report import Report
 from shared.step.execute import execute_tool
+from tests.emptied_database import database  # noqa: F401
 from tests.fakes.sinks import MailSink, WebhookSink, mail_sink, webhook_sink
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

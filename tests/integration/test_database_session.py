@@ -22,7 +22,7 @@ from shared.errors import (
     TelecineError,
     TransientError,
 )
-from tests.postgres_server import database, postgres, until  # noqa: F401
+from tests.postgres_server import made_database, postgres, until  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,9 +36,21 @@ TABLE = "CREATE TABLE public.kept (id bigint PRIMARY KEY, words text[], part num
 COLUMNS = ("id", "words", "part", "name")
 
 
-@pytest.fixture(autouse=True)
-def _table(database: Database) -> None:
-    database.rows(TABLE)
+NARROW = "CREATE TABLE public.narrow (id integer PRIMARY KEY CHECK (id > 0), name text)"
+
+
+@pytest.fixture(scope="module")
+def with_tables(postgres: str) -> Iterator[Database]:
+    with made_database(postgres) as made:
+        made.rows(f"{TABLE}; {NARROW}")
+        yield made
+
+
+@pytest.fixture
+def database(with_tables: Database) -> Database:
+    """A database with two empty tables."""
+    with_tables.rows("TRUNCATE public.kept, public.narrow")
+    return with_tables
 
 
 def kept(database: Database) -> list[int]:
@@ -142,7 +154,6 @@ def fail(database: Database, name: str, *, inside: bool) -> None:
 @pytest.mark.parametrize("name", FAILING)
 @pytest.mark.parametrize("inside", [False, True], ids=["in a transaction", "in a savepoint"])
 def test_no_error_quotes_a_row(database: Database, name: str, inside: bool):
-    database.rows("CREATE TABLE public.narrow (id integer PRIMARY KEY CHECK (id > 0), name text)")
     with pytest.raises(Exception, match=r"violates|invalid input syntax for type json") as caught:
         fail(database, name, inside=inside)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
@@ -246,6 +257,7 @@ def test_no_free_connection_passes(database: Database, monkeypatch: pytest.Monke
 
 
 def test_threads_share_one_engine(database: Database, monkeypatch: pytest.MonkeyPatch):
+    dispose()
     create, barrier = connections._create, threading.Barrier(2)
 
     def both_at_once(url: str, pooled: bool) -> Any:

@@ -23,7 +23,8 @@ from shared.ledger.history import list_runs as run_rows
 from shared.progress import Progress
 from shared.report import Report
 from shared.step.contract import UnrecordedRun
-from tests.postgres_server import Database, database, postgres, until  # noqa: F401
+from tests.emptied_database import database  # noqa: F401
+from tests.postgres_server import Database, postgres, until  # noqa: F401
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 

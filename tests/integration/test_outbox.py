@@ -15,7 +15,8 @@ from shared.outbox import table as table_module
 from shared.outbox.events import Event
 from shared.outbox.table import Outbox
 from shared.settings import StepSettings
-from tests.postgres_server import database, empty_database, postgres  # noqa: F401
+from tests.emptied_database import database  # noqa: F401
+from tests.postgres_server import empty_database, postgres  # noqa: F401
 
 if TYPE_CHECKING:
     from tests.postgres_server import Database

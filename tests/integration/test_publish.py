@@ -21,8 +21,9 @@ from jobs.gamedata.steps import publish
 from shared.database import merge
 from shared.database.connection import engine
 from shared.errors import ConfigurationError, DataError, TransientError, UsageError
+from tests.emptied_database import database  # noqa: F401
 from tests.fakes.ledger import MemoryStageRun
-from tests.postgres_server import Database, database, empty_database, postgres, until  # noqa: F401
+from tests.postgres_server import Database, empty_database, postgres, until  # noqa: F401
 
 if TYPE_CHECKING:
     from pathlib import Path

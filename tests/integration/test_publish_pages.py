@@ -21,10 +21,11 @@ from shared.database.connection import engine
 from shared.errors import BucketMissing, TransientError
 from shared.settings import StepSettings
 from shared.storage import open_store
+from tests.emptied_database import database  # noqa: F401
 from tests.fakes import parts
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.recorded import session
-from tests.postgres_server import Database, database, postgres, until  # noqa: F401
+from tests.postgres_server import Database, postgres, until  # noqa: F401
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,8 +19,9 @@ from jobs.screenalytics.settings import ReplaySettings, VerifySettings
 from jobs.screenalytics.steps import verify
 from shared.errors import AccessDenied, RequestRefused
 from shared.settings.command import parse
+from tests.emptied_database import database  # noqa: F401
 from tests.fakes.ledger import MemoryStageRun
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
 from tests.screenalytics_database import place  # noqa: F401
 from tests.screenalytics_runs import DROP, make_run, manifest_of, screentime_row
 

@@ -12,7 +12,8 @@ import pytest
 
 from jobs.screenalytics.steps import ingest
 from shared.errors import DatabaseUnreachable
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.emptied_database import database  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
 from tests.screenalytics_database import codes, counted, place  # noqa: F401
 from tests.screenalytics_runs import make_run, manifest_of
 

@@ -13,8 +13,9 @@ from jobs.screenalytics.settings import IngestSettings
 from jobs.screenalytics.steps import ingest
 from shared.errors import ConfigurationError, UsageError
 from shared.step.form import GIVEN_VARIABLE
+from tests.emptied_database import database  # noqa: F401
 from tests.fakes.ledger import MemoryStageRun
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
 from tests.screenalytics_database import EVERYTHING, codes, counted, place  # noqa: F401
 from tests.screenalytics_runs import make_run, manifest_of, screentime_row
 

@@ -10,19 +10,26 @@ import pytest
 from sqlalchemy import event
 
 from jobs.screenalytics.tables import ingest_items
-from shared.database.connection import engine
+from shared.database.connection import dispose, engine
 from shared.database.session import transaction
-from tests.cli import Cli
-from tests.postgres_server import database, postgres, until  # noqa: F401
+from tests.emptied_database import database  # noqa: F401
+from tests.postgres_server import postgres, until  # noqa: F401
 from tests.screenalytics_database import codes, counted, place  # noqa: F401
-from tests.screenalytics_runs import make_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.postgres_server import Database
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
+
+
+@pytest.fixture(autouse=True)
+def engine_of_the_test() -> Iterator[None]:
+    """Listeners stay at an engine, and marks at its connections."""
+    dispose()
+    yield
+    dispose()
 
 
 AFTER = {
@@ -134,19 +141,3 @@ def test_two_that_write_the_same_run_at_once(place, case):
         thread.join()
     assert sorted(list(counted(report)) for report in reports) == [["ingested", "persons"], ["unchanged"]]
     assert (place.runs(), len(place.persons("r1"))) == (["r1"], 3)
-
-
-@pytest.mark.parametrize("case", ["case 52 with processes"])
-def test_two_processes_at_once_on_thirty_runs(database, case):
-    with Cli.fresh({"TELECINE_DATABASE_URL": database.url}) as cli:
-        for number in range(30):
-            for key, body in make_run(f"r{number:02}").items():
-                path = cli.folder / "runs" / key
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(body)
-        command = ("screenalytics", "ingest", "--bucket", "./runs", "--arrival", "poll", "--grace-min", "0")
-        both = [cli.start(*command), cli.start(*command)]
-        counts = [cli.report(cli.finish(process).expect(0))["counts"] for process in both]
-    assert sum(count["ingested"] for count in counts) == 30
-    assert sum(count["failed"] for count in counts) == 0
-    assert database.rows("SELECT count(*), count(DISTINCT run_id) FROM screenalytics.person_metrics") == [(90, 30)]

@@ -11,7 +11,8 @@ import pytest
 
 from jobs.screenalytics.steps import ingest
 from shared.errors import AccessDenied, DatabaseUnreachable
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.emptied_database import database  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
 from tests.screenalytics_database import codes, counted, place  # noqa: F401
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]

@@ -9,7 +9,8 @@ import pytest
 
 from jobs.screenalytics.intake import taker
 from shared.errors import AccessDenied, EndpointUnreachable, StoreUnavailable
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.emptied_database import database  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
 from tests.screenalytics_database import codes, counted, place  # noqa: F401
 from tests.screenalytics_runs import make_run
 

@@ -13,8 +13,9 @@ from jobs.screenalytics.arrival.outbox import acknowledge, fail_event, outbox
 from jobs.screenalytics.arrival.poll import poll
 from jobs.screenalytics.settings import IngestSettings
 from shared.outbox import table as table_module
+from tests.emptied_database import database
 from tests.fakes.store import MemoryStore
-from tests.postgres_server import database, postgres
+from tests.postgres_server import postgres
 
 __all__ = ["database", "postgres"]
 

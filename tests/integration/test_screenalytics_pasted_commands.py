@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli import Cli
-from tests.postgres_server import database, postgres
+from tests.emptied_database import database
+from tests.in_process import InProcess
+from tests.postgres_server import postgres
 from tests.screenalytics_runs import EP_ID, RUN_ID, encode, make_run
 from tests.unit.screenalytics.steps.test_write_manifest import SUMMARY, stage_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
-    from tests.cli import Done
+    from tests.cli import Cli, Done
     from tests.postgres_server import Database
 
 __all__ = ["database", "postgres"]
@@ -31,9 +33,8 @@ COMMAND = re.compile(r"[Rr]un(?:, with its .+?)?: (telecine screenalytics .+)$")
 
 
 @pytest.fixture
-def cli(database: Database) -> Iterator[Cli]:
-    with Cli.fresh({"TELECINE_DATABASE_URL": database.url}) as cli:
-        yield cli
+def cli(database: Database, tmp_path: Path) -> Cli:
+    return InProcess(tmp_path, {"TELECINE_DATABASE_URL": database.url})
 
 
 def put(cli: Cli, files: Mapping[str, bytes]) -> None:

@@ -15,8 +15,9 @@ from jobs.screenalytics.tables.persons import PERSONS
 from shared.errors import AccessDenied
 from shared.report.terminal import find_table
 from shared.storage import open_store
+from tests.emptied_database import database  # noqa: F401
 from tests.fakes.ledger import MemoryStageRun
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
 from tests.screenalytics_database import place  # noqa: F401
 from tests.screenalytics_runs import make_run, put_run
 

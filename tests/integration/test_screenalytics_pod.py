@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli import Cli
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.emptied_database import database  # noqa: F401
+from tests.in_process import InProcess
+from tests.postgres_server import postgres  # noqa: F401
 from tests.render.rendered import spec_of, templates
 from tests.screenalytics_runs import make_run
 
@@ -85,7 +86,7 @@ class Pods:
             "TELECINE_STATE_DIR": str(folder / "state"),
             "HOME": str(folder),
         }
-        done = Cli(self.folder, variables)(*map(filled, parts["container"]["args"]))
+        done = InProcess(self.folder, variables)(*map(filled, parts["container"]["args"]))
         self.outputs = {path.name: path.read_text() for path in (folder / "parameters").iterdir()}
         return done
 

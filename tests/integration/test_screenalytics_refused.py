@@ -3,6 +3,7 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,10 +12,11 @@ from jobs.screenalytics.settings import ReplaySettings, VerifySettings
 from jobs.screenalytics.steps import replay, verify
 from shared.errors import AccessDenied, RequestRefused
 from shared.storage import _s3_client, close_stores
+from tests.emptied_database import database  # noqa: F401
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.s3_faults import Reply, error
 from tests.fakes.s3_proxy import S3Proxy
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
 from tests.s3_server import s3_process, s3_server  # noqa: F401
 from tests.screenalytics_bucket import ProxiedBucket
 from tests.screenalytics_database import codes, place  # noqa: F401
@@ -40,6 +42,11 @@ REFUSALS = {
     "not implemented": error(501, "NotImplemented"),
     "a proxy's page": Reply(400, b"<html>no</html>"),
 }
+
+
+def word(name: str) -> str:
+    """Return a refusal's name as part of a run id."""
+    return re.sub(r"\W+", "-", name)
 
 
 class Bucket(ProxiedBucket):
@@ -81,31 +88,32 @@ def bucket(s3_server: S3Server, database: Database, monkeypatch: pytest.MonkeyPa
         close_stores()
 
 
-@pytest.mark.parametrize("part", ["BAD/manifest.json", "BAD/analytics"])
 @pytest.mark.parametrize(
-    ("reply", "arrival"),
-    [
-        *((reply, "poll") for reply in REFUSALS.values()),
-        *((REFUSALS[name], arrival) for name in ("invalid request", "archived") for arrival in ("events", "both")),
-    ],
-    ids=[*REFUSALS, "400 by event", "400 by both", "archived by event", "archived by both"],
+    ("arrival", "names"),
+    [("poll", [*REFUSALS]), ("events", ["invalid request", "archived"]), ("both", ["invalid request", "archived"])],
+    ids=["poll", "events", "both"],
 )
-def test_one_refused_object_rejects_its_run_which_is_finally_set_aside(bucket, reply, part, arrival):
-    bucket.put("a-good", "BAD", "z-good")
-    bucket.refuse(part, reply)
+def test_a_refused_object_rejects_its_run_alone_which_is_finally_set_aside(bucket, arrival, names):
+    bad = [f"bad-{name}-{part}" for part in ("manifest", "analytics") for name in map(word, names)]
+    every = ["a-good", *sorted(bad), "z-good"]
+    bucket.put(*every)
+    for name in names:
+        bucket.refuse(f"bad-{word(name)}-manifest/manifest.json", REFUSALS[name])
+        bucket.refuse(f"bad-{word(name)}-analytics/analytics", REFUSALS[name])
     if arrival != "poll":
-        bucket.tell("a-good", "BAD", "z-good")
-    first = bucket.ingest(arrival=arrival, max_attempts=2)
-    assert (codes(first), first.exit_code) == ([("BAD", "OBJECT_REFUSED")], 65)
-    assert bucket.runs() == ["a-good", "z-good"]
-    again = bucket.ingest(arrival=arrival, max_attempts=2)
-    assert (codes(again), again.exit_code) == ([("BAD", "OBJECT_REFUSED")], 65)
-    assert ("BAD", "dead", 2, "OBJECT_REFUSED") in bucket.items()
+        bucket.tell(*every)
+    for _ in range(2):
+        report = bucket.ingest(arrival=arrival, max_attempts=2)
+        assert sorted(codes(report)) == [(run, "OBJECT_REFUSED") for run in sorted(bad)]
+        assert report.exit_code == 65
+        assert bucket.runs() == ["a-good", "z-good"]
+    assert {(run, "dead", 2, "OBJECT_REFUSED") for run in bad} <= set(bucket.items())
     assert bucket.ingest(arrival=arrival, max_attempts=2).exit_code == 0
     # Follow the advice of the last message: replay it.
     bucket.proxy.clear()
-    assert replay.run(ReplaySettings(**bucket.values, run="BAD"), MemoryStageRun()).counts["ingested"] == 1
-    assert bucket.runs() == ["BAD", "a-good", "z-good"]
+    for run in bad:
+        assert replay.run(ReplaySettings(**bucket.values, run=run), MemoryStageRun()).counts["ingested"] == 1
+    assert sorted(bucket.runs()) == sorted(every)
 
 
 def test_another_object_distinguishes_a_single_refused_manifest_from_a_refused_bucket(bucket):

@@ -12,7 +12,8 @@ from sqlalchemy import event
 from jobs.screenalytics.tables import ingest_items
 from shared.database.connection import engine
 from shared.errors import AccessDenied, UsageError
-from tests.postgres_server import database, postgres, until  # noqa: F401
+from tests.emptied_database import database  # noqa: F401
+from tests.postgres_server import postgres, until  # noqa: F401
 from tests.screenalytics_database import Place, codes, counted, place  # noqa: F401
 from tests.screenalytics_runs import screentime_row
 

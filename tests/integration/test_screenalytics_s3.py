@@ -12,10 +12,11 @@ from jobs.screenalytics.settings import IngestSettings, ReplaySettings, VerifySe
 from jobs.screenalytics.steps import ingest, replay, verify
 from shared.errors import AccessDenied, ConfigurationError, UsageError
 from shared.storage import _s3_client, close_stores
+from tests.emptied_database import database
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.s3_faults import error
 from tests.fakes.s3_proxy import S3Proxy
-from tests.postgres_server import database, postgres
+from tests.postgres_server import postgres
 from tests.s3_server import s3_process, s3_server
 from tests.screenalytics_bucket import BUCKET, ProxiedBucket
 from tests.screenalytics_runs import make_run

@@ -14,8 +14,9 @@ from jobs.screenalytics.steps import _view, ingest, sample, verify
 from jobs.screenalytics.verification import tables as verification_tables
 from shared.errors import EndpointUnreachable
 from shared.storage import open_store
+from tests.emptied_database import database
 from tests.fakes.ledger import MemoryStageRun
-from tests.postgres_server import database, postgres
+from tests.postgres_server import postgres
 from tests.screenalytics_runs import make_run, manifest_of, put_run
 
 __all__ = ["database", "postgres"]

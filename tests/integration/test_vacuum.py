@@ -13,7 +13,8 @@ from jobs.cli import run
 from shared.errors import BucketMissing
 from shared.retention.settings import VacuumSettings
 from shared.retention.vacuum import vacuum
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.emptied_database import database  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
 from tests.s3_server import s3_process, s3_server  # noqa: F401
 
 if TYPE_CHECKING:

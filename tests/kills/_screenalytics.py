@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
@@ -184,17 +185,35 @@ def advance(child: Child, number: int) -> Operation | None:
     return operation
 
 
-def changes(trace: list[Operation]) -> list[int]:
-    """Return the numbers of what is done to the database after the ledger's begin, and of the end.
+def changes(trace: list[Operation], more: int = 3) -> list[int]:
+    """Return the numbers of the operations to kill before: one of each kind, and some seeded ones.
 
-    Kills within the ledger's begin and the report are those of any step: test_kill_steps has them. A commit after
-    one SELECT is left out: nothing lies between the two.
+    They are among what is done to the database after the ledger's begin, and the end. Kills within the ledger's begin
+    and the report are those of any step: test_kill_steps has them. A commit after one SELECT is left out: nothing lies
+    between the two.
+
+    Args:
+        trace: operations of an undisturbed step.
+        more: number of seeded ones.
     """
     begun = [number for number, operation in enumerate(trace) if "INTO pipeline.run_stages" in operation.subject]
     first = 1 + next(number for number in range(begun[0], len(trace)) if trace[number].name == "commit") if begun else 0
     numbers = [number for number in range(first, len(trace)) if trace[number].name in DATABASE]
-    return [number for number in numbers if not (trace[number].name == "commit" and _only_looks(trace[number - 1]))]
+    numbers = [number for number in numbers if not (trace[number].name == "commit" and _only_looks(trace[number - 1]))]
+    firsts: dict[tuple[str, str], int] = {}
+    for number in numbers:
+        firsts.setdefault(_kind(trace, number), number)
+    others = [number for number in numbers if number not in firsts.values()]
+    return sorted([*firsts.values(), *random.Random(0).sample(others, min(more, len(others)))])
+
+
+def _kind(trace: list[Operation], number: int) -> tuple[str, str]:
+    """Return what distinguishes an operation: a commit is that of the statement before it, and reads are one kind."""
+    operation = trace[number]
+    if operation.name == "commit":
+        return "commit", trace[number - 1].subject
+    return operation.name, "SELECT" if _only_looks(operation) else operation.subject
 
 
 def _only_looks(operation: Operation) -> bool:
-    return operation.name == "sql" and operation.subject.startswith("SELECT")
+    return operation.name == "sql" and operation.subject.startswith("SELECT") and "_lock(" not in operation.subject

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,8 @@ __all__ = ["Wire"]
 
 _SOCKET: Final = ".s.PGSQL.5432"
 _COMMIT: Final = b"COMMIT\x00"
+# A statement in a message of its own, or parsed in the first of several messages, perhaps under a name.
+_STATEMENT: Final = re.compile(rb"(?:Q.{4}|P.{4}[^\x00]*\x00)([^\x00]+)\x00", re.DOTALL)
 # The tag of the reply to a successful commit.
 _DONE: Final = b"COMMIT\x00Z"
 
@@ -27,7 +30,7 @@ class Wire:
 
     Attributes:
         url: of the database, through this wire.
-        commits: how many were handed on.
+        commits: of those handed on, the beginning of the last statement before each.
         cut: whether it was cut.
     """
 
@@ -42,7 +45,7 @@ class Wire:
         url = make_url(database.url)
         self._server = f"{url.query['host']}/{_SOCKET}"
         self.url = url.update_query_dict({"host": str(folder)}).render_as_string(hide_password=False)
-        self.commits = 0
+        self.commits: list[str] = []
         self.cut = False
         self._cut_at = cut_at
         self._lock = threading.Lock()
@@ -83,11 +86,11 @@ class Wire:
                 self._threads.append(thread)
                 thread.start()
 
-    def takes(self) -> bool:
-        """Count a commit; return whether its reply is the one to lose."""
+    def takes(self, words: str) -> bool:
+        """Note a commit; return whether its reply is the one to lose."""
         with self._lock:
-            self.commits += 1
-            return self.commits - 1 == self._cut_at
+            self.commits.append(words)
+            return len(self.commits) - 1 == self._cut_at
 
 
 class _Line:
@@ -98,13 +101,16 @@ class _Line:
         self._client = client
         self._server = server
         self._losing = False
+        self._words = ""
 
     def ask(self) -> None:
         """Forward the client's messages. libpq sends one at a time, and waits."""
         with contextlib.suppress(OSError):
             while data := self._client.recv(1 << 16):
                 if data.startswith(b"Q") and data.endswith(_COMMIT):
-                    self._losing = self._wire.takes()
+                    self._losing = self._wire.takes(self._words)
+                elif found := _STATEMENT.match(data):
+                    self._words = " ".join(found[1].decode().split()[:3])
                 self._server.sendall(data)
         self._end()
 

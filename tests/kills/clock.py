@@ -6,6 +6,7 @@ Monotonic clocks are unaffected: nobody can set them.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Clock"]
+__all__ = ["Clock", "dated"]
 
 _ROOMS = ("jobs.", "shared.")
 _true = time.time
@@ -45,10 +46,12 @@ class Clock:
                 return dt.datetime.fromtimestamp(outer.time() if outer.at is None else outer.at, tz)
 
         time.time = self.time
-        for module in _loaded():
-            if vars(module).get("datetime") is dt.datetime:
-                module.datetime = Shifted  # type: ignore[attr-defined]
+        for module in dated():
+            module.datetime = Shifted  # type: ignore[attr-defined]
 
 
-def _loaded() -> list[ModuleType]:
-    return [module for name, module in list(sys.modules.items()) if name.startswith(_ROOMS)]
+@functools.cache
+def dated() -> list[ModuleType]:
+    """Return the product's modules that were loaded at the first call and use ``datetime``."""
+    found = [module for name, module in list(sys.modules.items()) if name.startswith(_ROOMS)]
+    return [module for module in found if vars(module).get("datetime") is dt.datetime]

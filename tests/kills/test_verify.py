@@ -24,18 +24,17 @@ def counts(place: Place, code: int, *flags: str) -> dict[str, int]:
     return place.report()["counts"]
 
 
-@pytest.mark.parametrize("flags", [(), ("--quick",), ("--dry-run",)])
 @pytest.mark.parametrize("second", [("--no-skip-existing",), ("--sampling", "exact")])
-def test_results_that_a_later_run_replaced_are_not_findings(
-    new_place: Callable[[], Place], second: tuple[str, ...], flags: tuple[str, ...]
-):
+def test_results_that_a_later_run_replaced_are_not_findings(new_place: Callable[[], Place], second: tuple[str, ...]):
     place = new_place()
     place.run("extract", many=64)
     place.run("extract", *second, many=64, at=LATER)
-    found = counts(place, 0, *flags)
-    assert (found["checked"], found["sound"]) == (GOOD, GOOD)
-    assert place.report()["rejects"] == {}
-    assert place.committed() == set(BODIES)
+    # The last one may delete what was replaced.
+    for flags in (("--dry-run",), ("--quick",), ()):
+        found = counts(place, 0, *flags)
+        assert (found["checked"], found["sound"]) == (GOOD, GOOD), flags
+        assert place.report()["rejects"] == {}
+        assert place.committed() == set(BODIES)
 
 
 def test_a_replaced_result_whose_file_is_damaged_is_named_once(new_place: Callable[[], Place]):
@@ -55,7 +54,7 @@ def test_a_replaced_result_whose_file_is_damaged_is_named_once(new_place: Callab
     assert f"{BAD}.tar" in place.committed()
 
 
-def test_verify_killed_before_each_of_its_operations(new_place: Callable[[], Place]):
+def test_verify_killed_before_operations_of_each_kind(new_place: Callable[[], Place]):
     def damaged() -> Place:
         place = new_place()
         place.run("extract", many=64, run_id="run")
@@ -79,8 +78,10 @@ def test_verify_killed_before_each_of_its_operations(new_place: Callable[[], Pla
     expected = mended(whole)
     # Kills before the report's operations are tested with those of a run.
     changes = [number for number, operation in enumerate(trace) if "/out" in operation.subject]
+    firsts = {trace[number].name: number for number in reversed(changes)}
+    assert firsts.keys() >= {"open", "write", "half", "fsync", "replace", "unlink"}
     assert len(changes) > 7
-    for number in changes:
+    for number in sorted({*firsts.values(), changes[-1]}):
         operation = trace[number]
         place = damaged()
         child = place.start("verify")
