@@ -46,6 +46,7 @@ from tests.trakt_figures import (
 )
 from tests.trakt_loads import Bronze
 from tests.trakt_simulation import MOST, World, make_titles, read_site
+from tests.warm_dbt import warm_dbt  # noqa: F401
 
 if TYPE_CHECKING:
     from tests.trakt_simulation import Told
@@ -58,7 +59,7 @@ METRICS = "SELECT * FROM gold.mart_title_metrics_daily"
 
 
 @pytest.fixture(scope="module")
-def world(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(postgres: str, warm_dbt: None, tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("differential")
     found = World()
     with pytest.MonkeyPatch.context() as patch, _database(postgres, "telecine") as database:

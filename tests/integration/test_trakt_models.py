@@ -44,11 +44,12 @@ from shared.report.page import render
 from tests.dbt_environment import DBT_PYTHON
 from tests.trakt_histories import Histories, ties
 from tests.trakt_loads import Bronze, Load, comment, moment
+from tests.warm_dbt import warm_dbt  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_dbt")]
 
 CASES = Path(__file__).parents[1] / "trakt_cases"
 SALT = "a salt of the tests"
@@ -218,7 +219,7 @@ COUNT = "SELECT count(*) FROM silver.stg_trakt__comment_event"
 
 
 @pytest.fixture(scope="module")
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, warm_dbt: None) -> Iterator[World]:  # noqa: F811
     # pytest's folders belong to one user, and another one builds.
     with tempfile.TemporaryDirectory(prefix="telecine-models-") as name:
         Path(name).chmod(0o755)

@@ -3,12 +3,7 @@
 # ruff: noqa: F811 - pytest hands fixtures in by their names
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
@@ -26,30 +21,18 @@ from tests.dbt_environment import DBT_PYTHON
 from tests.fakes.ledger import MemoryStageRun
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.trakt_ingest import trakt  # noqa: F401
+from tests.trakt_killed import killed_before
+from tests.warm_dbt import forked_dbt, warm_dbt  # noqa: F401
 
 if TYPE_CHECKING:
     from shared.report import Report
     from tests.trakt_ingest import TraktPlace
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("warm_dbt")
+
 STAGES = ("ingest", "model", "publish", "slo")
 TOKEN = "a-read-access-token-of-the-tests"
 MODELS = {"user_salt": "a salt of the tests", "dbt_python": str(DBT_PYTHON)}
-# Runs the command, and kills the process with SIGKILL when a stage begins.
-KILLED = """
-import json, os, signal, sys
-from jobs.trakt.settings import RunSettings
-from jobs.trakt.steps import run
-from tests.fakes.ledger import MemoryStageRun
-
-values, stage, run_id = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3]
-
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-run._STEPS = {**run._STEPS, stage: die}
-run.run(RunSettings(**values), MemoryStageRun(run_id, "trakt", "run"))
-"""
 RUN_ID = "01a22a00-0000-7000-8000-{:012d}"
 
 
@@ -190,7 +173,7 @@ def test_kills_between_stages_leave_nothing_that_the_next_run_does_not_settle(tr
     with trakt("calm", 3, speed=0) as place:
         place.watch_list(1, 11)
         for number, stage in enumerate(STAGES[1:], 1):
-            killed = _killed_before(place, stage, number)
+            killed = killed_before(stage, values_of(place), RUN_ID.format(number), forked_dbt())
             assert killed == -signal.SIGKILL
             # Whatever was done before the kill is whole.
             assert verify_all(place).counts["wrong"] == 0
@@ -202,16 +185,6 @@ def test_kills_between_stages_leave_nothing_that_the_next_run_does_not_settle(tr
         assert not any(target.startswith("/3/") for target in place.asked())
         found = verify_all(place)
         assert (found.exit_code, found.counts["wrong"], found.counts["stale"]) == (EXIT_OK, 0, 0)
-
-
-def _killed_before(place: TraktPlace, stage: str, number: int) -> int:
-    return subprocess.run(
-        [sys.executable, "-c", KILLED, json.dumps(values_of(place)), stage, RUN_ID.format(number)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        check=False,
-        timeout=300,
-    ).returncode
 
 
 def test_a_wrong_watch_list_ends_the_run_before_any_stage(trakt: Any):

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 ANN = {"username": "Ann B", "ids": {"slug": "ann-b"}}
-# Every such operation of a put, which repeat for each file; commits are never left out.
-STEP = {"load": 3, "compact": 8, "erase": 20}
-TIMES = 3
+# Kills before operations that are drawn; one before the first operation of each kind comes first.
+DRAWN = 3
+TIMES = 2
 WAITS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
 
 
@@ -75,12 +75,9 @@ def test_a_change_killed_before_any_of_its_operations(
     expected, names = outcome(whole), {file.key for file in snapshot(BronzePlace(whole)).files}
     trace = undisturbed.trace
     assert trace.count("commit") == trace.count("committed") == 1
-    chosen = [
-        number
-        for number, operation in enumerate(trace)
-        if number % STEP[action] == 0 or operation in ("commit", "committed", "unlock")
-    ]
-    for number in chosen:
+    # The operations of a put repeat for each file.
+    chosen = {trace.index(kind) for kind in trace} | {*random.Random(action).sample(range(len(trace)), DRAWN)}
+    for number in sorted(chosen):
         settings = copied(before, tmp_path / "killed", database)
         was = outcome(settings)
         with Change.started(settings, action) as change:
