@@ -6,12 +6,15 @@ import json
 import os
 import pty
 import re
-import subprocess
 from contextlib import suppress
 
 import pytest
 
-from tests.cli import Cli, sample_tar, telecine
+from tests.cli import sample_tar
+from tests.forked_cli import ForkedCli
+from tests.postgres_server import postgres
+
+__all__ = ["postgres"]
 
 NAMES = (
     "x\\[/b].tar",
@@ -32,18 +35,10 @@ def check(text: str) -> None:
     assert not [line for line in plain.splitlines() if line.startswith(("12:00:00 all", "{}"))]
 
 
-def on_a_terminal(cli: Cli, *argv: str) -> tuple[int, str]:
+def on_a_terminal(cli: ForkedCli, *argv: str) -> tuple[int, str]:
     """Run a command whose three streams are a terminal."""
     outer, inner = pty.openpty()
-    process = subprocess.Popen(
-        telecine(argv),
-        cwd=cli.folder,
-        env={**cli.env, "TERM": "xterm-256color", "COLUMNS": "200"},
-        stdin=inner,
-        stdout=inner,
-        stderr=inner,
-        start_new_session=True,
-    )
+    process = cli.start(*argv, env={"TERM": "xterm-256color", "COLUMNS": "200"}, terminal=os.ttyname(inner))
     os.close(inner)
     parts = []
     with suppress(OSError):  # Linux reports the end of a terminal as an error
@@ -54,8 +49,8 @@ def on_a_terminal(cli: Cli, *argv: str) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-def cli():
-    with Cli.fresh() as made:
+def cli(postgres):
+    with ForkedCli.on(postgres, {"TELECINE_GAMEDATA_WORKERS": "1"}) as made:
         folder = made.folder / "tars"
         folder.mkdir()
         for position, name in enumerate(NAMES):
