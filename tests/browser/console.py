@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import sync_playwright
 
 from jobs.console.access import sessions, tokens
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
     from tests.postgres_server import Database
 
-__all__ = ["PAGES", "PROBLEMS", "Seeded", "Site", "Visit", "Visits", "chromium", "faults", "seeded", "serving"]
+__all__ = ["PAGES", "PROBLEMS", "Seeded", "Site", "Visit", "Visits", "chromium", "seeded", "serving"]
 
 # Each page once; a new page needs a line here, and rows in seed.py.
 PAGES = (
@@ -58,7 +57,6 @@ PAGES = (
 )
 PROBLEMS = ("/runs?colour=red", "/runs/run-0", "/nowhere")
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 # Before any script of a page: CSP violations, layout shifts, and the states of aria-busy.
 _WATCH = """
@@ -74,9 +72,6 @@ new MutationObserver((changes) => {
 """
 
 _PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-
-
-_AXE = "(options) => axe.run(document, options).then((found) => found.violations)"
 
 
 @dataclass(frozen=True)
@@ -154,19 +149,6 @@ class Visits:
         # Spent only by a test that fails; others take seconds where all cores are busy.
         context.set_default_timeout(30_000)
         return context
-
-
-def faults(page: Page) -> list[str]:
-    """Return what axe finds: rule, element and the reason."""
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE_SCRIPT)
-    # Without the nodes that pass, which axe would describe as well.
-    violations = page.evaluate(_AXE, {"runOnly": _RULES, "resultTypes": ["violations"]})
-    return [
-        f"{violation['id']}: {node['html'][:200]} {node['failureSummary']}"
-        for violation in violations
-        for node in violation["nodes"]
-    ]
 
 
 @contextmanager

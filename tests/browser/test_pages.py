@@ -13,7 +13,8 @@ from jobs.console.model import Principal, Role
 from jobs.console.settings import ConsoleSettings
 from jobs.console.web.assets import Assets
 from jobs.console.web.render import Pages
-from tests.browser.console import PAGES, PROBLEMS, faults
+from tests.browser.axe import faults
+from tests.browser.console import PAGES, PROBLEMS
 from tests.postgres_server import Database
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from shared.report import Amounts, Report, Shares, Table
 from shared.report.page import render
-from tests.browser.console import faults
+from tests.browser.axe import faults
 from tests.reports import REPORTS, build
 
 if TYPE_CHECKING:
