@@ -12,17 +12,20 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 from playwright.sync_api import sync_playwright
 
 from jobs.console.access import sessions, tokens
 from jobs.console.app import create
+from jobs.console.intake import library, reading
 from jobs.console.settings import ConsoleSettings
 from jobs.console.steps import serve
 from shared.database.session import transaction
 from tests.browser import seed_intake, seed_matching, seed_review, seed_screen, seed_slos, seed_titles, seed_uploads
 from tests.browser.seed import seed
+from tests.console_reader import run
 from tests.postgres_server import made_database
 
 if TYPE_CHECKING:
@@ -180,7 +183,8 @@ def serving(template: Seeded, server: str, folder: Path) -> Iterator[Site]:
     listener = serve.listen("127.0.0.1", 0)
     # A host name that browsers take Secure cookies from without TLS.
     origin = f"http://localhost:{listener.getsockname()[1]}"
-    with listener, made_database(server, template.database) as database:
+    reads = patch.object(reading, "run", run), patch.object(library, "run", run)
+    with listener, reads[0], reads[1], made_database(server, template.database) as database:
         settings = ConsoleSettings(
             database_url=database.url,
             access="token",
@@ -196,7 +200,7 @@ def serving(template: Seeded, server: str, folder: Path) -> Iterator[Site]:
         try:
             cookie = {"name": sessions.COOKIE, "value": template.cookie, "domain": "localhost", "path": "/"}
             kept = {**cookie, "expires": -1, "httpOnly": True, "secure": True, "sameSite": "Lax"}
-            yield Site(origin, database, template.token, {"cookies": [kept], "origins": []})  # type: ignore[typeddict-item]
+            yield Site(origin, database, template.token, {"cookies": [kept], "origins": []})  # type: ignore[list-item]
         finally:
             console.should_exit = True
             thread.join()
