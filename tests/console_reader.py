@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.console.intake import child
 from jobs.viewership.commands import STEPS
-from shared.errors import TelecineError, exit_code_of
+from shared.errors import TelecineError
 from shared.settings.command import parse
 from shared.step.contract import Tool
+from shared.step.guard import exit_code_of
 from shared.text import as_json
 
 if TYPE_CHECKING:

@@ -309,7 +309,15 @@ def questions(page: str) -> list[str]:
     return re.findall(r"<li><code>([A-Z_]+)</code>", found[1]) if found else []
 
 
-def test_a_draft_shows_rows_as_they_would_be_read_and_starts_once_all_is_answered(app, database, store, processes):
+def test_processes_read_a_file_and_ask(app, database, store, processes):
+    path = drafted(app, b"Date,Title,Hours Viewed,Region\n01/02/2025,Foo,1.5,US\n03/04/2025,Bar,2.5,DE\n")
+    page = read(app, path)
+    assert questions(page) == ["NEEDS_CHOICE"]
+    assert "is 2025-02-01 (dmy) or 2025-01-02 (mdy)" in page
+    assert fields(page)["map-C"] == "hours"
+
+
+def test_a_draft_shows_rows_as_they_would_be_read_and_starts_once_all_is_answered(app, database, store):
     path = drafted(app, b"Date,Title,Hours Viewed,Region\n01/02/2025,Foo,1.5,US\n03/04/2025,Bar,2.5,DE\n")
     page = read(app, path)
     assert questions(page) == ["NEEDS_CHOICE"]
