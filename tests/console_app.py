@@ -1,4 +1,8 @@
-"""Ask the console for an answer, with requests that no HTTP client would send."""
+"""Ask the console for an answer, with requests that no HTTP client would send.
+
+Importing this module shares compiled templates among applications: a process of the product has one application,
+tests have hundreds, and each would compile its templates again.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,40 @@ import asyncio
 import gzip
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode
 
+from jinja2 import BytecodeCache
+
 from jobs.console.settings import ConsoleSettings
+from jobs.console.web import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from jinja2.bccache import Bucket
     from starlette.types import ASGIApp
 
 __all__ = ["BROWSER", "NO_DATABASE", "Answer", "ask", "post", "settings"]
+
+
+class _Compiled(BytecodeCache):
+    """Compiled templates by name and digest of their source."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        kept, checksum = self._kept.get(bucket.key, (None, ""))
+        if checksum == bucket.checksum:
+            bucket.code = kept
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.code, bucket.checksum
+
+
+render.Environment = partial(render.Environment, bytecode_cache=_Compiled())  # type: ignore[attr-defined,misc]
 
 # Nothing listens there.
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"

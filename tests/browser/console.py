@@ -1,37 +1,42 @@
 """The console with seeded tables, and a headless Chromium: one of each for a module of tests.
 
-    from tests.browser.console import browser, postgres, site, visit  # fixtures
-
 Not for the session: playwright's loop runs in the main thread while it is open, and other tests call `asyncio.run`.
+The rows are: each module has a copy of one database. :mod:`tests.browser.conftest` has the fixtures.
 """
 
 from __future__ import annotations
 
-import os
-import select
+import asyncio
 import shutil
-import signal
-import socket
-import subprocess
-from contextlib import contextmanager, suppress
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 from playwright.sync_api import sync_playwright
 
+from jobs.console.access import sessions, tokens
+from jobs.console.app import create
+from jobs.console.intake import library, reading
+from jobs.console.settings import ConsoleSettings
+from jobs.console.steps import serve
+from shared.database.session import transaction
 from tests.browser import seed_intake, seed_matching, seed_review, seed_screen, seed_slos, seed_titles, seed_uploads
 from tests.browser.seed import seed
-from tests.cli import ROOT, telecine
-from tests.postgres_server import Database, made_database, postgres
+from tests.console_reader import run
+from tests.postgres_server import made_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page, Request, StorageState
 
-__all__ = ["PAGES", "PROBLEMS", "Site", "Visit", "browser", "postgres", "site", "visit"]
+    from tests.postgres_server import Database
+
+__all__ = ["PAGES", "PROBLEMS", "Seeded", "Site", "Visit", "Visits", "chromium", "seeded", "serving"]
 
 # Each page once; a new page needs a line here, and rows in seed.py.
 PAGES = (
@@ -72,6 +77,15 @@ new MutationObserver((changes) => {
 _PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
+@dataclass(frozen=True)
+class Seeded:
+    """A database to copy, and a token and a browser session of a reviewer in it."""
+
+    database: Database
+    token: str
+    cookie: str
+
+
 @dataclass
 class Site:
     """A console in the mode `token`, its database, and a browser session of a reviewer."""
@@ -79,12 +93,12 @@ class Site:
     origin: str
     database: Database
     token: str
-    state: StorageState = field(default_factory=dict)
+    state: StorageState
 
 
 @dataclass
 class Visit:
-    """A page of a new browser context, and what it did."""
+    """A page, and what it did."""
 
     page: Page
     site: Site
@@ -108,88 +122,85 @@ class Visit:
         return found
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, _CHROMIUM)), None)
-    if found is None:
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield opened
-        opened.close()
+class Visits:
+    """Open pages; those with the same options share a context: a new one takes 0.3 s of processor time."""
 
+    def __init__(self, browser: Browser, site: Site) -> None:
+        self._browser = browser
+        self._site = site
+        self._contexts: dict[str, BrowserContext] = {}
 
-@pytest.fixture(scope="module")
-def site(browser: Browser, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("console")
-    with made_database(postgres) as database:
-        seed(database)
-        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
-        environment |= {"TELECINE_DATABASE_URL": database.url}
-        issued = subprocess.run(
-            telecine(["console", "token", "issue", "Dana", "--role", "reviewer"]),
-            cwd=folder, env=environment, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        with _server(folder, environment) as origin:
-            made = Site(origin, database, issued.stdout.split()[0])
-            context = browser.new_context()
-            page = context.new_page()
-            page.goto(f"{origin}/login")
-            page.get_by_label("Token").fill(made.token)
-            page.get_by_role("button", name="Log in").click()
-            page.wait_for_url(f"{origin}/")
-            made.state = context.storage_state()
-            context.close()
-            yield made
-
-
-@contextmanager
-def _server(folder: Path, environment: dict[str, str]) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    # A host name that browsers take Secure cookies from without TLS.
-    origin = f"http://localhost:{port}"
-    # Requested runs are not started: they would change what other tests see.
-    command = ["console", "--port", str(port), "--access", "token", "--public-url", origin, "--launch", "off"]
-    with (
-        (folder / "log").open("w", encoding="utf-8") as log,
-        subprocess.Popen(
-            telecine(command), cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
-        ) as process,
-    ):
-        try:
-            assert process.stdout is not None
-            ready, _, _ = select.select([process.stdout], [], [], 60)
-            said = process.stdout.readline() if ready else ""
-            assert origin in said, (folder / "log").read_text(encoding="utf-8")
-            yield origin
-        finally:
-            process.send_signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(20)
-            process.kill()
-
-
-@pytest.fixture
-def visit(browser: Browser, site: Site) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a context; `anonymous` has no session, other options are playwright's."""
-    contexts: list[BrowserContext] = []
-
-    def start(*, anonymous: bool = False, **options: Any) -> Visit:
-        if not anonymous:
-            options["storage_state"] = site.state
-        context = browser.new_context(**options)
-        # Spent only by a test that fails; others take seconds where all cores are busy.
-        context.set_default_timeout(30_000)
-        contexts.append(context)
+    def start(self, *, anonymous: bool = False, **options: Any) -> Visit:
+        """Open a page; `anonymous` has no session, and shares with nobody; other options are playwright's."""
+        if anonymous:
+            context = self._context(options)
+        else:
+            name = repr(sorted(options.items()))
+            if name not in self._contexts:
+                self._contexts[name] = self._context({"storage_state": self._site.state, **options})
+            context = self._contexts[name]
         page = context.new_page()
-        made = Visit(page, site, has_script=options.get("java_script_enabled", True))
+        made = Visit(page, self._site, has_script=options.get("java_script_enabled", True))
         page.add_init_script(_WATCH)
         page.on("console", lambda message: made.said.append(message.text))
         page.on("pageerror", lambda error: made.said.append(str(error)))
         page.on("request", lambda request: made.requests.append(request))  # noqa: PLW0108 - it sets an attribute
         return made
 
-    yield start
-    for context in contexts:
-        context.close()
+    def _context(self, options: dict[str, Any]) -> BrowserContext:
+        context = self._browser.new_context(**options)
+        # Spent only by a test that fails; others take seconds where all cores are busy.
+        context.set_default_timeout(30_000)
+        return context
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the system's Chromium."""
+    found = next(filter(None, map(shutil.which, _CHROMIUM)), None)
+    if found is None:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def seeded(server: str) -> Iterator[Seeded]:
+    """Make the database that each module copies."""
+    with made_database(server) as database:
+        seed(database)
+        with transaction(database.settings()) as session:
+            token = tokens.issue(session, "Dana", "reviewer", 1)
+            cookie = sessions.start(session, tokens.digest(token))
+        yield Seeded(database, token, cookie)
+
+
+@contextmanager
+def serving(template: Seeded, server: str, folder: Path) -> Iterator[Site]:
+    """Serve a copy of a database in a thread; :mod:`tests.integration.test_console_server` starts the process."""
+    listener = serve.listen("127.0.0.1", 0)
+    # A host name that browsers take Secure cookies from without TLS.
+    origin = f"http://localhost:{listener.getsockname()[1]}"
+    reads = patch.object(reading, "run", run), patch.object(library, "run", run)
+    with listener, reads[0], reads[1], made_database(server, template.database) as database:
+        settings = ConsoleSettings(
+            database_url=database.url,
+            access="token",
+            public_url=origin,
+            # Requested runs are not started: they would change what other tests see.
+            launch="off",
+            state_dir=str(folder / "state"),
+            viewership_bucket=f"file://{folder}/viewership",
+        )
+        console = serve.server(create(settings), settings)
+        thread = threading.Thread(target=lambda: asyncio.run(console.serve(sockets=[listener])))
+        thread.start()
+        try:
+            cookie = {"name": sessions.COOKIE, "value": template.cookie, "domain": "localhost", "path": "/"}
+            kept = {**cookie, "expires": -1, "httpOnly": True, "secure": True, "sameSite": "Lax"}
+            yield Site(origin, database, template.token, {"cookies": [kept], "origins": []})  # type: ignore[list-item]
+        finally:
+            console.should_exit = True
+            thread.join()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.console import browser, postgres, site, visit  # noqa: F401
 from tests.browser.seed_intake import DRAFT
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def report(mark: str) -> str:
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_a_file_is_uploaded_asked_about_and_started(visit: Start, script: bool):  # noqa: F811
+def test_a_file_is_uploaded_asked_about_and_started(visit: Start, script: bool):
     seen = visit(java_script_enabled=script)
     page = seen.open("/uploads/new")
     choose(page, "july.csv", report(f"script {script}"))
@@ -64,7 +63,7 @@ def test_a_file_is_uploaded_asked_about_and_started(visit: Start, script: bool):
         assert (seen.said, seen.seen()["violations"]) == ([], [])
 
 
-def test_the_same_bytes_lead_to_the_first_file(visit: Start):  # noqa: F811
+def test_the_same_bytes_lead_to_the_first_file(visit: Start):
     seen = visit()
     for name in ("first.csv", "second.csv"):
         page = seen.open("/uploads/new")
@@ -78,7 +77,7 @@ def test_the_same_bytes_lead_to_the_first_file(visit: Start):  # noqa: F811
     assert (seen.said, seen.seen()["violations"]) == ([], [])
 
 
-def test_a_file_over_the_limit_is_named_before_it_is_sent(visit: Start):  # noqa: F811
+def test_a_file_over_the_limit_is_named_before_it_is_sent(visit: Start):
     seen = visit()
     page = seen.open("/uploads/new")
     asked = len(seen.requests)
@@ -92,7 +91,7 @@ def test_a_file_over_the_limit_is_named_before_it_is_sent(visit: Start):  # noqa
     assert page.locator("#file").evaluate("each => each.validationMessage") == ""
 
 
-def test_a_refused_name_is_a_page_with_its_reason(visit: Start):  # noqa: F811
+def test_a_refused_name_is_a_page_with_its_reason(visit: Start):
     seen = visit()
     page = seen.open("/uploads/new")
     choose(page, "{{inputs}}.csv", report("name"))
@@ -103,7 +102,7 @@ def test_a_refused_name_is_a_page_with_its_reason(visit: Start):  # noqa: F811
     assert page.get_by_role("button", name="Upload").is_visible()
 
 
-def test_a_file_is_chosen_by_the_keyboard(visit: Start):  # noqa: F811
+def test_a_file_is_chosen_by_the_keyboard(visit: Start):
     seen = visit()
     page = seen.open("/uploads/new")
     chosen: list[FileChooser] = []
@@ -123,7 +122,7 @@ def test_a_file_is_chosen_by_the_keyboard(visit: Start):  # noqa: F811
     page.wait_for_url("**/uploads/files/*")
 
 
-def test_a_stale_tab_changes_nothing(visit: Start):  # noqa: F811
+def test_a_stale_tab_changes_nothing(visit: Start):
     first, second = visit(), visit()
     pages = [each.open(f"/uploads/files/{DRAFT}") for each in (first, second)]
     # The bytes of the seeded draft are gone, so it stays as it is after this.

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.console import browser, postgres, site, visit  # noqa: F401
 from tests.browser.seed_matching import HOSTILE
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def test_filters_are_in_the_url_and_the_back_button_restores_them(visit: Start):  # noqa: F811
+def test_filters_are_in_the_url_and_the_back_button_restores_them(visit: Start):
     seen = visit()
     # Not all platforms: uploads for other pages do not add up.
     page = seen.open("/matching?platform=philo")
@@ -39,7 +38,7 @@ def test_filters_are_in_the_url_and_the_back_button_restores_them(visit: Start):
     assert seen.said == []
 
 
-def test_every_chart_is_next_to_a_table_and_a_week_leads_to_its_figures(visit: Start):  # noqa: F811
+def test_every_chart_is_next_to_a_table_and_a_week_leads_to_its_figures(visit: Start):
     seen = visit(java_script_enabled=False)
     page = seen.open("/matching?platform=philo")
     charts = page.get_by_role("img")
@@ -54,7 +53,7 @@ def test_every_chart_is_next_to_a_table_and_a_week_leads_to_its_figures(visit: S
     assert page.get_by_role("region", name="Weeks").get_by_role("row").count() == 2
 
 
-def test_a_title_leads_to_its_card(visit: Start):  # noqa: F811
+def test_a_title_leads_to_its_card(visit: Start):
     seen = visit()
     page = seen.open("/matching?platform=tubi")
     title = page.get_by_role("region", name="Titles").get_by_role("link", name="<img src=x").first
@@ -65,7 +64,7 @@ def test_a_title_leads_to_its_card(visit: Start):  # noqa: F811
     assert HOSTILE.replace("\u202e", "\\u202e") in page.locator("main").inner_text()
 
 
-def test_the_queries_show_results_and_their_sql(visit: Start):  # noqa: F811
+def test_the_queries_show_results_and_their_sql(visit: Start):
     seen = visit()
     page = seen.open("/matching?platform=philo")
     page.get_by_role("link", name="run the queries").click()

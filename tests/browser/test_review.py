@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.console import browser, postgres, site, visit  # noqa: F401
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -51,7 +49,7 @@ def decisions(seen: Visit, word: str) -> list[tuple[str, str | None]]:
     return rows
 
 
-def test_j_and_k_turn_the_cards_and_s_skips(visit: Start):  # noqa: F811
+def test_j_and_k_turn_the_cards_and_s_skips(visit: Start):
     seen = visit()
     page = start(seen, "held")
     assert "held0" in title(page)
@@ -66,7 +64,7 @@ def test_j_and_k_turn_the_cards_and_s_skips(visit: Start):  # noqa: F811
     assert (seen.said, seen.seen()["violations"]) == ([], [])
 
 
-def test_choosing_and_accepting_are_two_strokes(visit: Start):  # noqa: F811
+def test_choosing_and_accepting_are_two_strokes(visit: Start):
     seen = visit()
     page = start(seen, "choose")
     press(page, "Enter")
@@ -86,7 +84,7 @@ def test_choosing_and_accepting_are_two_strokes(visit: Start):  # noqa: F811
     assert (seen.said, seen.seen()["violations"]) == ([], [])
 
 
-def test_a_decision_needs_no_scrolling(visit: Start):  # noqa: F811
+def test_a_decision_needs_no_scrolling(visit: Start):
     page = start(visit(viewport={"width": 1280, "height": 900}), "held")
     bar = page.locator(".verdict").bounding_box()
     choices = [choice.bounding_box() for choice in page.locator(".choice").all()[:3]]
@@ -103,7 +101,7 @@ def test_a_decision_needs_no_scrolling(visit: Start):  # noqa: F811
     assert 0 <= bar["y"] <= bar["y"] + bar["height"] <= 900
 
 
-def test_a_accepts_with_an_alias(visit: Start):  # noqa: F811
+def test_a_accepts_with_an_alias(visit: Start):
     seen = visit()
     page = start(seen, "alias")
     press(page, "1")
@@ -112,7 +110,7 @@ def test_a_accepts_with_an_alias(visit: Start):  # noqa: F811
     assert decisions(seen, "alias") == [("alias", None)]
 
 
-def test_r_opens_the_reasons_and_a_digit_rejects(visit: Start):  # noqa: F811
+def test_r_opens_the_reasons_and_a_digit_rejects(visit: Start):
     seen = visit()
     page = start(seen, "reject")
     press(page, "r")
@@ -135,7 +133,7 @@ def test_r_opens_the_reasons_and_a_digit_rejects(visit: Start):  # noqa: F811
     assert decisions(seen, "reject")[1:] == [("reject", "a promo, j 1 s")]
 
 
-def test_u_undoes_the_last_decision_and_the_history_undoes_any(visit: Start):  # noqa: F811
+def test_u_undoes_the_last_decision_and_the_history_undoes_any(visit: Start):
     seen = visit()
     page = start(seen, "undo")
     for number in (1, 2):
@@ -153,7 +151,7 @@ def test_u_undoes_the_last_decision_and_the_history_undoes_any(visit: Start):  #
     assert (seen.said, seen.seen()["violations"]) == ([], [])
 
 
-def test_keys_are_dead_in_fields_dialogs_and_while_a_request_is_out(visit: Start):  # noqa: F811
+def test_keys_are_dead_in_fields_dialogs_and_while_a_request_is_out(visit: Start):
     seen = visit()
     page = start(seen, "dead")
     press(page, "/")
@@ -189,7 +187,7 @@ def test_keys_are_dead_in_fields_dialogs_and_while_a_request_is_out(visit: Start
     assert decisions(seen, "dead") == []
 
 
-def test_a_search_of_the_catalogue_adds_episodes_to_choose(visit: Start):  # noqa: F811
+def test_a_search_of_the_catalogue_adds_episodes_to_choose(visit: Start):
     seen = visit()
     page = start(seen, "phone")
     press(page, "/")
@@ -207,7 +205,7 @@ def test_a_search_of_the_catalogue_adds_episodes_to_choose(visit: Start):  # noq
     assert decisions(seen, "phone") == [("accept", None)]
 
 
-def test_of_two_reviewers_the_second_sees_the_first_decision_and_keeps_the_choice(visit: Start):  # noqa: F811
+def test_of_two_reviewers_the_second_sees_the_first_decision_and_keeps_the_choice(visit: Start):
     first, second = visit(), visit()
     one, other = start(first, "twice"), start(second, "twice")
     press(one, "1")
@@ -226,7 +224,7 @@ def test_of_two_reviewers_the_second_sees_the_first_decision_and_keeps_the_choic
     assert decisions(second, "twice") == [("accept", None)]
 
 
-def test_the_back_button_shows_the_card_before_as_it_is_now(visit: Start):  # noqa: F811
+def test_the_back_button_shows_the_card_before_as_it_is_now(visit: Start):
     seen = visit()
     page = start(seen, "back")
     press(page, "j")
@@ -242,7 +240,7 @@ def test_the_back_button_shows_the_card_before_as_it_is_now(visit: Start):  # no
     assert title(again.page) == title(page)
 
 
-def test_without_script_forms_decide_and_undo(visit: Start):  # noqa: F811
+def test_without_script_forms_decide_and_undo(visit: Start):
     seen = visit(java_script_enabled=False)
     page = start(seen, "plain")
     page.locator("input[name=episode]").first.check()

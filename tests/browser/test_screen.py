@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.console import browser, postgres, site, visit  # noqa: F401
 from tests.browser.seed_screen import EPISODE, HOSTILE, PERSONS
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_from_the_list_to_an_episode_to_a_person_and_back(visit: Start, script: bool):  # noqa: F811
+def test_from_the_list_to_an_episode_to_a_person_and_back(visit: Start, script: bool):
     seen = visit(java_script_enabled=script)
     page = seen.open("/episodes")
     page.get_by_label("Show").fill("harborlights")
@@ -46,7 +45,7 @@ def test_from_the_list_to_an_episode_to_a_person_and_back(visit: Start, script: 
     assert seen.said == []
 
 
-def test_the_replay_command_is_copied(visit: Start):  # noqa: F811
+def test_the_replay_command_is_copied(visit: Start):
     seen = visit(permissions=["clipboard-read", "clipboard-write"])
     page = seen.open(f"/episodes/by-id?id={EPISODE}")
     page.locator("#not-ingested").get_by_role("button", name="Copy").click()
@@ -56,7 +55,7 @@ def test_the_replay_command_is_copied(visit: Start):  # noqa: F811
     )
 
 
-def test_a_hostile_episode_opens_by_its_link_and_runs_nothing(visit: Start):  # noqa: F811
+def test_a_hostile_episode_opens_by_its_link_and_runs_nothing(visit: Start):
     seen = visit()
     page = seen.open("/episodes?q=..%2Fa")
     page.get_by_role("link", name=HOSTILE, exact=True).click()

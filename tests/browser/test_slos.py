@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.console import browser, postgres, site, visit  # noqa: F401
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def test_a_square_leads_to_the_misses_of_its_day_and_back(visit: Start):  # noqa: F811
+def test_a_square_leads_to_the_misses_of_its_day_and_back(visit: Start):
     seen = visit()
     page = seen.open("/slos")
     page.locator(".square.breach").first.click()
@@ -36,7 +34,7 @@ def test_a_square_leads_to_the_misses_of_its_day_and_back(visit: Start):  # noqa
     assert (seen.said, seen.seen()["violations"]) == ([], [])
 
 
-def test_squares_have_words_and_marks_that_differ_without_colour(visit: Start):  # noqa: F811
+def test_squares_have_words_and_marks_that_differ_without_colour(visit: Start):
     page = visit().open("/slos/trakt-freshness")
     squares = page.locator("a.square")
     assert squares.count() == 28
@@ -50,7 +48,7 @@ def test_squares_have_words_and_marks_that_differ_without_colour(visit: Start): 
     assert len(set.union(*marks.values())) == len(marks)
 
 
-def test_without_script_a_day_is_chosen_and_a_postmortem_is_saved(visit: Start, tmp_path: Path):  # noqa: F811
+def test_without_script_a_day_is_chosen_and_a_postmortem_is_saved(visit: Start, tmp_path: Path):
     seen = visit(java_script_enabled=False)
     page = seen.open("/slos/trakt-freshness")
     with page.expect_download() as download:

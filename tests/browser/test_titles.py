@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.console import browser, postgres, site, visit  # noqa: F401
 from tests.browser.seed_titles import HOSTILE_TITLE
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def state(page: Page) -> tuple[str, str, int, list[str]]:
     )
 
 
-def test_filters_change_the_plot_and_the_table_in_place_and_the_back_button_restores_both(visit: Start):  # noqa: F811
+def test_filters_change_the_plot_and_the_table_in_place_and_the_back_button_restores_both(visit: Start):
     seen = visit()
     page = seen.open("/titles")
     page.evaluate("window.stayed = true")
@@ -63,7 +62,7 @@ def test_filters_change_the_plot_and_the_table_in_place_and_the_back_button_rest
     assert seen.said == []
 
 
-def test_a_point_is_a_link_to_its_title_and_the_title_leads_back(visit: Start):  # noqa: F811
+def test_a_point_is_a_link_to_its_title_and_the_title_leads_back(visit: Start):
     seen = visit(java_script_enabled=False)
     page = seen.open("/titles?kind=movie&age=90-365&log=1")
     page.locator("svg.scatter a", has_text="Night Ferry").first.dispatch_event("click")
@@ -75,7 +74,7 @@ def test_a_point_is_a_link_to_its_title_and_the_title_leads_back(visit: Start): 
     assert seen.path == "/titles?kind=movie&age=90-365&window=7d&log=1"
 
 
-def test_without_script_the_form_filters_and_keeps_the_other_filters(visit: Start):  # noqa: F811
+def test_without_script_the_form_filters_and_keeps_the_other_filters(visit: Start):
     page = (seen := visit(java_script_enabled=False)).open("/titles?kind=movie&window=90d&log=1")
     page.get_by_label("Name contains").fill("night")
     page.get_by_role("button", name="Filter").click()
@@ -86,7 +85,7 @@ def test_without_script_the_form_filters_and_keeps_the_other_filters(visit: Star
     assert page.get_by_text(HOSTILE_TITLE.split(" Night")[0]).count() > 0
 
 
-def test_the_keyboard_reaches_each_title_once_through_the_list_and_no_point(visit: Start):  # noqa: F811
+def test_the_keyboard_reaches_each_title_once_through_the_list_and_no_point(visit: Start):
     seen = visit()
     page = seen.open("/titles?kind=movie&age=90-365&limit=3")
     reached = []

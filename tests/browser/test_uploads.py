@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.console import browser, postgres, site, visit  # noqa: F401
 from tests.browser.seed_uploads import ASKS, LOADED, OVERLAP, RUNNING
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def forget(seen: Visit, upload: int) -> None:
     seen.site.database.rows("DELETE FROM console.launches WHERE upload_id = %s", upload)
 
 
-def test_a_filter_of_uploads_is_one_request_and_the_back_button_undoes_it(visit: Start):  # noqa: F811
+def test_a_filter_of_uploads_is_one_request_and_the_back_button_undoes_it(visit: Start):
     seen = visit()
     page = seen.open("/uploads")
     assert "Received, not stored yet" in page.locator("#list").inner_text()
@@ -43,7 +42,7 @@ def test_a_filter_of_uploads_is_one_request_and_the_back_button_undoes_it(visit:
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_a_question_is_answered(visit: Start, script: bool):  # noqa: F811
+def test_a_question_is_answered(visit: Start, script: bool):
     seen = visit(java_script_enabled=script)
     page = seen.open(f"/uploads/{ASKS}")
     page.get_by_role("button", name="Read the file with these choices").click()
@@ -59,7 +58,7 @@ def test_a_question_is_answered(visit: Start, script: bool):  # noqa: F811
         forget(seen, ASKS)
 
 
-def test_a_retraction_is_confirmed_by_keyboard_alone(visit: Start):  # noqa: F811
+def test_a_retraction_is_confirmed_by_keyboard_alone(visit: Start):
     seen = visit()
     page = seen.open(f"/uploads/{LOADED}")
     page.get_by_role("link", name="Retract").press("Enter")
@@ -75,7 +74,7 @@ def test_a_retraction_is_confirmed_by_keyboard_alone(visit: Start):  # noqa: F81
         forget(seen, LOADED)
 
 
-def test_an_overlap_is_replaced_after_its_effect_was_read(visit: Start):  # noqa: F811
+def test_an_overlap_is_replaced_after_its_effect_was_read(visit: Start):
     seen = visit(viewport={"width": 390, "height": 844})
     page = seen.open(f"/uploads/{OVERLAP}")
     assert re.search(r"\+14", page.locator("#others").inner_text())
@@ -90,7 +89,7 @@ def test_an_overlap_is_replaced_after_its_effect_was_read(visit: Start):  # noqa
         forget(seen, OVERLAP)
 
 
-def test_a_running_upload_polls_one_fragment_and_stops_by_itself(visit: Start):  # noqa: F811
+def test_a_running_upload_polls_one_fragment_and_stops_by_itself(visit: Start):
     seen = visit()
     page = seen.open(f"/uploads/{RUNNING}")
     assert page.locator("#fates").count() == 0

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.console import browser, postgres, site, visit  # noqa: F401
 from tests.browser.seed import HOSTILE
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def settle(page: Page, path: str) -> None:
     page.wait_for_function("() => !document.querySelector('[aria-busy=true]') && document.querySelector('#list')")
 
 
-def test_a_filter_is_one_request_and_keeps_the_focus(visit: Start):  # noqa: F811
+def test_a_filter_is_one_request_and_keeps_the_focus(visit: Start):
     seen = visit()
     page = seen.open("/runs")
     link = page.get_by_role("complementary", name="Filters").get_by_role("link", name="failed")
@@ -77,7 +76,7 @@ def test_a_filter_is_one_request_and_keeps_the_focus(visit: Start):  # noqa: F81
     assert (seen.said, seen.seen()["violations"]) == ([], [])
 
 
-def test_the_back_button_and_a_shared_url_show_the_same_page(visit: Start):  # noqa: F811
+def test_the_back_button_and_a_shared_url_show_the_same_page(visit: Start):
     seen = visit()
     page = seen.open("/runs")
     first = text(page)
@@ -101,7 +100,7 @@ def test_the_back_button_and_a_shared_url_show_the_same_page(visit: Start):  # n
     assert (seen.said, seen.seen()["violations"]) == ([], [])
 
 
-def test_a_form_leaves_empty_parameters_out_and_keeps_the_others(visit: Start):  # noqa: F811
+def test_a_form_leaves_empty_parameters_out_and_keeps_the_others(visit: Start):
     seen = visit()
     page = seen.open("/runs?status=failed")
     page.locator("#filter-q").fill("run-1")
@@ -112,7 +111,7 @@ def test_a_form_leaves_empty_parameters_out_and_keeps_the_others(visit: Start): 
     assert page.evaluate("document.activeElement.id") == "filter-q"
 
 
-def test_the_next_page_begins_at_its_top(visit: Start):  # noqa: F811
+def test_the_next_page_begins_at_its_top(visit: Start):
     seen = visit(viewport={"width": 1280, "height": 700})
     page = seen.open("/runs")
     first = rows(page)
@@ -123,7 +122,7 @@ def test_the_next_page_begins_at_its_top(visit: Start):  # noqa: F811
     page.wait_for_function("() => scrollY === 0 && document.activeElement.id === 'list'")
 
 
-def test_without_script_links_and_forms_do_the_same(visit: Start):  # noqa: F811
+def test_without_script_links_and_forms_do_the_same(visit: Start):
     seen = visit(anonymous=True, java_script_enabled=False)
     page = seen.open("/runs?status=failed")
     assert seen.path == "/login?next=%2Fruns%3Fstatus%3Dfailed"
@@ -149,7 +148,7 @@ def test_without_script_links_and_forms_do_the_same(visit: Start):  # noqa: F811
     assert seen.open("/runs").url.endswith("/login?next=%2Fruns")
 
 
-def test_keys_alone_reach_and_use_everything(visit: Start):  # noqa: F811
+def test_keys_alone_reach_and_use_everything(visit: Start):
     seen = visit(viewport={"width": 1280, "height": 900})
     page = seen.open("/runs?limit=4")
     stops = []
@@ -172,7 +171,7 @@ def test_keys_alone_reach_and_use_everything(visit: Start):  # noqa: F811
     assert page.evaluate("document.activeElement.id") == "status-2"
 
 
-def test_the_skip_link_leads_to_the_content(visit: Start):  # noqa: F811
+def test_the_skip_link_leads_to_the_content(visit: Start):
     page = visit().open("/runs")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -180,7 +179,7 @@ def test_the_skip_link_leads_to_the_content(visit: Start):  # noqa: F811
     assert page.evaluate(_FOCUSED)["list"]
 
 
-def test_slash_focuses_the_search_but_not_while_typing(visit: Start):  # noqa: F811
+def test_slash_focuses_the_search_but_not_while_typing(visit: Start):
     page = visit().open("/runs")
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "search"
@@ -191,7 +190,7 @@ def test_slash_focuses_the_search_but_not_while_typing(visit: Start):  # noqa: F
     assert page.locator("#filter-q").input_value() == "/"
 
 
-def test_a_session_that_ended_leads_to_the_login_and_back(visit: Start):  # noqa: F811
+def test_a_session_that_ended_leads_to_the_login_and_back(visit: Start):
     seen = visit(anonymous=True)
     page = seen.open("/login?next=/runs")
     page.get_by_label("Token").fill(seen.site.token)
@@ -207,7 +206,7 @@ def test_a_session_that_ended_leads_to_the_login_and_back(visit: Start):  # noqa
     assert page.get_by_label("Token").is_visible()
 
 
-def test_a_problem_in_a_filter_becomes_a_page_and_the_back_button_leaves_it(visit: Start):  # noqa: F811
+def test_a_problem_in_a_filter_becomes_a_page_and_the_back_button_leaves_it(visit: Start):
     seen = visit()
     page = seen.open("/runs")
     page.evaluate("document.getElementById('status-1').setAttribute('href', '/runs?colour=red')")
@@ -219,7 +218,7 @@ def test_a_problem_in_a_filter_becomes_a_page_and_the_back_button_leaves_it(visi
     assert rows(page)
 
 
-def test_hostile_text_stays_text(visit: Start):  # noqa: F811
+def test_hostile_text_stays_text(visit: Start):
     seen = visit()
     page = seen.open("/runs?status=failed")
     assert HOSTILE[:24] in page.locator("#list").inner_text()
@@ -228,7 +227,7 @@ def test_hostile_text_stays_text(visit: Start):  # noqa: F811
     assert seen.said == []
 
 
-def test_a_phone_has_a_bar_at_the_bottom(visit: Start):  # noqa: F811
+def test_a_phone_has_a_bar_at_the_bottom(visit: Start):
     seen = visit(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     page = seen.open("/runs")
     box = page.get_by_role("navigation", name="Pages").bounding_box()

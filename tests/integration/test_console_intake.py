@@ -17,6 +17,7 @@ from jobs.console.intake import child, library, reading, receive
 from jobs.console.pages.viewership import upload_file, upload_new
 from shared.settings.base import split_list
 from tests.console_app import BROWSER, ask, post, settings
+from tests.console_reader import run
 from tests.postgres_server import _database, postgres  # noqa: F401
 from tests.s3_server import s3_process, s3_server  # noqa: F401
 from tests.workbooks import xlsx
@@ -98,24 +99,18 @@ def test_a_file_is_stored_as_it_is_and_becomes_a_draft(app, database, store):
     assert 'telecine_console_uploads_total{result="stored"} 1.0' in ask(app, "/metrics").text
 
 
-@pytest.fixture(scope="module")
-def readings() -> dict[str, dict[str, Any]]:
-    return {}
-
-
 @pytest.fixture(autouse=True)
-def each_file_is_read_once(monkeypatch: pytest.MonkeyPatch, readings: dict[str, dict[str, Any]]) -> None:
-    """Most tests read the same file, and each reading takes two processes."""
-    real = reading.read
+def no_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read files in this process, except in tests that ask for `processes`."""
+    if "processes" not in request.fixturenames:
+        monkeypatch.setattr(reading, "run", run)
+        monkeypatch.setattr(library, "run", run)
 
-    def read(settings: Any, uri: str, size: int, choices: dict[str, Any]) -> dict[str, Any]:
-        with open(uri.removeprefix("file://"), "rb") as file:  # noqa: PTH123
-            name = hashlib.sha256(file.read()).hexdigest() + repr(choices)
-        if name not in readings:
-            readings[name] = real(settings, uri, size, choices)
-        return readings[name]
 
-    monkeypatch.setattr(reading, "read", read)
+@pytest.fixture
+def processes() -> None:
+    """Read files in processes of their own, also those that other tests have read."""
+    library.forget()
 
 
 @pytest.fixture(autouse=True)
@@ -314,6 +309,14 @@ def questions(page: str) -> list[str]:
     return re.findall(r"<li><code>([A-Z_]+)</code>", found[1]) if found else []
 
 
+def test_processes_read_a_file_and_ask(app, database, store, processes):
+    path = drafted(app, b"Date,Title,Hours Viewed,Region\n01/02/2025,Foo,1.5,US\n03/04/2025,Bar,2.5,DE\n")
+    page = read(app, path)
+    assert questions(page) == ["NEEDS_CHOICE"]
+    assert "is 2025-02-01 (dmy) or 2025-01-02 (mdy)" in page
+    assert fields(page)["map-C"] == "hours"
+
+
 def test_a_draft_shows_rows_as_they_would_be_read_and_starts_once_all_is_answered(app, database, store):
     path = drafted(app, b"Date,Title,Hours Viewed,Region\n01/02/2025,Foo,1.5,US\n03/04/2025,Bar,2.5,DE\n")
     page = read(app, path)
@@ -415,7 +418,7 @@ def test_a_file_that_no_format_fits_is_proposed_with_the_canonical_one(app, data
     assert "map-A" in fields(page)
 
 
-def test_refusals_of_the_readers_are_shown_with_code_and_facts(app, database, store):
+def test_refusals_of_the_readers_are_shown_with_code_and_facts(app, database, store, processes):
     page = read(app, drafted(app, xlsx("<row>" + " " * 50_000_000 + "</row>"), "bomb.xlsx"))
     assert re.search(r"cannot be read: <code>LIMIT</code>", page)
     assert "expected at most" in page

@@ -23,11 +23,12 @@ from shared.database.migrate import CONSOLE_FUNCTIONS
 from shared.database.session import transaction
 from tests.cli import ROOT, telecine
 from tests.console_app import BROWSER, ask, post, settings
-from tests.postgres_server import database, postgres, until  # noqa: F401
+from tests.postgres_server import database, made_database, postgres, until  # noqa: F401
 from tests.viewership_place import viewership  # noqa: F401
 from tests.viewership_rows import DETAILS, catalogue, reconciled, row, upload
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from starlette.types import ASGIApp
@@ -61,23 +62,30 @@ def tables(database: Database) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+def template(postgres: str) -> Iterator[Database]:
+    with made_database(postgres) as made:
+        catalogue(made)
+        upload(
+            made,
+            [
+                row("The Long Storm", "2", series="Harbour Lights"),
+                row(STORM, "5.25", series="Harbour Lights"),
+                row(STORM.upper(), "0.75", series="harbour lights"),
+                row(STORM, "3", series="Harbour Lights", held=True),
+                row(STORM, None, series="Harbour Lights"),
+                row(OTHER, "4", series="The Outpost"),
+                row(HARVEST, "0.5", series="Harbour Lights"),
+            ],
+        )
+        upload(made, [row("Unheard Of", "1", season="1", episode="2")], platform="roku")
+        yield made
+
+
 @pytest.fixture
-def loaded(database: Database) -> Database:
-    catalogue(database)
-    upload(
-        database,
-        [
-            row("The Long Storm", "2", series="Harbour Lights"),
-            row(STORM, "5.25", series="Harbour Lights"),
-            row(STORM.upper(), "0.75", series="harbour lights"),
-            row(STORM, "3", series="Harbour Lights", held=True),
-            row(STORM, None, series="Harbour Lights"),
-            row(OTHER, "4", series="The Outpost"),
-            row(HARVEST, "0.5", series="Harbour Lights"),
-        ],
-    )
-    upload(database, [row("Unheard Of", "1", season="1", episode="2")], platform="roku")
-    return database
+def loaded(postgres: str, template: Database) -> Iterator[Database]:
+    with made_database(postgres, template) as made:
+        yield made
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from jobs.console.settings import ConsoleSettings
 
-__all__ = ["serve"]
+__all__ = ["listen", "serve", "server"]
 
 # Browsers send the head of a request at once.
 HEAD_S: Final = 20.0
@@ -74,7 +74,7 @@ class _Connection(H11Protocol):
             self._late = None
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on an address.
 
     It names its protocol, as ``socket.create_server`` does not: asyncio turns off Nagle's algorithm only for such
@@ -104,7 +104,7 @@ def serve(settings: ConsoleSettings) -> str:
         # Starts and migrates the embedded server; any other server may become available later.
         ready(settings)
     try:
-        listener = _listen(settings.host, settings.port)
+        listener = listen(settings.host, settings.port)
     except (OSError, ValueError) as error:
         # ValueError: the name contains NUL or an invalid DNS label.
         reason = getattr(error, "strerror", None) or error
@@ -122,7 +122,8 @@ def serve(settings: ConsoleSettings) -> str:
     return "The console stopped."
 
 
-async def _run(app: Any, listener: socket.socket, settings: ConsoleSettings) -> None:
+def server(app: Any, settings: ConsoleSettings) -> uvicorn.Server:
+    """Return a server of the app that does not handle signals."""
     config = uvicorn.Config(
         app,
         access_log=False,
@@ -138,16 +139,20 @@ async def _run(app: Any, listener: socket.socket, settings: ConsoleSettings) -> 
         ws="none",
         h11_max_incomplete_event_size=32 * 1024,
     )
-    server = _Server(config)
+    return _Server(config)
+
+
+async def _run(app: Any, listener: socket.socket, settings: ConsoleSettings) -> None:
+    console = server(app, settings)
     loop = asyncio.get_running_loop()
 
     def stop(number: int) -> None:
-        if server.should_exit:
+        if console.should_exit:
             # Threads waiting for the database cannot be interrupted; closing the connection rolls back the transaction.
             sys.stdout.flush()
             os._exit(128 + number)
-        server.should_exit = True
+        console.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
-    await server.serve(sockets=[listener])
+    await console.serve(sockets=[listener])

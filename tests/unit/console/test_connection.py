@@ -81,7 +81,7 @@ def test_answers_do_not_wait_for_acknowledgements():
             writer.close()
             await writer.wait_closed()
 
-        with closing(serve._listen("127.0.0.1", 0)) as listener:
+        with closing(serve.listen("127.0.0.1", 0)) as listener:
             async with await asyncio.start_server(note, sock=listener):
                 _, writer = await asyncio.open_connection(*listener.getsockname())
                 found = await accepted.get()
