@@ -35,7 +35,7 @@ from tests.postgres_server import reachable_folder, until
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["Cli", "Done", "descendants", "sample_tar", "sample_tars", "telecine"]
+__all__ = ["Cli", "Done", "copy_project", "descendants", "sample_tar", "sample_tars", "telecine"]
 
 ROOT = Path(__file__).parents[1]
 LIMIT_S = 150.0
@@ -91,9 +91,7 @@ class Cli:
         """
         with reachable_folder() as folder:
             cli = cls(folder, env)
-            place = find_location(folder / ".telecine")
-            # The files belong to the server's user.
-            subprocess.run(["cp", "-a", str(_migrated() / place.data.name), str(place.data)], check=True)
+            copy_project(folder / ".telecine")
             try:
                 yield cli
             finally:
@@ -176,6 +174,13 @@ def _migrated() -> Path:
         until(lambda: not (place.data / "postmaster.pid").exists())
         atexit.register(stack.pop_all().close)
     return place.base
+
+
+def copy_project(state_dir: Path) -> None:
+    """Give a project's folder a migrated database, as the second command of a user finds it: 0.1 s instead of 3 s."""
+    place = find_location(state_dir)
+    # The files belong to the server's user.
+    subprocess.run(["cp", "-a", str(_migrated() / place.data.name), str(place.data)], check=True)
 
 
 def descendants(pid: int) -> list[psutil.Process]:

@@ -8,7 +8,6 @@ import io
 import json
 import re
 import subprocess
-import sys
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
@@ -160,8 +159,7 @@ def _arrows(lines: list[str]) -> str | None:
     return "\n".join(expected) if expected else None
 
 
-def script(folder: Path, name: str, text: str) -> None:
-    """Write an executable that runs this interpreter, independent of what is installed."""
-    path = folder / name
-    path.write_text(f'#!/bin/sh\nexec {sys.executable} {text} "$@"\n')
+def script(path: Path, text: str) -> None:
+    """Write an executable, so that no command depends on what is installed."""
+    path.write_text(text)
     path.chmod(0o755)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import doctest
 import os
 import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ from tests.cli import ROOT, Cli
 from tests.docs.blocks import find_blocks
 from tests.docs.run import Page, script
 from tests.docs.summary import PROPERTY
-from tests.postgres_server import database, postgres, reachable_folder  # noqa: F401
+from tests.postgres_server import database, made_database, postgres, reachable_folder  # noqa: F401
+from tests.preloaded import preloaded_telecine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,24 +41,47 @@ DEMO = ".telecine/demo"
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[Path]:
+def preloaded() -> Iterator[str]:
+    """Yield the command line of `telecine` in processes forked from a preloaded one."""
+    with preloaded_telecine() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def telecine(preloaded: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the text of a script: the first command of each group is a new interpreter, the others are forks.
+
+    A new interpreter would miss an import that the preloaded process has done. Each takes 0.5 to 3 s.
+    """
+    seen = tmp_path_factory.mktemp("groups")
+    return f"""#!/bin/sh
+mkdir {seen}/"$1" 2>/dev/null && exec {sys.executable} -c 'from jobs.cli import main; main()' "$@"
+exec {preloaded} "$@"
+"""
+
+
+@pytest.fixture(scope="module")
+def demo(preloaded: str, postgres: str) -> Iterator[Path]:
     """Yield a folder with the files that `make demo` writes, but fewer TARs."""
-    with Cli.fresh() as cli:
+    with made_database(postgres) as ledger, reachable_folder() as folder:
+        env = {**Cli(folder).env, "TELECINE_DATABASE_URL": ledger.url}
         include = [word for kind in KINDS for word in ("--include", kind)]
-        cli("gamedata", "sample", "--output", f"./{DEMO}/game-data", *include).expect(0)
         buckets = ("--source-bucket", f"./{DEMO}/game-data", "--manifest-bucket", f"./{DEMO}/game-data-manifest")
         outputs = ("--output-path", f"./{DEMO}/manifest.parquet", "--report-dir", f"./{DEMO}/report")
-        cli("gamedata", "run", *buckets, *outputs).expect(0)
-        yield cli.folder / DEMO
+        for argv in (("sample", "--output", buckets[1], *include), ("run", *buckets, *outputs)):
+            subprocess.run([*preloaded.split(), "gamedata", *argv], cwd=folder, env=env, check=True)
+        yield folder / DEMO
 
 
 @pytest.fixture
-def page(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+def page(
+    request: pytest.FixtureRequest, database: Database, telecine: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Page]:
     with reachable_folder() as folder:
         commands = folder / ".venv/bin"
         commands.mkdir(parents=True)
-        script(commands, "telecine", "-c 'from jobs.cli import main; main()'")
-        script(commands, "python", "")
+        script(commands / "telecine", telecine)
+        script(commands / "python", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
         if request.getfixturevalue("name") not in FROM_NOTHING:
             # Links instead of copies: a copied TAR has another inode, and so another ETag, and would be extracted
             # again.
@@ -66,6 +91,8 @@ def page(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest
             **Cli(folder).env,
             "PATH": f"{commands}:{psql}:{os.environ['PATH']}",
             "TELECINE_DATABASE_URL": database.url,
+            # Each worker imports torch.
+            "TELECINE_WORKERS": "1",
         }
         for variable in ("PATH", "PYTHONPATH", "TELECINE_DATABASE_URL"):
             monkeypatch.setenv(variable, env[variable])

