@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +20,14 @@ from tests.docs.summary import write_summary
 from tests.skips import pytest_sessionfinish, write_skips
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from _pytest.terminal import TerminalReporter
 
 __all__ = [
     "hermetic_environment",
     "logging_as_before",
+    "pytest_collection",
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_sessionfinish",
@@ -32,6 +35,9 @@ __all__ = [
     "scheduling_as_before",
     "secrets_as_the_test_sets_them",
 ]
+
+# jsonschema imports it for formats that no schema of ours names, and its grammars take 1.3 s of processor time.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 # Test machines are shared and sometimes slow: a slow example is not a failure.
 settings.register_profile("telecine", deadline=None)
@@ -67,6 +73,22 @@ def pytest_configure(config: pytest.Config) -> None:
     Path(folder).chmod(0o755)
     os.environ["TMPDIR"] = tempfile.tempdir = folder
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Exempt modules and collected tests from garbage collection: they live until the end.
+
+    Collecting tests/unit takes 9 s of processor time instead of 16 s, and no later full collection walks its objects.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+        # Of Python's 700 new objects, a single test makes many times that number.
+        gc.set_threshold(10_000)
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

@@ -74,13 +74,29 @@ def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
     """
     declared = flags(model)
     help_wanted = _check_names(model, program, declared, argv)
+    # Every pod passes variables only, and Typer takes longer than the settings do.
+    typed = _typed(model, program, text, declared, argv, show=help_wanted) if argv else {}
+    if help_wanted:
+        raise SystemExit(0)
+    values: dict[str, Any] = {flag.name: _value(flag, typed[flag.name]) for flag in declared if flag.name in typed}
+    as_text = {name: join_list(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
+    try:
+        return model(**values).with_typed(as_text, program)
+    except ValidationError as error:
+        raise UsageError(_explain(model, program, declared, values, error)) from error
+
+
+def _typed(
+    model: type[Settings], program: str, text: str, declared: list[Flag], argv: Sequence[str], *, show: bool
+) -> dict[str, Any]:
+    """Return the values of the flags that are typed, by field; print the help if it is asked for."""
     typed: dict[str, Any] = {}
 
     def collect(**values: Any) -> None:
         typed.update({name: value for name, value in values.items() if value not in (None, [])})
 
     collect.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Typer reads
-        [_parameter(model, flag, show=help_wanted) for flag in declared]
+        [_parameter(model, flag, show=show) for flag in declared]
     )
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(
@@ -94,14 +110,7 @@ def parse(model: type[S], program: str, text: str, argv: Sequence[str]) -> S:
         typer.main.get_command(app).main(list(argv), prog_name=program, standalone_mode=False)
     except _USAGE as error:
         raise UsageError(f"{program}: {one_line(error.format_message())}; see {program} --help") from error
-    if help_wanted:
-        raise SystemExit(0)
-    values: dict[str, Any] = {flag.name: _value(flag, typed[flag.name]) for flag in declared if flag.name in typed}
-    as_text = {name: join_list(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
-    try:
-        return model(**values).with_typed(as_text, program)
-    except ValidationError as error:
-        raise UsageError(_explain(model, program, declared, values, error)) from error
+    return typed
 
 
 def _value(flag: Flag, typed: Any) -> Any:

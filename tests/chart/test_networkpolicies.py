@@ -8,7 +8,7 @@ import pytest
 
 from shared.rayjob.manifest import Job, make_rayjob
 from shared.rayjob.settings import RaySettings
-from tests.chart.rendering import LEAST, find, merged, render, values_of
+from tests.chart.rendering import LEAST, find, merged, render, small, values_of
 from tests.network.installation import rendered_policies
 from tests.network.policies import Connection, Endpoint, blocked
 
@@ -72,7 +72,7 @@ def ray_pods():
 STEPS, RAY = steps(), ray_pods()
 JOB = find(render(values_of("values-prod")), "Job", "telecine-migration")
 MIGRATION = pod("migration", JOB["spec"]["template"]["metadata"]["labels"])
-SMOKE = pod("smoke", find(render(LEAST), "Pod", "telecine-smoke")["metadata"]["labels"])
+SMOKE = pod("smoke", find(render(LEAST, small()), "Pod", "telecine-smoke")["metadata"]["labels"])
 CONSOLE = pod(
     "console",
     find(render(values_of("values-prod")), "Deployment", "telecine-console")["spec"]["template"]["metadata"]["labels"],
@@ -184,7 +184,8 @@ def test_every_pod_resolves_names(policies, source):
 
 
 def ports_of(values, policy="telecine-steps"):
-    spec = find(render(merged(LEAST, {"networkPolicies": {"enabled": True}}, values)), "NetworkPolicy", policy)["spec"]
+    enabled = {"networkPolicies": {"enabled": True}}
+    spec = find(render(merged(LEAST, enabled, values), small()), "NetworkPolicy", policy)["spec"]
     return [[port["port"] for port in rule.get("ports", [])] for rule in spec["egress"]]
 
 
@@ -234,7 +235,7 @@ def test_the_port_of_the_consoles_database_is_allowed_for_the_console_only():
 def test_pods_that_may_open_pages_are_named_by_value():
     peers = {"namespaceLabels": {"team": "edge"}, "podLabels": {"app": "oauth2-proxy"}}
     values = {"networkPolicies": {"enabled": True}, "console": {"allowedFrom": peers}}
-    prod = render(merged(values_of("values-prod"), values))
+    prod = render(merged(values_of("values-prod"), values), small())
     (rule,) = find(prod, "NetworkPolicy", "telecine-console")["spec"]["ingress"]
     assert rule["from"][0]["namespaceSelector"]["matchLabels"]["team"] == "edge"
     assert rule["from"][0]["podSelector"] == {"matchLabels": {"app": "oauth2-proxy"}}
@@ -273,5 +274,5 @@ def test_the_ports_of_the_trakt_api_and_of_lineage_are_allowed():
     replayed = {"trakt": {"sourceSystem": "replay", "baseUrl": "http://replayer:8790"}}
     assert ports_of(replayed, "telecine-trakt") == [[443, 8790]]
     assert ports_of({"lineage": {"url": "http://marquez:5000/api"}}, "telecine-lineage") == [[443, 5000]]
-    objects = render(merged(LEAST, {"networkPolicies": {"enabled": True}}))
+    objects = render(merged(LEAST, {"networkPolicies": {"enabled": True}}), small())
     assert not [each for each in objects if each["metadata"]["name"] == "telecine-lineage"], "there is nobody to tell"

@@ -25,7 +25,7 @@ from shared.notify.settings import NotifySettings
 from shared.rayjob.settings import RaySettings
 from shared.slo.days import day_of
 from tests.chart.openapi import problems
-from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, merged, render, values_of
+from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, merged, parsed, render, small, values_of
 from tests.crds import crd, errors_of, module_dir_of
 from tests.render.rendered import by_name, spec_of
 from workflows import screenalytics, trakt, viewership
@@ -102,7 +102,7 @@ def test_no_account_has_a_token_unless_a_pod_asks_for_it():
     job = find(objects, "Job", "telecine-migration")
     assert job["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
     for starts in (True, False):
-        objects = render(merged(LEAST, {"console": {**CONSOLE, "launch": {"enabled": starts}}}))
+        objects = render(merged(LEAST, {"console": {**CONSOLE, "launch": {"enabled": starts}}}), small())
         for each in (
             find(objects, "ServiceAccount", "telecine-console"),
             find(objects, "Deployment", "telecine-console")["spec"]["template"]["spec"],
@@ -111,7 +111,7 @@ def test_no_account_has_a_token_unless_a_pod_asks_for_it():
 
 
 def test_argos_executor_finds_its_token_under_the_name_that_it_looks_for():
-    objects = render(merged(LEAST, {"serviceAccounts": {"step": {"name": "mine"}}}))
+    objects = render(merged(LEAST, {"serviceAccounts": {"step": {"name": "mine"}}}), small())
     secret = find(objects, "Secret", "mine.service-account-token")
     assert secret["type"] == "kubernetes.io/service-account-token"
     assert secret["metadata"]["annotations"] == {"kubernetes.io/service-account.name": "mine"}
@@ -162,7 +162,7 @@ def test_the_launchers_variables_are_its_settings(monkeypatch):
 
 def test_the_defaults_of_ray_are_those_of_its_settings(monkeypatch):
     defaults = RaySettings()
-    for name, value in find(render({"database": {"url": "postgresql://u@h/d"}}), "ConfigMap", "telecine-ray")[
+    for name, value in find(render({"database": {"url": "postgresql://u@h/d"}}, small()), "ConfigMap", "telecine-ray")[
         "data"
     ].items():
         monkeypatch.setenv(name, value)
@@ -206,7 +206,7 @@ def test_the_values_of_trakt_are_variables_and_no_parameters(monkeypatch):
         },
         "lineage": {"url": "https://lineage.example.com", "namespace": "ours"},
     }
-    objects = render(merged(LEAST, values))
+    objects = render(merged(LEAST, values), small())
     for name, value in find(objects, "ConfigMap", "telecine-environment")["data"].items():
         monkeypatch.setenv(name, value)
     found = IngestSettings()
@@ -225,7 +225,7 @@ def test_the_values_of_trakt_are_variables_and_no_parameters(monkeypatch):
 
 
 def console_of(values):
-    objects = render(merged(LEAST, {"console": CONSOLE}, values))
+    objects = render(merged(LEAST, {"console": CONSOLE}, values), small())
     return objects, find(objects, "Deployment", "telecine-console")["spec"]
 
 
@@ -468,7 +468,7 @@ def test_every_key_that_a_template_asks_for_is_there_and_no_other(name):
 
 
 def test_migrations_run_before_the_release_under_their_own_account():
-    objects = render({"database": {"url": "postgresql://a@h/d", "migration": {"url": "postgresql://b@h/d"}}})
+    objects = render({"database": {"url": "postgresql://a@h/d", "migration": {"url": "postgresql://b@h/d"}}}, small())
     job = find(objects, "Job", "telecine-migration")
     for each in (
         job,
@@ -498,7 +498,7 @@ def test_migrations_run_before_the_release_under_their_own_account():
     ],
 )
 def test_the_migration_reads_both_urls_and_only_secrets_that_are_there(database, expected):
-    objects = render({"database": database})
+    objects = render({"database": database}, small())
     assert [
         each["name"] for each in mounted(find(objects, "Job", "telecine-migration")["spec"]["template"]["spec"])
     ] == expected
@@ -508,7 +508,7 @@ def test_the_migration_reads_both_urls_and_only_secrets_that_are_there(database,
 
 def test_a_failed_migration_leaves_its_log_but_not_its_secret():
     """Helm 3.22 and 4 delete a hook that succeeded even if a later one fails; a Secret succeeds by being created."""
-    objects = render({"database": {"url": "postgresql://a@h/d"}})
+    objects = render({"database": {"url": "postgresql://a@h/d"}}, small())
     for kind, name in (("Secret", "telecine-database-migration"), ("Job", "telecine-migration")):
         policies = find(objects, kind, name)["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
         assert policies == "before-hook-creation,hook-succeeded", f"{kind}: hook-failed would delete the Job's log"
@@ -558,7 +558,7 @@ def known_metrics():
     """Return name -> labels: ours from the rendered templates, the controller's from its source."""
     found = {}
     for path in (CHART / "files").glob("*.yaml"):
-        for metric in metrics_in(yaml.safe_load(path.read_text(encoding="utf-8"))):
+        for metric in metrics_in(parsed(path.read_text(encoding="utf-8"))):
             labels = {label["key"] for label in metric["labels"]}
             for suffix in ("_bucket", "_sum", "_count") if "histogram" in metric else ("",):
                 found.setdefault(f"argo_workflows_{metric['name']}{suffix}", set()).update(labels | {"le"})
@@ -594,7 +594,7 @@ def known_values():
     """Return (name, label) -> values, of our metrics in the rendered templates."""
     found = {}
     for path in (CHART / "files").glob("*.yaml"):
-        for metric in metrics_in(yaml.safe_load(path.read_text(encoding="utf-8"))):
+        for metric in metrics_in(parsed(path.read_text(encoding="utf-8"))):
             for label in metric["labels"]:
                 found.setdefault((metric["name"], label["key"]), set()).add(label["value"])
     return found

@@ -14,7 +14,7 @@ from shared.rayjob.settings import RaySettings
 from shared.settings.database import DatabaseSettings
 from shared.settings.storage import S3Options
 from shared.storage._s3_client import client
-from tests.chart.rendering import ROOT, find, render
+from tests.chart.rendering import ROOT, find, render, small
 
 VALUES = {
     "database": {"url": "postgresql://u:one@h/d", "migration": {"url": "postgresql://m:two@h/d"}},
@@ -50,7 +50,7 @@ def mount(tmp_path, monkeypatch):
 
 
 def data(name):
-    return find(render(VALUES), "Secret", name)["stringData"]
+    return find(render(VALUES, small()), "Secret", name)["stringData"]
 
 
 def test_a_step_reads_the_database_and_the_store(mount):
@@ -76,7 +76,9 @@ def test_the_hook_reads_its_channels(mount):
 def test_an_empty_channel_is_no_channel(mount):
     mount(
         (
-            find(render(VALUES | {"notify": {"webhookUrl": "https://h/x"}}), "Secret", "telecine-notify")["stringData"],
+            find(render(VALUES | {"notify": {"webhookUrl": "https://h/x"}}, small()), "Secret", "telecine-notify")[
+                "stringData"
+            ],
             {},
         )
     )
@@ -98,7 +100,7 @@ def test_screenalytics_reads_the_documented_keys(mount):
 
 def test_an_upload_reads_its_own_keys_and_its_outbox(mount):
     values = VALUES | {"viewership": {"accessKeyId": "twelve", "secretAccessKey": "thirteen"}}
-    mount((find(render(values), "Secret", "telecine-viewership")["stringData"], {}))
+    mount((find(render(values, small()), "Secret", "telecine-viewership")["stringData"], {}))
     credentials = client(S3Options())._request_signer._credentials
     assert (credentials.access_key, credentials.secret_key) == ("twelve", "thirteen")
     assert RunSettings().outbox_url is None
@@ -111,7 +113,7 @@ def test_an_upload_reads_its_own_keys_and_its_outbox(mount):
 
 def test_an_ingest_reads_the_key_and_the_salt_and_a_model_only_the_salt(mount):
     values = VALUES | {"trakt": {"clientId": "fifteen", "users": {"salt": "sixteen-and-more"}}}
-    objects = render(values)
+    objects = render(values, small())
     (salt,) = find(objects, "Secret", "telecine-trakt-users")["stringData"].items()
     assert salt == ("TELECINE_TRAKT_USER_SALT", "sixteen-and-more")
     mount((dict([salt]), {}))
@@ -122,7 +124,7 @@ def test_an_ingest_reads_the_key_and_the_salt_and_a_model_only_the_salt(mount):
     # The token of TMDb is optional.
     assert Trakt().tmdb_token is None
     values["trakt"]["tmdbToken"] = "seventeen"
-    mount((find(render(values), "Secret", "telecine-trakt")["stringData"], {}))
+    mount((find(render(values, small()), "Secret", "telecine-trakt")["stringData"], {}))
     assert (Trakt().key().get_secret_value(), Trakt().tmdb_token.get_secret_value()) == ("fifteen", "seventeen")
     rows = [line for line in (ROOT / "docs" / "helm.md").read_text().splitlines() if "`trakt." in line]
     for name in ("TRAKT_CLIENT_ID", "TMDB_READ_ACCESS_TOKEN", "TELECINE_TRAKT_USER_SALT"):

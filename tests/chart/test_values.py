@@ -9,7 +9,22 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from tests.chart.rendering import CHART, DEV, LEAST, ROOT, VALUES, find, helm, merged, render, values_of, with_files
+from tests.chart.rendering import (
+    CHART,
+    DEV,
+    LEAST,
+    ROOT,
+    SAMPLES,
+    VALUES,
+    find,
+    helm,
+    merged,
+    parsed,
+    render,
+    small,
+    values_of,
+    with_files,
+)
 
 
 @pytest.mark.parametrize("chart", [CHART, DEV], ids=lambda chart: chart.name)
@@ -118,12 +133,12 @@ def test_the_schema_is_closed_and_knows_every_default(chart):
 )
 def test_an_invalid_value_is_rejected_by_name(values, said):
     with pytest.raises(Exception, match=said):
-        render(merged(LEAST, values))
+        render(merged(LEAST, values), small())
 
 
 def test_without_a_database_it_says_what_to_set():
     with pytest.raises(Exception, match=r"database\.existingSecret"):
-        render({})
+        render({}, small())
 
 
 MAIL = {"host": "m", "from": "a@b", "to": ["c@d"]}
@@ -244,13 +259,13 @@ def console(**values):
 )
 def test_a_value_that_cannot_work_is_rejected_in_plain_words(values, said):
     with pytest.raises(Exception, match=re.escape(said)) as caught:
-        render(merged(LEAST, values))
+        render(merged(LEAST, values), small())
     assert "; expected " in str(caught.value)
 
 
 def variables_of_templates():
     """Return the variables that our workflow templates set, except those of a form's values."""
-    documents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (CHART / "files").glob("*.yaml")]
+    documents = [each for path in (CHART / "files").glob("*.yaml") for each in parsed(path.read_text(encoding="utf-8"))]
     templates = [each for document in documents for each in document["spec"].get("templates", ())]
     names = {each["name"] for part in templates for each in part.get("container", {}).get("env", ())}
     own = {"TELECINE_WORKFLOW_PARAMETERS_BASE64", "TELECINE_RUNS_FAILURES_BASE64"}
@@ -260,7 +275,7 @@ def variables_of_templates():
 @pytest.mark.parametrize("name", variables_of_templates())
 def test_no_extra_variable_replaces_one_of_a_template(name):
     with pytest.raises(Exception, match=f"extraEnv: {name} identifies the run"):
-        render(merged(LEAST, {"extraEnv": [{"name": name, "value": "x"}]}))
+        render(merged(LEAST, {"extraEnv": [{"name": name, "value": "x"}]}), small())
 
 
 @pytest.mark.parametrize(
@@ -297,17 +312,17 @@ def test_no_extra_variable_replaces_one_of_a_template(name):
     ids=json.dumps,
 )
 def test_a_value_that_works_is_taken(values):
-    assert render(merged(LEAST, values))
+    assert render(merged(LEAST, values), small())
 
 
 def notes(values):
-    with helm().Chart.load(CHART) as chart:
+    with helm().Chart.load(small()) as chart:
         return chart.render(merged(LEAST, values), namespace="telecine")["telecine/templates/NOTES.txt"]
 
 
 def test_old_names_work_for_one_release_with_a_note():
     old = {"screenalytics": {"enabled": True}, "artifacts": {"endpoint": "minio:9000"}}
-    objects = render(merged(LEAST, old))
+    objects = render(merged(LEAST, old), small())
     assert find(objects, "ConfigMap", "telecine-parameters")["data"]["screenalytics-enabled"] == "true"
     repository = yaml.safe_load(find(objects, "ConfigMap", "artifact-repositories")["data"]["telecine"])["s3"]
     assert (repository["endpoint"], repository["insecure"]) == ("minio:9000", False)
@@ -315,7 +330,7 @@ def test_old_names_work_for_one_release_with_a_note():
     assert "screenalytics.enabled is now media.screenalytics" in said
     assert "artifacts.endpoint is now artifacts.endpointUrl" in said
     new = {"media": {"screenalytics": True}, "artifacts": {"endpointUrl": "http://minio:9000"}}
-    objects = render(merged(LEAST, new))
+    objects = render(merged(LEAST, new), small())
     assert find(objects, "ConfigMap", "telecine-parameters")["data"]["screenalytics-enabled"] == "true"
     assert "is now" not in notes(new)
     assert "media skips screenalytics" in notes({})
@@ -466,8 +481,8 @@ def test_existing_secrets_replace_all_values():
 
 
 def test_the_token_of_ray_is_long_and_random():
-    token = find(render(LEAST), "Secret", "telecine-ray-auth")["stringData"]["auth_token"]
-    other = find(render(merged(LEAST, {"logLevel": "DEBUG"})), "Secret", "telecine-ray-auth")["stringData"][
+    token = find(render(LEAST, small()), "Secret", "telecine-ray-auth")["stringData"]["auth_token"]
+    other = find(render(merged(LEAST, {"logLevel": "DEBUG"}), small()), "Secret", "telecine-ray-auth")["stringData"][
         "auth_token"
     ]
     assert re.fullmatch(r"[A-Za-z0-9]{64}", token), "KubeRay sends the bytes as they are, a trailing newline included"
@@ -476,7 +491,7 @@ def test_the_token_of_ray_is_long_and_random():
 
 def test_an_upgrade_keeps_the_token_of_ray(tmp_path):
     """Render with a `lookup` that finds a Secret: this template, with the object that a cluster would return."""
-    chart = with_files(tmp_path, CHART / "files")
+    chart = with_files(tmp_path, SAMPLES)
     path = chart / "templates" / "secrets.yaml"
     found = 'lookup "v1" "Secret" .Release.Namespace "telecine-ray-auth"'
     text = path.read_text(encoding="utf-8")
@@ -496,7 +511,7 @@ def test_an_upgrade_keeps_the_token_of_ray(tmp_path):
 )
 def test_where_argo_takes_the_artifact_stores_keys_from(values, expected):
     repository = yaml.safe_load(
-        find(render(merged(LEAST, values)), "ConfigMap", "artifact-repositories")["data"]["telecine"]
+        find(render(merged(LEAST, values), small()), "ConfigMap", "artifact-repositories")["data"]["telecine"]
     )["s3"]
     assert repository["keyFormat"] == "{{workflow.namespace}}/{{workflow.name}}/{{pod.name}}"
     if expected is None:
@@ -518,7 +533,7 @@ def test_where_argo_takes_the_artifact_stores_keys_from(values, expected):
 )
 def test_argo_gets_host_and_tls_from_one_url(url, own, endpoint, insecure):
     values = {"s3": {"endpointUrl": url, "region": "eu-west-1"}, "artifacts": {"endpointUrl": own}}
-    objects = render(merged(LEAST, values))
+    objects = render(merged(LEAST, values), small())
     found = yaml.safe_load(find(objects, "ConfigMap", "artifact-repositories")["data"]["telecine"])["s3"]
     assert (found["endpoint"], found["insecure"], found["region"]) == (endpoint, insecure, "eu-west-1")
 
@@ -526,7 +541,7 @@ def test_argo_gets_host_and_tls_from_one_url(url, own, endpoint, insecure):
 @pytest.mark.parametrize("name", [None, *VALUES])
 def test_a_full_tmp_of_a_ray_pod_stays_within_its_disk(name):
     """A pod above its limit of ephemeral storage is evicted."""
-    data = find(render(values_of(name) if name else LEAST), "ConfigMap", "telecine-ray")["data"]
+    data = find(render(values_of(name) if name else LEAST, small()), "ConfigMap", "telecine-ray")["data"]
     tmp, limit, request = (
         float(data[f"TELECINE_RAY_{key}"][:-2]) * {"Mi": 1 / 1024, "Gi": 1}[data[f"TELECINE_RAY_{key}"][-2:]]
         for key in ("TMP_SIZE", "STORAGE_LIMIT", "STORAGE_REQUEST")
@@ -543,7 +558,7 @@ def test_a_full_tmp_of_a_ray_pod_stays_within_its_disk(name):
     ],
 )
 def test_the_places_of_models_and_checks_are_variables_of_every_step_and_no_defaults_of_forms(values, models, checks):
-    objects = render(merged(LEAST, {"gamedata": values}))
+    objects = render(merged(LEAST, {"gamedata": values}), small())
     environment = find(objects, "ConfigMap", "telecine-environment")["data"]
     assert environment["TELECINE_MENU_MODEL_PLACES"] == models
     assert environment["TELECINE_CHECKS_PLACES"] == checks
@@ -568,7 +583,7 @@ def test_the_places_of_models_and_checks_are_variables_of_every_step_and_no_defa
 )
 def test_doctor_writes_to_the_buckets_of_uploads_and_of_trakt_if_it_may(values, uploads):
     objects = render(
-        merged(LEAST, merged({"viewership": {"bucket": "reports"}, "trakt": {"bucket": "comments"}}, values))
+        merged(LEAST, merged({"viewership": {"bucket": "reports"}, "trakt": {"bucket": "comments"}}, values)), small()
     )
     environment = find(objects, "ConfigMap", "telecine-environment")["data"]
     assert environment["TELECINE_DOCTOR_WRITE_BUCKETS"].split(",") == ["s3://telecine-artifacts", *uploads]
@@ -585,4 +600,4 @@ def test_the_commands_of_the_guide_set_values_that_the_chart_has():
         for part in reversed(key.split(".")):
             value = {part: value}
         values = merged(values, value)
-    render(values)
+    render(values, small())

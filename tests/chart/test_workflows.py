@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+from functools import cache
 
 import pytest
 
-from tests.chart.rendering import CHART, LEAST, SAMPLES, find, helm, merged, parsed, render, with_files
+from tests.chart.rendering import CHART, LEAST, SAMPLES, find, helm, merged, parsed, render, small, with_files
 
 FULL = {
     "images": {
@@ -74,6 +75,19 @@ def read(path):
     return parsed(path.read_text(encoding="utf-8"))[0]
 
 
+@cache
+def chart_with(files):
+    """Return the chart with the files of this folder: tests of one file share a render."""
+    return CHART if files == CHART / "files" else small()
+
+
+@cache
+def text_with(files):
+    with helm().Chart.load(chart_with(files)) as chart:
+        text = chart.render(LEAST, namespace="telecine")["telecine/templates/workflows.yaml"]
+    return text, parsed(text)
+
+
 def expected_of(document):
     """Return the expected document: the fixed list of changes, repeated in Python."""
     made = copy.deepcopy(document)
@@ -128,10 +142,10 @@ def set_container(container):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_only_the_listed_places_change(path, tmp_path):
+def test_only_the_listed_places_change(path):
     source = read(path)
     found = find(
-        render(FULL, with_files(tmp_path, path.parent)),
+        render(FULL, chart_with(path.parent)),
         source["kind"],
         source["metadata"]["name"],
     )
@@ -150,19 +164,17 @@ def test_only_the_listed_places_change(path, tmp_path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_numbers_stay_whole_and_text_stays_text(path, tmp_path):
+def test_numbers_stay_whole_and_text_stays_text(path):
     source = read(path)
-    with helm().Chart.load(with_files(tmp_path, path.parent)) as chart:
-        text = chart.render(LEAST, namespace="telecine")["telecine/templates/workflows.yaml"]
+    text, objects = text_with(path.parent)
     assert "e+0" not in text.lower()
-    found = find(parsed(text), source["kind"], source["metadata"]["name"])
+    found = find(objects, source["kind"], source["metadata"]["name"])
     spec = found["spec"].get("workflowSpec", found["spec"])
     assert spec.get("arguments") == source["spec"].get("workflowSpec", source["spec"]).get("arguments")
 
 
-def test_a_disabled_cron_is_not_created(tmp_path):
-    chart = with_files(tmp_path, SAMPLES)
-    objects = render(merged(LEAST, {"crons": {"gamedata-nightly": {"enabled": False}}}), chart)
+def test_a_disabled_cron_is_not_created():
+    objects = render(merged(LEAST, {"crons": {"gamedata-nightly": {"enabled": False}}}), small())
     assert not [each for each in objects if each["kind"] == "CronWorkflow"]
 
 
@@ -195,7 +207,7 @@ def test_a_cron_without_values_is_rejected(tmp_path):
 
 
 def test_the_migration_the_test_and_ray_get_the_same_additions():
-    objects = render(merged(LEAST, FULL))
+    objects = render(merged(LEAST, FULL), small())
     job = find(objects, "Job", "telecine-migration")["spec"]["template"]
     pod = find(objects, "Pod", "telecine-smoke")
     for each in (job, pod):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.chart.rendering import merged, render, values_of
+from tests.chart.rendering import merged, render, small, values_of
 
 __all__ = ["rendered_policies"]
 
@@ -29,5 +29,5 @@ def rendered_policies(*, node_ip: str, host_ip: str, operator: str, **values: An
             "egress": here | {name: {"cidrs": [f"{host_ip}/32"]} for name in ("notify", "trakt", "lineage")},
         },
     }
-    objects = render(merged(values_of("values-prod"), place, values))
+    objects = render(merged(values_of("values-prod"), place, values), small())
     return [each for each in objects if each["kind"] == "NetworkPolicy"]

@@ -1,6 +1,6 @@
 // Package main runs Argo's own substitution over rendered templates, and then the kubelet's own expansion of variables.
 //
-// It reads one JSON document from standard input and writes one to standard output; see Request and Container. The
+// It reads JSON documents from standard input and answers each with one on standard output; see Request and Container. The
 // controller's code for these passes is not exported, so the order of the calls is repeated here, in walk and pod; every
 // call is Argo's own.
 package main
@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -28,7 +29,7 @@ import (
 
 // Request is what a run starts with.
 type Request struct {
-	// Templates are the WorkflowTemplates of the namespace.
+	// Templates are the WorkflowTemplates of the namespace; without any, those of the last request that had some.
 	Templates []wfv1.WorkflowTemplate `json:"templates"`
 	// Template is the one that the Workflow refers to, and Entrypoint its template to start with, or its own.
 	Template   string `json:"template"`
@@ -91,21 +92,34 @@ func (r *run) Get(_ context.Context, name string) (*wfv1.WorkflowTemplate, error
 }
 
 func main() {
-	var r run
-	if err := json.NewDecoder(os.Stdin).Decode(&r.request); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
-	}
 	// The controller's logger goes into the context; its output is not wanted here.
 	ctx := logging.WithLogger(context.Background(), logging.NewSlogLogger(logging.Error, logging.Text))
-	response := Response{Containers: []Container{}}
-	if err := r.do(ctx); err != nil {
-		response.Error = err.Error()
-	} else if r.found != nil {
-		response.Containers = r.found
-	}
-	if err := json.NewEncoder(os.Stdout).Encode(response); err != nil {
-		os.Exit(1)
+	requests, responses := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	var templates []wfv1.WorkflowTemplate
+	for {
+		var r run
+		if err := requests.Decode(&r.request); err == io.EOF {
+			return
+		} else if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		if r.request.Templates != nil {
+			templates = r.request.Templates
+		}
+		r.request.Templates = make([]wfv1.WorkflowTemplate, len(templates))
+		for i := range templates {
+			templates[i].DeepCopyInto(&r.request.Templates[i])
+		}
+		response := Response{Containers: []Container{}}
+		if err := r.do(ctx); err != nil {
+			response.Error = err.Error()
+		} else if r.found != nil {
+			response.Containers = r.found
+		}
+		if err := responses.Encode(response); err != nil {
+			os.Exit(1)
+		}
 	}
 }
 
