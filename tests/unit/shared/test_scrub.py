@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shared import scrub as module
@@ -80,6 +80,7 @@ def known():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_known_secret_is_hidden_in_every_form(form, known, monkeypatch):
+    @settings(max_examples=25)
     @given(SECRETS, st.text(max_size=20), st.text(max_size=20))
     def hides(secret, before, after):
         shown = FORMS[form](secret)

