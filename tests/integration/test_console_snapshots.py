@@ -13,7 +13,7 @@ from jobs.console.tables.database import Database as Connections
 from jobs.console.tables.snapshots import Snapshots
 from jobs.viewership.review.decisions import decide, undo
 from shared.database.session import transaction
-from tests.postgres_server import Database, database, postgres  # noqa: F401, TC001 - fixtures
+from tests.postgres_server import Database, made_database, postgres  # noqa: F401 - fixtures
 from tests.viewership_rows import catalogue, row, upload
 
 if TYPE_CHECKING:
@@ -29,6 +29,21 @@ ROWS = (
     row("Nothing Like It", "7"),
     row("Nobody Waits Here", "2", series="The Outpost", held=True),
 )
+
+
+@pytest.fixture(scope="module")
+def template(postgres: str) -> Iterator[Database]:
+    with made_database(postgres) as made:
+        catalogue(made)
+        upload(made, ROWS)
+        yield made
+
+
+@pytest.fixture
+def database(postgres: str, template: Database) -> Iterator[Database]:
+    """A database with one upload, and no copies yet."""
+    with made_database(postgres, template) as made:
+        yield made
 
 
 @pytest.fixture
@@ -65,9 +80,6 @@ def current(snapshots: Snapshots) -> list[bool]:
 
 
 def test_the_first_page_makes_the_copy_and_it_equals_its_view(database: Database, snapshots: Snapshots) -> None:
-    catalogue(database)
-    upload(database, ROWS)
-
     assert current(snapshots) == [True, True]
     assert database.rows("SELECT count(*) > 0 FROM console.review_keys") == [(True,)]
     assert database.rows("SELECT count(*) > 0 FROM console.match_rates") == [(True,)]
@@ -75,8 +87,6 @@ def test_the_first_page_makes_the_copy_and_it_equals_its_view(database: Database
 
 
 def test_the_best_score_and_its_margin_are_those_of_the_candidates(database: Database, snapshots: Snapshots) -> None:
-    catalogue(database)
-    upload(database, ROWS)
     snapshots.refresh("review_keys")
 
     for score, margin, stored in database.rows(
@@ -89,8 +99,6 @@ def test_the_best_score_and_its_margin_are_those_of_the_candidates(database: Dat
 
 
 def test_an_upload_a_decision_and_its_undo_each_make_the_copies_again(database: Database, snapshots: Snapshots) -> None:
-    catalogue(database)
-    upload(database, ROWS)
     assert current(snapshots) == [True, True]
     ((key,),) = database.rows("SELECT key_id FROM viewership.keys WHERE content_name = 'Nothing Like It'")
     ((episode,),) = database.rows("SELECT id FROM catalog.episodes WHERE ref_id = 'OF-0102'")
@@ -116,8 +124,6 @@ def test_a_copy_that_takes_a_moment_is_made_at_once(
     database: Database, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_AT_ONCE_MS", 60_000)
-    catalogue(database)
-    upload(database, ROWS)
     current(snapshots)
     upload(database, ROWS[1:3])
 
@@ -129,8 +135,6 @@ def test_a_page_shows_the_old_copy_while_another_process_makes_it(
     database: Database, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_AT_ONCE_MS", 60_000)
-    catalogue(database)
-    upload(database, ROWS)
     current(snapshots)
     upload(database, ROWS)
     with database.connect() as other, other.transaction():
@@ -141,8 +145,6 @@ def test_a_page_shows_the_old_copy_while_another_process_makes_it(
 
 
 def test_a_copy_is_not_made_again_within_seconds_or_without_a_change(database: Database, snapshots: Snapshots) -> None:
-    catalogue(database)
-    upload(database, ROWS)
     current(snapshots)
     first = database.rows("SELECT name, xmin::text FROM console.snapshots ORDER BY name")
     upload(database, ROWS)
@@ -158,8 +160,6 @@ def test_a_copy_is_not_made_again_within_seconds_or_without_a_change(database: D
 
 
 def test_a_copy_of_the_moment_before_a_commit_is_made_again_later(database: Database, snapshots: Snapshots) -> None:
-    catalogue(database)
-    upload(database, ROWS)
     current(snapshots)
     with database.connect() as connection:
         connection.execute("DELETE FROM console.review_keys")
@@ -172,8 +172,6 @@ def test_a_copy_of_the_moment_before_a_commit_is_made_again_later(database: Data
 
 
 def test_rows_that_stay_the_same_are_not_written_again(database: Database, snapshots: Snapshots) -> None:
-    catalogue(database)
-    upload(database, ROWS)
     snapshots.refresh("review_keys")
     snapshots.refresh("match_rates")
     query = "SELECT xmin::text FROM console.review_keys UNION ALL SELECT xmin::text FROM console.match_rates"
@@ -188,8 +186,6 @@ def test_rows_that_stay_the_same_are_not_written_again(database: Database, snaps
 def test_a_failure_keeps_the_copy_of_before(
     database: Database, snapshots: Snapshots, caplog: pytest.LogCaptureFixture
 ) -> None:
-    catalogue(database)
-    upload(database, ROWS)
     current(snapshots)
     before = database.rows("SELECT * FROM console.review_keys ORDER BY review_digest")
     upload(database, ROWS)
