@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,12 +106,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     without --no-loadscope-reorder, xdist puts files with one test last, the longest of all among them.
     """
     small = Path(__file__).parent / "unit"
-    items.sort(key=lambda item: item.path.is_relative_to(small))
+    is_below = cache(Path.is_relative_to)
+    items.sort(key=lambda item: is_below(item.path, small))
     # Tracing doubles the processor time of Python code. These two folders reach what there is to reach: other tests can
     # only raise the figure, and property tests repeat the same lines a hundred times.
     counted = (small, small.with_name("integration"))
     for item in items:
-        if not any(map(item.path.is_relative_to, counted)) or is_hypothesis_test(getattr(item, "function", None)):
+        is_counted = any(is_below(item.path, folder) for folder in counted)
+        if not is_counted or is_hypothesis_test(getattr(item, "function", None)):
             item.add_marker("no_cover")
 
 
