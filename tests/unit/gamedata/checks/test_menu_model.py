@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import io
 import os
 
@@ -48,6 +49,7 @@ class Later(torch.nn.Module):
         return score[:, None] if self.form == "column" else score
 
 
+@functools.cache
 def program(form="row", *, batch=None, size=None, dtype=None):
     dtype = dtype or torch.float32
     height, width = size or (12, 16)

@@ -4,7 +4,7 @@ import json
 import signal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import AccessDenied, Stopped
@@ -25,6 +25,7 @@ def test_the_shape():
     assert document["truncated"] == 0
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 120), st.integers(0, 2000), st.integers(0, 300))
 def test_at_most_50_errors_and_64_kb(count: int, size: int, total: int):
     document = error_details({"items": count}, entries(count, size), total)

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.viewership.errors import FILTERS, NOTES, REJECTS, NeedsChoice, Refused
@@ -436,6 +436,7 @@ def _decimal(text: str) -> Decimal | None:
         return None
 
 
+@settings(max_examples=40)
 @given(st.lists(_ROW, min_size=1, max_size=30))
 def test_sums_over_fates_are_those_of_a_csv_reader_with_decimals_of_python(
     rows: list[tuple[str, str, str, str]],
