@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -80,12 +80,12 @@ class Forks:
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self._process = process
         self._folder = folder
-        self._count = 0
+        self._started: list[Forked] = []
 
     @classmethod
     @contextmanager
     def started(cls, *modules: str, **variables: str) -> Iterator[Forks]:
-        """Start the preloaded process; it ends with the block.
+        """Start the preloaded process; it and its forks end with the block.
 
         Args:
             modules: imported before the first fork.
@@ -105,12 +105,13 @@ class Forks:
                 env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **variables},
                 start_new_session=True,
             )
+            forks = cls(process, Path(folder))
             try:
                 assert process.stdout is not None
                 assert process.stdout.readline() == "ready\n", Path(folder, "errors").read_text()
-                yield cls(process, Path(folder))
+                yield forks
             finally:
-                process.communicate(timeout=LIMIT_S)
+                forks.end()
 
     def start(self, script: str, *argv: str, env: Mapping[str, str], cwd: Path | str, terminal: str = "") -> Forked:
         """Start a script.
@@ -122,13 +123,21 @@ class Forks:
             cwd: its working directory.
             terminal: path of a terminal for its three streams; without one, its output is kept in files.
         """
-        self._count += 1
-        out, err = (self._folder / f"{self._count}.{name}" for name in ("out", "err"))
+        out, err = (self._folder / f"{len(self._started)}.{name}" for name in ("out", "err"))
         streams = [terminal] * 3 if terminal else [os.devnull, str(out), str(err)]
         out.touch()
         err.touch()
         asked = {"script": script, "argv": argv, "env": dict(env), "cwd": str(cwd), "streams": streams}
-        return Forked(self, self.ask(asked), out, err)
+        self._started.append(Forked(self, self.ask(asked), out, err))
+        return self._started[-1]
+
+    def end(self) -> None:
+        """Kill what still runs, and close."""
+        for forked in self._started:
+            if forked.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(forked.pid, signal.SIGKILL)
+        self._process.communicate(timeout=LIMIT_S)
 
     def ask(self, document: Mapping[str, Any]) -> Any:
         """Send one request to the preloaded process, and return its answer."""

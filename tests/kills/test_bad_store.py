@@ -39,7 +39,7 @@ OLD, NEW = ("gameplay-60fps", 2), ("gameplay-60fps", 1)
 
 
 def gets(seen: Seen) -> bool:
-    return seen.method == "GET" and BAD in seen.path
+    return seen.method == "GET" and BAD in seen.path and "list-type" not in seen.path
 
 
 def puts(key: str) -> Callable[[Seen], bool]:
@@ -191,7 +191,7 @@ def test_an_object_that_changes_between_two_reads(bench: Bench, truth: dict, con
         bench.proxy.ignored.add("if-match")
     counted: list[Seen] = []
     bench.proxy.rule(gets, hook=counted.append)
-    bench.extract()
+    bench.extract(prefix=BAD)
     np.testing.assert_array_equal(bench.frames(), truth[OLD])
     assert len(counted) > 3, "headers, index, packets"
     for number in range(len(counted)):
@@ -201,12 +201,15 @@ def test_an_object_that_changes_between_two_reads(bench: Bench, truth: dict, con
         bench.put(*OLD)
         bench.proxy.rule(gets, times=number)
         bench.proxy.rule(gets, hook=lambda _: bench.put(*NEW), times=1)
-        report = bench.extract()
-        assert (report.exit_code, report.rejects) == (0, {"tar_changed": 1}), f"changed before read {number}"
+        # Without the other TARs, which would be read again each time.
+        report = bench.extract(prefix=BAD)
+        assert report.rejects == {"tar_changed": 1}, f"changed before read {number}"
         assert report.failures[0].retryable
         assert not list(bench.target.list("bad")), "no frames of two contents"
-        bench.heal()
+        bench.proxy.clear()
+        assert bench.extract(prefix=BAD).counts["extracted"] == 1
         np.testing.assert_array_equal(bench.frames(), truth[NEW])
+    bench.heal()
 
 
 def test_an_object_that_is_gone_for_a_moment(bench: Bench):
