@@ -158,6 +158,8 @@ def postgres() -> Iterator[str]:
 def _database(server: str, template: str) -> Iterator[Database]:
     name = f"test_{next(_numbers)}"
     maintenance = Database("postgres", make_url(server).set(database="postgres").render_as_string(hide_password=False))
+    # A template in use cannot be copied, and a pool may still be connected to it.
+    maintenance.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", template)
     # A copy of the files takes 0.03 s of processor time; the default, through the log, takes 0.1 s.
     maintenance.rows(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     made = Database(name, make_url(server).set(database=name).render_as_string(hide_password=False))

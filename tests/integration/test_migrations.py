@@ -104,11 +104,11 @@ def test_the_oldest_server_that_serves(monkeypatch: pytest.MonkeyPatch):
 def test_upgrades_at_once_wait_for_each_other(empty_database: Database):
     processes = [
         subprocess.Popen([sys.executable, "-c", UPGRADE, empty_database.url], stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
+        for _ in range(2)
     ]
     found = sorted(process.communicate(timeout=60)[0].strip() for process in processes)
-    assert [process.returncode for process in processes] == [0, 0, 0]
-    assert found == [HEAD, HEAD, "None"]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert found == [HEAD, "None"]
     assert check(empty_database.settings()) == []
 
 
