@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
+from jobs.cli import run
 from jobs.trakt.bronze import table
 from jobs.trakt.bronze.commit import commit_load
 from jobs.trakt.bronze.erase import erase_user
@@ -33,7 +34,7 @@ from tests.trakt_answers import comment, feed_item
 from tests.trakt_bronze import NOON, SALT, TABLES, comments_page, one_page, rows, sightings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.postgres_server import Database
@@ -419,25 +420,43 @@ def test_the_commands_erase_and_vacuum_and_never_show_the_name(place: BronzePlac
     assert [row["comment_id"] for row in rows(place, "comment")] == [1, 4, 6, 7]
 
 
-def test_a_name_that_no_comment_has_is_said_first_and_nothing_is_to_be_built_again(place: BronzePlace, cli: Cli):
+@pytest.fixture
+def erase(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], tuple[int, str, str]]:
+    """Erase a user with the command, in this process, and return the exit code and what it prints."""
+    monkeypatch.chdir(cli.folder)
+    for name, value in cli.env.items():
+        monkeypatch.setenv(name, value)
+
+    def erased(user: str) -> tuple[int, str, str]:
+        code = run(["trakt", "erase", "--user", user])
+        found = capsys.readouterr()
+        return code, " ".join(found.out.split()), " ".join(found.err.split())
+
+    return erased
+
+
+def test_a_name_that_no_comment_has_is_said_first_and_nothing_is_to_be_built_again(place: BronzePlace, erase: Any):
     filled(place)
-    found = cli("trakt", "erase", "--user", "ann-bee").expect(0)
-    assert " ".join(found.out.split()).startswith("no stored comment has this name; check the spelling;")
+    code, out, err = erase("ann-bee")
+    assert code == 0
+    assert out.startswith("no stored comment has this name; check the spelling;")
     for words in ("telecine trakt model", "what is left", "ann-bee"):
-        assert words not in found.out + found.err
-    again = cli("trakt", "erase", "--user", "ann-bee").expect(0)
-    said = " ".join(again.out.split())
+        assert words not in out + err
+    code, said, _ = erase("ann-bee")
+    assert code == 0
     assert "no stored comment has this name; it was erased before; 0 rows of 1 name erased" in said
     assert "rebuild gold" in said, "the first erasure may have been killed"
     assert load(place, comments_page("load-4", [comment(id=20, user={"username": "Ann-Bee"})], minutes=3)).erased == 1
 
 
-def test_a_damaged_page_object_is_named_by_the_erasure(place: BronzePlace, cli: Cli):
+def test_a_damaged_page_object_is_named_by_the_erasure(place: BronzePlace, erase: Any):
     filled(place)
     place.store.put("pages/load-1/comments/movie-1/oldest-250-0000001.json.gz", b"damaged")
-    found = cli("trakt", "erase", "--user", "ann-b")
-    assert found.code == 65
-    assert "1 page object is damaged" in found.err
+    code, _, err = erase("ann-b")
+    assert code == 65
+    assert "1 page object is damaged" in err
     assert "ann-b" not in text_of_good(place)
 
 

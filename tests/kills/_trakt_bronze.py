@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 # Otherwise imported at the first use, in each process: pandas, which pyarrow looks for, takes 0.35 s.
 import numpy.ma
-import pandas
+import pandas as pd
 import sqlalchemy.dialects.postgresql.psycopg
 
 from jobs.trakt.bronze import commit, compaction, erase, table
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ACTIONS", "Change"]
 
-_PRELOADED = (numpy.ma, pandas, sqlalchemy.dialects.postgresql.psycopg)
+_PRELOADED = (numpy.ma, pd, sqlalchemy.dialects.postgresql.psycopg)
 
 _LIMIT_S = 60.0
 
