@@ -11,7 +11,7 @@ import pytest
 
 from jobs.viewership.errors import NeedsChoice, Refused
 from jobs.viewership.uploads.reading import ReadLimits, read
-from tests.hostile.forks import Forks
+from tests.hostile.probes import Probes
 from tests.workbooks import archive, book_xml, ods, ods_cell, sheet_xml, xls, xlsb, xlsx
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ def probe(path):
 
 
 @pytest.fixture(scope="module")
-def reader() -> Iterator[Forks]:
+def reader() -> Iterator[Probes]:
     """A process that reads each upload in a fork."""
-    with Forks.of(PROBE) as forks:
-        yield forks
+    with Probes.of(PROBE) as probes:
+        yield probes
 
 
 def far_cell(value: str = "<v>1</v>") -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.hostile.forks import Forks
+from tests.hostile.probes import Probes
 from tests.hostile.test_uploads import TEXTS, WORKBOOKS
 from tests.postgres_server import database, postgres  # noqa: F401
 from tests.viewership_place import ViewershipPlace
@@ -67,11 +67,11 @@ def test_hostile_uploads_are_refused_by_the_whole_run_and_the_next_file_loads(da
     every = {name: (WORKBOOKS | TEXTS)[name] for name in KINDS}
     assert {code for _, code, _ in every.values()} == {code for _, code, _ in (WORKBOOKS | TEXTS).values()}
     (tmp_path / "good.csv").write_text(GOOD)
-    with Forks.of(PROBE) as forks:
+    with Probes.of(PROBE) as probes:
         given = {"url": database.url, "folder": str(tmp_path)}
         for number, (name, (make, code, message)) in enumerate(every.items()):
             (tmp_path / f"upload-{number}").write_bytes(make())
-            found = forks.probe({**given, "file": f"upload-{number}"})
+            found = probes.probe({**given, "file": f"upload-{number}"})
             print(f"{name}: {found['mb']:.0f} MB, {found['cpu_s']:.1f} s")
             assert (found["code"], found["rejects"], message in found["message"]) == (65, {code: 1}, True), (
                 name,
@@ -79,7 +79,7 @@ def test_hostile_uploads_are_refused_by_the_whole_run_and_the_next_file_loads(da
             )
             assert found["mb"] < MOST_MB, (name, found)
             assert found["cpu_s"] < MOST_S, (name, found)
-        assert forks.probe({**given, "file": "good.csv"})["code"] == 0
+        assert probes.probe({**given, "file": "good.csv"})["code"] == 0
     assert viewership.rows("SELECT status, count(*)::int FROM viewership.uploads GROUP BY 1 ORDER BY 1") == [
         ("loaded", 1),
         ("refused", len(every)),

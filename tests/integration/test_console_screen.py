@@ -10,7 +10,9 @@ import io
 import json
 import re
 import shlex
+import threading
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -355,10 +357,19 @@ def test_a_slow_copy_is_made_in_the_background_and_the_page_says_how_old_it_is(a
     monkeypatch.setattr(snapshots, "_TIMES", 0)
     copies = app.app.state.console.snapshots
     copies.refresh("screenalytics")
+    source = snapshots._SOURCES["screenalytics"]
+    shown = threading.Event()
+
+    def make(session):
+        assert shown.wait(30), "the page waits for the copy"
+        source.make(session)
+
+    monkeypatch.setitem(snapshots._SOURCES, "screenalytics", replace(source, make=make))
     add(database, "late-s01e01", "late-1", {})
     text = words(page(app))
     assert "As of 20" in text
     assert "late-s01e01" not in text
+    shown.set()
     copies.wait()
     assert "As of 20" not in words(page(app))
     assert [row["ep_id"] for row in listed(app, q="late-")] == ["late-s01e01"]

@@ -1,7 +1,7 @@
 """A process that has imported what probes need, and forks for each: a start takes 20 ms instead of a second.
 
-with Forks.of(SCRIPT) as forks:
-    found = forks.probe("path of a file")
+with Probes.of(SCRIPT) as probes:
+    found = probes.probe("path of a file")
 
 The script defines ``probe``, which takes and returns what JSON can express. Memory that one probe takes is not the next
 one's. The script must not start threads while it loads: a fork has only one.
@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Forks"]
+__all__ = ["Probes"]
 
 _LOOP = """
 import gc, json, os, sys, traceback
@@ -41,7 +41,7 @@ for line in sys.stdin:
 """
 
 
-class Forks:
+class Probes:
     """The process, and what it says on standard error."""
 
     def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
@@ -50,9 +50,9 @@ class Forks:
 
     @classmethod
     @contextmanager
-    def of(cls, script: str) -> Iterator[Forks]:
+    def of(cls, script: str) -> Iterator[Probes]:
         """Start a process; it ends with the block."""
-        with tempfile.TemporaryDirectory(prefix="telecine-forks-") as folder:
+        with tempfile.TemporaryDirectory(prefix="telecine-probes-") as folder:
             errors = Path(folder, "errors")
             with (
                 errors.open("w") as file,
