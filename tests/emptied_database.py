@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.postgres_server import made_database
+from tests.postgres_server import at_end, made_database
 
 if TYPE_CHECKING:
     from tests.postgres_server import Database
@@ -50,6 +50,7 @@ class _Emptied:
 
     def __init__(self, server: str) -> None:
         self._stack = ExitStack()
+        at_end(self.drop)
         self.database = self._stack.enter_context(made_database(server))
         tables = [name for (name,) in self.database.rows(_TABLES)]
         self._filled = [name for name in tables if self._rows(name)]

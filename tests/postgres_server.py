@@ -34,7 +34,7 @@ from shared.settings import StepSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Database", "database", "empty_database", "made_database", "postgres", "reachable_folder", "until"]
+__all__ = ["Database", "at_end", "database", "empty_database", "made_database", "postgres", "reachable_folder", "until"]
 
 _numbers = itertools.count(1)
 # Of :meth:`Database.rows`, by URL.
@@ -131,6 +131,10 @@ class _Shared:
         self._open = ExitStack()
         self._url = ""
 
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Call before the server stops."""
+        self._open.callback(call)
+
     @contextmanager
     def url(self) -> Iterator[str]:
         if not self._users:
@@ -145,6 +149,7 @@ class _Shared:
 
 
 _shared = _Shared()
+at_end = _shared.at_end
 
 
 @pytest.fixture(scope="session")

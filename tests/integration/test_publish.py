@@ -113,9 +113,13 @@ def test_only_what_changed_is_touched(database, tmp_path):
     ]
 
 
-def test_sessions_outside_the_prefix_stay(database, tmp_path):
+def test_sessions_outside_the_prefix_stay_and_removed_ones_are_a_warning(database, tmp_path, caplog):
     go(database, manifest(tmp_path, {"s3_key": "a/1.tar"}, {"s3_key": "a/2.tar"}, {"s3_key": "a_/1.tar"}))
+    assert "removed" not in caplog.text
     assert go(database, manifest(tmp_path, {"s3_key": "a/1.tar"}), prefix="a/")["removed"] == 1
+    (said,) = [each.getMessage() for each in caplog.records if each.name == "jobs.gamedata.steps.publish"]
+    assert said.startswith("sessions removed from gold.gamedata_sessions below a/, because ")
+    assert " does not list them: 1. " in said
     assert [key for key, _ in stored(database)] == ["a/1.tar", "a_/1.tar"]
     with pytest.raises(DataError, match=r"'a/1\.tar'.*--prefix 'b/'") as caught:
         go(database, manifest(tmp_path, {"s3_key": "a/1.tar"}), prefix="b/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import time
 from collections import Counter
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from shared.report import Section
 
 __all__ = ["run"]
+
+_log = logging.getLogger(__name__)
 
 _FLAGS: Final = {
     "dark": "is_video_mostly_dark",
@@ -65,6 +68,15 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
     with merging(settings, prefix=settings.prefix, run_id=stage_run.run_id) as merger:
         merged = pages.merge(merger, _counted(rows, totals, stage_run))
     pages.sweep()
+    if merged.removed:
+        _log.warning(
+            "sessions removed from %s%s, because %s does not list them: %s. To keep the sessions of several manifests,"
+            " give each a key prefix of its own, and pass --prefix",
+            TABLE,
+            f" below {settings.prefix}" if settings.prefix else "",
+            settings.manifest,
+            f"{merged.removed:,}",
+        )
     merged_at = time.monotonic()
     changed = merged.inserted + merged.updated
     return Report(
