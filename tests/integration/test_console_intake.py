@@ -476,10 +476,15 @@ def test_a_file_whose_run_was_lost_can_be_started_again_or_cancelled(app, databa
             "INSERT INTO pipeline.runs (run_id, pipeline, status, finished_at)"
             " SELECT name, 'viewership', 'failed', now() FROM console.launches"
         )
+        database.rows(
+            "INSERT INTO pipeline.run_stages (run_id, stage, stage_order, pipeline, status, finished_at, error_message)"
+            " SELECT name, 'upload', 2, 'viewership', 'failed', now(), 'did you mean <tubi>?' FROM console.launches"
+        )
     else:
         database.rows("DELETE FROM console.launches")
     page = ask(app, path, headers=BROWSER)
     assert ('value="again"' in page.text, page.header("refresh")) == (True, None)
+    assert ("did you mean &lt;tubi&gt;?" in page.text) == (end == "failed")
     assert post(app, path, {"action": "again"}).status == 303
     assert post(app, path, {"action": "cancel"}).status == 409
     # A run that was left as started, and ends later, asks for another attempt.

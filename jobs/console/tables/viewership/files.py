@@ -190,12 +190,15 @@ def launch(database: DatabaseSession, file_id: int) -> Any | None:
     """Return the latest run that was requested for a file.
 
     ``has_ended`` is true if it failed to start, has ended, or is not in the ledger minutes after its start: its process
-    or pod was killed before it began. ``run_status`` is NULL if the ledger does not have it.
+    or pod was killed before it began. ``run_status`` is NULL if the ledger does not have it; ``why`` is the message of
+    its first stage that failed, if there is one.
     """
     rows = database.rows(
         f"""
         SELECT l.launch_id, l.name, l.state, l.run_id, l.attempts, l.message, l.requested_by, l.requested_at,
             l.started_at, {RUN_STATUS} AS run_status,
+            (SELECT error_message FROM pipeline.run_stages s WHERE s.run_id = r.run_id AND error_message IS NOT NULL
+                ORDER BY stage_order LIMIT 1) AS why,
             CASE l.state WHEN 'requested' THEN false WHEN 'failed' THEN true ELSE
                 coalesce({RUN_STATUS} NOT IN ('pending', 'running'),
                     l.started_at <= now() - make_interval(mins => :minutes)) END AS has_ended
