@@ -28,7 +28,7 @@ from tests.chart.openapi import problems
 from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, merged, parsed, render, small, values_of
 from tests.crds import crd, errors_of, module_dir_of
 from tests.render.rendered import by_name, spec_of
-from workflows import screenalytics, trakt, viewership
+from workflows import gamedata, screenalytics, trakt, viewership
 from workflows.pipelines import PIPELINES
 
 CONSOLE = {"enabled": True, "access": "token", "publicUrl": "https://c.example.com", "existingSecret": "console"}
@@ -421,6 +421,8 @@ def test_parameters_are_what_argo_reads():
         "gpu-workers": "1",
         "retention-days": "90",
         "artifacts-bucket": "telecine-artifacts",
+        "gamedata-source-bucket": "game-data",
+        "gamedata-manifest-bucket": "game-data-manifest",
         "screenalytics-enabled": "false",
         "screenalytics-bucket": "screenalytics",
         "screenalytics-prefix": "derived",
@@ -445,7 +447,7 @@ def test_parameters_are_what_argo_reads():
 
 def test_the_charts_defaults_are_those_of_the_form():
     data = find(render(LEAST), "ConfigMap", "telecine-parameters")["data"]
-    for pipeline in (screenalytics, viewership, trakt):
+    for pipeline in (gamedata, screenalytics, viewership, trakt):
         for field in pipeline.PIPELINE.parameters:
             if field.config_key and field.name != "enabled":
                 assert data[field.config_key] == field.value
