@@ -69,7 +69,9 @@ def test_the_vacuum_looks_where_the_console_stores_uploads():
 
 
 def test_the_console_shows_pictures_of_gamedatas_bucket_by_default():
-    console = {"console": {"enabled": True, "access": "proxy", "trustedProxies": ["10.0.12.0/24"], "existingSecret": "c"}}
+    console = {
+        "console": {"enabled": True, "access": "proxy", "trustedProxies": ["10.0.12.0/24"], "existingSecret": "c"}
+    }
     for more, expected in (({}, "own-frames"), ({"console": {"manifestBucket": "other"}}, "other")):
         objects = render(merged(LEAST, BUCKETS, console, more))
         (container,) = find(objects, "Deployment", "telecine-console")["spec"]["template"]["spec"]["containers"]
