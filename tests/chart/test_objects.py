@@ -248,6 +248,7 @@ def test_the_consoles_variables_are_its_settings(monkeypatch):
                 "drainSeconds": 7,
                 "manifestBucket": "frames",
                 "maxUploadMb": 300,
+                "resources": {"limits": {"ephemeral-storage": "3Gi"}},
                 "docsLink": "https://docs.example.com/main",
             },
             "viewership": {"bucket": "reports", "formatsDir": "/opt/formats"},
@@ -306,7 +307,8 @@ def test_the_policy_of_the_console_knows_its_templates_and_parameters():
 
 @pytest.mark.parametrize("most", [None, 536])
 def test_two_uploads_fit_into_a_pod_of_the_console(most):
-    _, spec = console_of({"console": {"maxUploadMb": most}} if most else {})
+    disk = {"limits": {"ephemeral-storage": "4Gi"}}
+    _, spec = console_of({"console": {"maxUploadMb": most, "resources": disk}} if most else {})
     pod = spec["template"]["spec"]
     (size,) = (each["emptyDir"]["sizeLimit"] for each in pod["volumes"] if "emptyDir" in each)
     most = most or 200
