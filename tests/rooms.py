@@ -80,6 +80,7 @@ OTHERS: dict[str, dict[str, str]] = {
         "telecine/templates/tests/smoke.yaml": "The pod of `helm test` and its Role: three TARs, then `smoke.py`.",
         "telecine/templates/NOTES.txt": "What `helm install` prints.",
         "telecine/smoke/smoke.py": "`helm test` after TARs are written: run doctor and `gamedata`, check, delete.",
+        "telecine/timezones.txt": "Time zones of the IANA database, by which the chart checks those of crons.",
         "telecine/observability/alerts.yaml": "Alert rules for Prometheus.",
         "telecine/observability/boards/console.json": "The Grafana board of the console: requests, errors, seconds.",
         "telecine/observability/boards/runs.json": "The Grafana board of runs, steps and items.",

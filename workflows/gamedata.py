@@ -37,7 +37,9 @@ _RAY: Final = fields(RaySettings, only=_WORKERS, from_config=_WORKERS)
 _EXTRACT: Final = (*fields(ExtractSettings, without=("workers",), values={"compute": "cpu"}), *_RAY)
 # `compute` is always local here: one pod is enough for the frames of flagged sessions.
 _MANIFEST: Final = fields(ManifestSettings, without=(*_UNUSED, "compute"), values={"output-path": ""})
-_PLAN: Final = (*fields(PlanSettings, without=_UNUSED, values=_IN_A_CLUSTER), *_RAY)
+# The cron passes no parameters, so the installation names its buckets.
+_BUCKETS: Final = {"source-bucket": "gamedata-source-bucket", "manifest-bucket": "gamedata-manifest-bucket"}
+_PLAN: Final = (*fields(PlanSettings, without=_UNUSED, values=_IN_A_CLUSTER, from_config=_BUCKETS), *_RAY)
 
 
 def _input(name: str) -> str:

@@ -47,7 +47,11 @@ CRONS: Final = (
 _FORM: Final = fields(
     VacuumSettings,
     without=("namespace",),
-    from_config={"days": "retention-days", "artifacts": "artifacts-bucket"},
+    from_config={
+        "days": "retention-days",
+        "artifacts": "artifacts-bucket",
+        "viewership-bucket": "viewership-bucket",
+    },
 )
 
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["GOLD", "HEAD", "SCHEMA", "VERSION_TABLE", "Declared", "Expiring", "declared"]
+__all__ = ["CONSOLE", "GOLD", "HEAD", "SCHEMA", "VERSION_TABLE", "Declared", "Expiring", "declared"]
 
 SCHEMA: Final = "pipeline"
 GOLD: Final = "gold"
 VERSION_TABLE: Final = "schema_version"
+# The role that serves pages: reads all tables, and writes the schema `console` only.
+CONSOLE: Final = "telecine_console"
 _FILES: Final = sorted(Path(__file__).with_name("migrations").joinpath("versions").glob("[0-9]*.py"))
 # Versions are four digits that count up, so they compare as text.
 HEAD: Final = _FILES[-1].name[:4]

@@ -8,7 +8,7 @@ from shared.database import migrate
 from shared.database.connection import is_embedded, shown
 from shared.database.problems import check as find_problems
 from shared.database.problems import whereabouts
-from shared.errors import DatabaseNotMigrated
+from shared.errors import DatabaseNotMigrated, WrongEnvironment
 
 if TYPE_CHECKING:
     from shared.settings.database import DatabaseSettings
@@ -32,12 +32,14 @@ def check(settings: DatabaseSettings) -> str:
 
     Raises:
         DatabaseNotMigrated: something is missing or wrong.
+        WrongEnvironment: nothing is missing, but the database belongs to another environment.
     """
     if is_embedded(settings):
         migrate.ready(settings)
     problems = find_problems(settings)
     if problems:
-        raise DatabaseNotMigrated("\n".join(str(problem) for problem in problems), problems=len(problems))
+        kind = WrongEnvironment if all(problem.is_environment for problem in problems) else DatabaseNotMigrated
+        raise kind("\n".join(str(problem) for problem in problems), problems=len(problems))
     return f"Database OK: {whereabouts(settings)}."
 
 

@@ -7,6 +7,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from shared.database._schema import CONSOLE
 from shared.errors import (
     ConfigurationError,
     DatabaseNotMigrated,
@@ -41,6 +42,9 @@ __all__ = [
 _DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
 # Parameters of libpq in a URL that are secrets, or name a file with one.
 _SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword", "passfile"})
+_HINT: Final = "@ : / ? # % in a password must be percent-encoded, such as %40 for @"
+# What SQLAlchemy takes as user and password: up to the first @.
+_USER: Final = re.compile(r"[^:/]*(?::[^@]*)?@")
 _NO_RIGHTS = "42501"
 _LOCKED = "55P03"
 _NOT_THERE = frozenset({"42P01", "3F000", "42703"})
@@ -174,23 +178,49 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def _parse(text: str) -> URL:
+    """Return the parsed URL.
+
+    Raises:
+        ConfigurationError: it is not a URL of PostgreSQL; the message contains no part of it except the scheme.
+    """
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
+    text = text.strip()
     try:
-        url = make_url(text.strip())
+        url = make_url(text)
     except (ArgumentError, ValueError):
         url = None
-    if url is None or url.drivername not in _DRIVERS or not url.database:
-        kind = (
-            f"its scheme is '{url.drivername}'" if url is not None and url.drivername not in _DRIVERS else "not a URL"
-        )
-        if url is not None and url.drivername in _DRIVERS:
-            kind = "it names no database"
+    kind = ""
+    if url is None:
+        kind = "not a URL"
+    elif url.drivername not in _DRIVERS:
+        kind = f"its scheme is '{url.drivername}'"
+    elif _has_second_at(text):
+        kind = "it has more than one @"
+    elif not url.database:
+        kind = "it names no database"
+    if url is None or kind:
         raise ConfigurationError(
-            f"the database URL is not valid ({kind}); expected postgresql://user:password@host:5432/name"
+            f"the database URL is not valid ({kind}); expected postgresql://user:password@host:5432/name; {_HINT}"
         )
     return url.set(drivername="postgresql+psycopg")
+
+
+def _has_second_at(text: str) -> bool:
+    """Return whether an @ follows the one before the host: then host, database or parameters are part of a password.
+
+    The value of a parameter of libpq may contain one, as does the name of an abstract socket.
+    """
+    import psycopg
+
+    rest = text.partition("://")[2]
+    user = _USER.match(rest)
+    place, _, query = rest[user.end() if user else 0 :].partition("?")
+    if "@" in place:
+        return True
+    names = {part.partition("=")[0] for part in query.split("&") if "@" in part}
+    return not names <= {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
 
 
 def is_global(state: str) -> bool:
@@ -246,12 +276,16 @@ def _known(settings: DatabaseSettings, error: BaseException) -> TelecineError | 
     state = getattr(error, "sqlstate", None)
     first = clean_text(" ".join(str(error).split()), 300)
     if state == _NO_RIGHTS:
-        return ConfigurationError(
-            f"the database role lacks a right: {first}. `{database_command(settings, 'db check')}`"
-            f" lists what is missing; `{database_command(settings, 'db upgrade')}` with"
-            " TELECINE_DATABASE_MIGRATION_URL grants it.",
-            code="database_rights",
-        )
+        upgrade = f"`{database_command(settings, 'db upgrade')}` with TELECINE_DATABASE_MIGRATION_URL grants it"
+        if _role(settings) == CONSOLE:
+            # It has all rights of its own, so neither command changes anything for other commands.
+            fix = (
+                f"`{CONSOLE}` only serves the console; run other commands with the role of the runs in"
+                f" TELECINE_DATABASE_URL. If the console lacks it, {upgrade}."
+            )
+        else:
+            fix = f"`{database_command(settings, 'db check')}` lists what is missing; {upgrade}."
+        return ConfigurationError(f"the database role lacks a right: {first}. {fix}", code="database_rights")
     if state in _NOT_THERE:
         return DatabaseNotMigrated(
             f"the database schema is incomplete: {first}. Run: {database_command(settings, 'db upgrade')}"
@@ -265,7 +299,7 @@ def _known(settings: DatabaseSettings, error: BaseException) -> TelecineError | 
         if state is None and _REFUSED.search(str(error)):
             return ConfigurationError(
                 f"PostgreSQL at {_host(settings)} refused the connection: {first}. Check user, password and database in"
-                " TELECINE_DATABASE_URL.",
+                f" TELECINE_DATABASE_URL{f'; {_HINT}' if 'authentication failed' in first else ''}.",
                 code="database_refused",
             )
         if state is None or state in _GONE or state.startswith("08"):
@@ -280,6 +314,10 @@ def _unreachable(settings: DatabaseSettings, reason: str) -> DatabaseUnreachable
         " TELECINE_DATABASE_URL.",
         host=host,
     )
+
+
+def _role(settings: DatabaseSettings) -> str | None:
+    return None if settings.database_url is None else _parse(settings.database_url.get_secret_value()).username
 
 
 def _host(settings: DatabaseSettings) -> str:

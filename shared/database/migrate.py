@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from shared.database._schema import GOLD, HEAD, SCHEMA, VERSION_TABLE, declared
+from shared.database._schema import CONSOLE, GOLD, HEAD, SCHEMA, VERSION_TABLE, declared
 from shared.database._state import describe, reject_newer, require_environment, require_server, scalar, serves, version
 from shared.database.connection import database_command, engine, is_embedded, translated
 from shared.errors import ConfigurationError, DatabaseNotMigrated
@@ -23,8 +23,6 @@ _LOCK: Final = int.from_bytes(b"telecine", "big", signed=True)
 RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 # Reads the published tables, if an operator has created this role.
 READER: Final = "telecine_reader"
-# Serves pages: reads all tables, and writes the schema of the same name only.
-CONSOLE: Final = "telecine_console"
 _CONSOLE_SCHEMA: Final = "console"
 # An attacker who controls the console cannot change what it has recorded; `vacuum` runs with another role.
 _CONSOLE_LOG: Final = "console.audit"

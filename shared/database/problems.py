@@ -30,6 +30,7 @@ class Problem:
 
     what: str
     fix: str
+    is_environment: bool = False
 
     def __str__(self) -> str:
         return f"{self.what}. {self.fix}"
@@ -71,7 +72,8 @@ def check(settings: DatabaseSettings) -> list[Problem]:
                     problems.append(Problem(f"the schema is {describe(found)}; expected version {HEAD}", upgrade_it))
                 require_environment(connection, settings)
             except (DatabaseNotMigrated, WrongEnvironment) as error:
-                problems.append(Problem(*_halves(error.message)))
+                is_environment = isinstance(error, WrongEnvironment)
+                problems.append(Problem(*_halves(error.message), is_environment=is_environment))
     return problems
 
 

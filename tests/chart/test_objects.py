@@ -28,7 +28,7 @@ from tests.chart.openapi import problems
 from tests.chart.rendering import CHART, DEV, LEAST, VALUES, find, merged, parsed, render, small, values_of
 from tests.crds import crd, errors_of, module_dir_of
 from tests.render.rendered import by_name, spec_of
-from workflows import screenalytics, trakt, viewership
+from workflows import gamedata, screenalytics, trakt, viewership
 from workflows.pipelines import PIPELINES
 
 CONSOLE = {"enabled": True, "access": "token", "publicUrl": "https://c.example.com", "existingSecret": "console"}
@@ -248,6 +248,7 @@ def test_the_consoles_variables_are_its_settings(monkeypatch):
                 "drainSeconds": 7,
                 "manifestBucket": "frames",
                 "maxUploadMb": 300,
+                "resources": {"limits": {"ephemeral-storage": "3Gi"}},
                 "docsLink": "https://docs.example.com/main",
             },
             "viewership": {"bucket": "reports", "formatsDir": "/opt/formats"},
@@ -306,7 +307,8 @@ def test_the_policy_of_the_console_knows_its_templates_and_parameters():
 
 @pytest.mark.parametrize("most", [None, 536])
 def test_two_uploads_fit_into_a_pod_of_the_console(most):
-    _, spec = console_of({"console": {"maxUploadMb": most}} if most else {})
+    disk = {"limits": {"ephemeral-storage": "4Gi"}}
+    _, spec = console_of({"console": {"maxUploadMb": most, "resources": disk}} if most else {})
     pod = spec["template"]["spec"]
     (size,) = (each["emptyDir"]["sizeLimit"] for each in pod["volumes"] if "emptyDir" in each)
     most = most or 200
@@ -421,6 +423,8 @@ def test_parameters_are_what_argo_reads():
         "gpu-workers": "1",
         "retention-days": "90",
         "artifacts-bucket": "telecine-artifacts",
+        "gamedata-source-bucket": "game-data",
+        "gamedata-manifest-bucket": "game-data-manifest",
         "screenalytics-enabled": "false",
         "screenalytics-bucket": "screenalytics",
         "screenalytics-prefix": "derived",
@@ -445,7 +449,7 @@ def test_parameters_are_what_argo_reads():
 
 def test_the_charts_defaults_are_those_of_the_form():
     data = find(render(LEAST), "ConfigMap", "telecine-parameters")["data"]
-    for pipeline in (screenalytics, viewership, trakt):
+    for pipeline in (gamedata, screenalytics, viewership, trakt):
         for field in pipeline.PIPELINE.parameters:
             if field.config_key and field.name != "enabled":
                 assert data[field.config_key] == field.value

@@ -47,6 +47,7 @@
 {{- end -}}
 {{- end -}}
 
+{{- include "telecine.demandForms" . -}}
 {{- include "telecine.demandTrakt" . -}}
 {{- include "telecine.demandConsole" . -}}
 {{- if and .Values.priorityClass.create (not .Values.priorityClass.name) -}}
@@ -69,6 +70,52 @@
 {{- include "telecine.demandCrons" . -}}
 {{- include "telecine.demandCidrs" . -}}
 {{- include "telecine.demandExtras" . -}}
+{{- end -}}
+
+{{/* Texts of a certain form: name, value, pattern, what it is not, what is expected. An empty value is judged elsewhere. */}}
+{{- define "telecine.demandForms" -}}
+{{- $values := .Values -}}
+{{- $bucket := "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]" -}}
+{{- $forms := list -}}
+{{- range $name, $value := dict "artifacts.bucket" .Values.artifacts.bucket "screenalytics.bucket" .Values.screenalytics.bucket "viewership.bucket" .Values.viewership.bucket "trakt.bucket" .Values.trakt.bucket "test.bucket" .Values.test.bucket -}}
+{{- $forms = append $forms (list $name $value (printf "^%s$" $bucket) "the name of a bucket" "3 to 63 lowercase letters, digits, dots and hyphens without s3://, such as telecine-reports") -}}
+{{- end -}}
+{{- range $name, $value := dict "gamedata.sourceBucket" .Values.gamedata.sourceBucket "gamedata.manifestBucket" .Values.gamedata.manifestBucket "console.manifestBucket" (.Values.console.manifestBucket | default "game-data-manifest") -}}
+{{- $forms = append $forms (list $name $value (printf "^(s3://)?%s(/[^,?#\\s]+)?$" $bucket) "a bucket" "a name or s3://bucket, such as game-data") -}}
+{{- end -}}
+{{- range $name, $value := dict "s3.endpointUrl" .Values.s3.endpointUrl "artifacts.endpointUrl" .Values.artifacts.endpointUrl "console.publicUrl" .Values.console.publicUrl -}}
+{{- $forms = append $forms (list $name $value "^(https?://[^/@?#\\s]+)?$" "an origin" "http:// or https://, a host and perhaps a port, without a path or a final slash, such as https://host.example.com") -}}
+{{- end -}}
+{{- range $name, $value := dict "proxy.http" .Values.proxy.http "proxy.https" .Values.proxy.https -}}
+{{- $forms = append $forms (list $name $value "^(https?://[^/@?#\\s]+/?)?$" "the URL of a proxy" "a scheme, a host and a port, without user and password, such as http://proxy.example.com:3128") -}}
+{{- end -}}
+{{- $forms = append $forms (list "viewership.prefix" .Values.viewership.prefix "^([^/,.]|\\.[^/,.]|\\.\\.[^/,])[^/,]*(/([^/,.]|\\.[^/,.]|\\.\\.[^/,])[^/,]*)*/?$" "a folder of the bucket" "a relative path without commas and . or .. as a folder, such as uploads/") -}}
+{{- $aws := "^(https?://([^/]+\\.)?amazonaws\\.com(\\.cn)?(:[0-9]+)?)?$" -}}
+{{- $endpoint := .Values.artifacts.endpointUrl | default .Values.artifacts.endpoint | default .Values.s3.endpointUrl -}}
+{{- range $name, $pair := dict "s3.region" (list .Values.s3.region .Values.s3.endpointUrl) "artifacts.region" (list .Values.artifacts.region $endpoint) -}}
+{{- if regexMatch $aws (last $pair) -}}
+{{- $forms = append $forms (list $name (first $pair) "^([a-z]{2,3}(-[a-z]+)+-[0-9]+)?$" "a region of AWS" "the code of a region, such as eu-central-1 for Frankfurt") -}}
+{{- end -}}
+{{- end -}}
+{{- range $name := list "jobs" "ray" "rayGpu" -}}
+{{- $forms = append $forms (list (printf "images.%s.repository" $name) (index $values.images $name).repository "^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*$|^$" "a repository" "registry and path without https://, tag or digest, such as registry.example.com/telecine/telecine-jobs") -}}
+{{- end -}}
+{{- range $role, $account := .Values.serviceAccounts -}}
+{{- with index ($account.annotations | default dict) "eks.amazonaws.com/role-arn" -}}
+{{- $forms = append $forms (list (printf "serviceAccounts.%s.annotations: eks.amazonaws.com/role-arn" $role) . "^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[!-~]+$" "the ARN of a role" "arn:aws:iam::ACCOUNT:role/NAME with the 12 digits of the account, such as arn:aws:iam::111122223333:role/telecine-step") -}}
+{{- end -}}
+{{- end -}}
+{{- range $forms -}}
+{{- if not (regexMatch (index . 2) (toString (index . 1))) -}}
+{{- fail (printf "%s '%s' is not %s; expected %s; correct it" (index . 0) (ternary "…" (index . 1) (contains "@" (toString (index . 1)))) (index . 3) (index . 4)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Bytes of a quantity of Kubernetes, such as 2Gi. */}}
+{{- define "telecine.bytes" -}}
+{{- $unit := regexFind "[A-Za-z]*$" . -}}
+{{- mulf (float64 (trimSuffix $unit .)) (get (dict "" 1.0 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0) $unit) -}}
 {{- end -}}
 
 {{- define "telecine.demandTrakt" -}}
@@ -108,6 +155,12 @@
 {{- if and (eq .access "token") (not (regexMatch "^(https://.+|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?)$" .publicUrl)) -}}
 {{- fail (printf "console.publicUrl '%s' does not start with https://; expected the origin behind TLS, because browsers keep the session's cookie from plain HTTP; set it, or use console.access proxy" .publicUrl) -}}
 {{- end -}}
+{{- $need := add 256 (mul 7 (int .maxUploadMb)) -}}
+{{- with index ((.resources | default dict).limits | default dict) "ephemeral-storage" -}}
+{{- if lt (include "telecine.bytes" . | float64) (mulf 1048576.0 (float64 $need)) -}}
+{{- fail (printf "console.resources.limits.ephemeral-storage %s is too small for console.maxUploadMb; expected at least %dMi, which is 7 x maxUploadMb + 256Mi; raise it, or lower maxUploadMb" . $need) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .ingress.enabled (not .publicUrl) -}}
 {{- fail "console.ingress.enabled is true without console.publicUrl, so the Ingress has no host; expected https://console.example.com; set it" -}}
 {{- end -}}
@@ -125,6 +178,7 @@
 {{- $fields = append $fields (printf "%s(?:,%s)*" $item $item) -}}
 {{- end -}}
 {{- $pattern := printf "^(?:%s|@(?:yearly|annually|monthly|weekly|daily|midnight|hourly)|@every (?:[0-9]+(?:\\.[0-9]+)?(?:s|m|h))+)$" (join " +" $fields) -}}
+{{- $zones := .Files.Lines "timezones.txt" -}}
 {{- range $name, $cron := .Values.crons -}}
 {{- range $cron.schedules -}}
 {{- $backwards := false -}}
@@ -136,7 +190,7 @@
 {{- fail (printf "crons.%s.schedules: '%s' is not a cron schedule; expected five fields: minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-6 (0 is Sunday), such as \"0 2 * * *\", or @daily; correct it" $name .) -}}
 {{- end -}}
 {{- end -}}
-{{- if not (regexMatch "^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*){0,2}$" $cron.timezone) -}}
+{{- if not (has $cron.timezone $zones) -}}
 {{- fail (printf "crons.%s.timezone '%s' is not a time zone; expected a name of the IANA database, such as Etc/UTC or Europe/Berlin; correct it" $name $cron.timezone) -}}
 {{- end -}}
 {{- end -}}

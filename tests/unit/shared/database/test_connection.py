@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from urllib.parse import quote
+
 import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -26,6 +29,64 @@ def test_other_urls_are_refused_without_being_shown(url: str):
     with pytest.raises(ConfigurationError, match="expected postgresql://") as caught:
         database_url(DatabaseSettings(database_url=url))
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("after", ["", "?sslmode=require", "?host=@socket"])
+@pytest.mark.parametrize(
+    "password",
+    [
+        *("hush@hash", "hush@ha/sh", "hush@ha#sh", "hush@ha?sh", "hush@ha:sh", "hush@12/sh", "hush@ha/sh?hash=h"),
+        *(
+            "hush@ha/sh#hash@hash",
+            "hush/sh@hash",
+            "hush:sh@hash",
+            "hush@[hash",
+            "hush@ha%sh",
+            "@hush",
+            "hush@",
+            "hu@ha/?",
+        ),
+    ],
+)
+def test_no_part_of_a_password_that_is_not_encoded_is_shown(password: str, after: str, monkeypatch: pytest.MonkeyPatch):
+    url = f"postgresql://user:{password}@db:5432/telecine{after}"
+    settings = DatabaseSettings(database_url=url)
+    with pytest.raises(ConfigurationError) as caught:
+        database_url(settings)
+    assert "@ : / ? # % in a password must be percent-encoded, such as %40 for @" in str(caught.value)
+    parts = [part for part in re.split(r"[@:/?#%=\[]", password) if part]
+    assert not [part for part in parts if re.search(rf"\b{part}\b", str(caught.value))]
+    # While an error of the server is translated, too.
+    with pytest.raises(ConfigurationError) as caught, translated(settings):
+        raise psycopg.OperationalError("connection refused")
+    assert not [part for part in parts if re.search(rf"\b{part}\b", str(caught.value))]
+    encoded = f"postgresql://user:{quote(password, safe='')}@db:5432/telecine{after}"
+    expected = f"postgresql+psycopg://user:***@db:5432/telecine{after.replace('@', '%40')}"
+    assert shown(DatabaseSettings(database_url=encoded)) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("postgresql://user:a/b?c#d:e%zz@db/telecine", "db:5432"),
+        ("postgresql://user@tenant:hush@db/telecine", "db:5432"),
+        ("postgresql://user:hush@db:6432/telecine?application_name=a@b", "db:6432"),
+        ("postgresql:///telecine?host=@socket", "@socket:5432"),
+    ],
+)
+def test_a_url_with_one_meaning_is_accepted(url: str, host: str):
+    settings = DatabaseSettings(database_url=url)
+    with pytest.raises(DatabaseUnreachable, match=f"PostgreSQL at {host} does not answer"), translated(settings):
+        raise psycopg.OperationalError("connection refused")
+
+
+def test_a_refused_password_may_not_be_encoded():
+    error = psycopg.OperationalError('FATAL: password authentication failed for user "user"')
+    with (
+        pytest.raises(ConfigurationError, match="must be percent-encoded"),
+        translated(DatabaseSettings(database_url=URL)),
+    ):
+        raise error
 
 
 def test_the_migrating_role_has_its_own_url():
@@ -80,6 +141,16 @@ def test_what_postgresql_says_and_what_it_means(error: psycopg.Error, expected: 
         with pytest.raises(expected) as caught, translated(DatabaseSettings(database_url=URL)):
             raise raised
         assert caught.value.code == code
+
+
+def test_the_role_of_the_console_is_not_told_to_grant_itself_rights():
+    settings = DatabaseSettings(database_url="postgresql://telecine_console:hush@db/telecine")
+    with pytest.raises(ConfigurationError) as caught, translated(settings):
+        raise by_state("42501")
+    message = str(caught.value)
+    assert "run other commands with the role of the runs in TELECINE_DATABASE_URL" in message
+    assert "If the console lacks it, `telecine db upgrade" in message
+    assert "db check" not in message
 
 
 def test_other_errors_pass():
