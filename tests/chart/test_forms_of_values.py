@@ -103,6 +103,8 @@ def test_the_message_has_the_value_the_form_and_an_example(values, said):
         {"console": CONSOLE | {"maxUploadMb": 536, "resources": {"limits": {"ephemeral-storage": None}}}},
         {"proxy": {"http": "http://proxy.example.com:3128/"}},
         {"gamedata": {"sourceBucket": "s3://tars"}},
+        # As after an upgrade with --reuse-values from a chart without them; Argo then takes the form's own default.
+        {"gamedata": {"sourceBucket": None, "manifestBucket": None}, "console": CONSOLE},
     ],
     ids=json.dumps,
 )

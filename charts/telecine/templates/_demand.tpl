@@ -80,7 +80,7 @@
 {{- range $name, $value := dict "artifacts.bucket" .Values.artifacts.bucket "screenalytics.bucket" .Values.screenalytics.bucket "viewership.bucket" .Values.viewership.bucket "trakt.bucket" .Values.trakt.bucket "test.bucket" .Values.test.bucket -}}
 {{- $forms = append $forms (list $name $value (printf "^%s$" $bucket) "the name of a bucket" "3 to 63 lowercase letters, digits, dots and hyphens without s3://, such as telecine-reports") -}}
 {{- end -}}
-{{- range $name, $value := dict "gamedata.sourceBucket" .Values.gamedata.sourceBucket "gamedata.manifestBucket" .Values.gamedata.manifestBucket "console.manifestBucket" (.Values.console.manifestBucket | default "game-data-manifest") -}}
+{{- range $name, $value := dict "gamedata.sourceBucket" (.Values.gamedata.sourceBucket | default "game-data") "gamedata.manifestBucket" (.Values.gamedata.manifestBucket | default "game-data-manifest") "console.manifestBucket" (.Values.console.manifestBucket | default "game-data-manifest") -}}
 {{- $forms = append $forms (list $name $value (printf "^(s3://)?%s(/[^,?#\\s]+)?$" $bucket) "a bucket" "a name or s3://bucket, such as game-data") -}}
 {{- end -}}
 {{- range $name, $value := dict "s3.endpointUrl" .Values.s3.endpointUrl "artifacts.endpointUrl" .Values.artifacts.endpointUrl "console.publicUrl" .Values.console.publicUrl -}}
