@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ENDED", "Argo", "Run"]
 
 ENDED = ("Succeeded", "Failed", "Error")
+_AWAY_S = 60.0
 
 
 class Argo:
@@ -40,6 +41,17 @@ class Argo:
         return json.loads(answer)
 
     def raw(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+        """Send a request; wait for a server that refuses connections, as one does whose probe has just timed out."""
+        deadline = time.monotonic() + _AWAY_S
+        while True:
+            try:
+                return self._raw(method, path, body)
+            except urllib.error.URLError as error:
+                if not isinstance(error.reason, ConnectionRefusedError) or time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+
+    def _raw(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
         request = urllib.request.Request(
             f"{self.url}{path}",
             data=None if body is None else json.dumps(body).encode(),
