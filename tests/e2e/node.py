@@ -143,7 +143,9 @@ class Node:
             user = ("--access", access_key, "--secret", secret_key, "--role", "user")
             self._run([*admin, "create-user", *user], 30)
         page = (ROOT / "docs" / "helm.md").read_text(encoding="utf-8")
-        policy = json.loads(page.partition("```json\n")[2].partition("\n```")[0].replace("BUCKET", bucket))
+        blocks = (part.partition("\n```")[0] for part in page.split("```json\n")[1:])
+        (text,) = (block for block in blocks if "BUCKET/uploads/*" in block)
+        policy = json.loads(text.replace("BUCKET", bucket))
         for statement in policy["Statement"]:
             # A policy of a bucket names its users; that of a role does not.
             statement["Principal"] = {"AWS": [access_key]}
