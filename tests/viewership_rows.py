@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from shared.database.session import DatabaseSession
     from tests.postgres_server import Database
 
-__all__ = ["DETAILS", "EPISODES", "catalogue", "match", "reconciled", "row", "store", "upload"]
+__all__ = ["DETAILS", "EPISODES", "catalogue", "match", "reconciled", "row", "spellings", "store", "upload"]
 
 EPISODES = """ref_id,series,series_code,content_provider,status,season,episode,title
 HL-0101,Harbour Lights,HL,Alder Media,active,1,1,The Long Storm
@@ -71,6 +71,17 @@ def row(title: str | None = None, hours: str | None = "1", **values: Any) -> dic
         values: other columns; ``held`` makes the row wait for a deal.
     """
     return {"content_name": title, "hours": hours, **values}
+
+
+def spellings(title: str) -> list[dict[str, Any]]:
+    """Return a row that is matched, and four of a key that waits: in two spellings, without a deal, without hours."""
+    return [
+        row("The Long Storm", "2", series="Harbour Lights"),
+        row(title, "5.25", series="Harbour Lights"),
+        row(title.upper(), "0.75", series="harbour lights"),
+        row(title, "3", series="Harbour Lights", held=True),
+        row(title, None, series="Harbour Lights"),
+    ]
 
 
 def store(

@@ -25,7 +25,7 @@ from tests.cli import ROOT, telecine
 from tests.console_app import BROWSER, ask, post, settings
 from tests.postgres_server import database, made_database, postgres, until  # noqa: F401
 from tests.viewership_place import viewership  # noqa: F401
-from tests.viewership_rows import DETAILS, catalogue, reconciled, row, upload
+from tests.viewership_rows import DETAILS, catalogue, reconciled, row, spellings, upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,11 +69,7 @@ def template(postgres: str) -> Iterator[Database]:
         upload(
             made,
             [
-                row("The Long Storm", "2", series="Harbour Lights"),
-                row(STORM, "5.25", series="Harbour Lights"),
-                row(STORM.upper(), "0.75", series="harbour lights"),
-                row(STORM, "3", series="Harbour Lights", held=True),
-                row(STORM, None, series="Harbour Lights"),
+                *spellings(STORM),
                 row(OTHER, "4", series="The Outpost"),
                 row(HARVEST, "0.5", series="Harbour Lights"),
             ],

@@ -19,7 +19,7 @@ from jobs.viewership.tables.uploads import update
 from shared.database.session import transaction
 from shared.errors import ConfigurationError, TransientError, UsageError
 from tests.postgres_server import Database, database, made_database, postgres, until  # noqa: F401
-from tests.viewership_rows import DETAILS, catalogue, match, reconciled, row, store, upload
+from tests.viewership_rows import DETAILS, catalogue, match, reconciled, row, spellings, store, upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,11 +87,7 @@ def scene(postgres: str) -> Iterator[Database]:
         upload(
             made,
             [
-                row("The Long Storm", "2", series="Harbour Lights"),
-                row(STORM, "5.25", series="Harbour Lights"),
-                row(STORM.upper(), "0.75", series="harbour lights"),
-                row(STORM, "3", series="Harbour Lights", held=True),
-                row(STORM, None, series="Harbour Lights"),
+                *spellings(STORM),
                 row("Something Else Entirely", "7", series="The Outpost"),
             ],
         )

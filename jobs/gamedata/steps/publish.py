@@ -15,6 +15,7 @@ from jobs.gamedata.settings import ManifestSettings
 from shared.errors import BucketMissing, DataError, ObjectMissing, UsageError
 from shared.report import Amounts, Part, Report, Shares, Table
 from shared.report.sections import MERGED
+from shared.report.terminal import counted
 from shared.settings.next_command import next_command
 
 if TYPE_CHECKING:
@@ -70,12 +71,12 @@ def run(settings: PublishSettings, stage_run: StageRun) -> Report:
     pages.sweep()
     if merged.removed:
         _log.warning(
-            "sessions removed from %s%s, because %s does not list them: %s. To keep the sessions of several manifests,"
-            " give each a key prefix of its own, and pass --prefix",
-            TABLE,
+            "removed %s%s from %s: not listed in %s. To keep the sessions of several manifests, give each a key prefix"
+            " of its own, and pass --prefix",
+            counted(merged.removed, "session", "sessions"),
             f" below {settings.prefix}" if settings.prefix else "",
+            TABLE,
             settings.manifest,
-            f"{merged.removed:,}",
         )
     merged_at = time.monotonic()
     changed = merged.inserted + merged.updated
