@@ -51,7 +51,7 @@ _TRIGGERS: Final = (
     *("passw", "secret", "token", "api", "access", "signature", "credential", "authorization", "bearer", "basic"),
 )
 
-# Reading the secrets of the environment and of mounted files costs 0.2 ms; a new one is seen within this time.
+# Reading the secrets of the environment costs 20 µs, and of mounted files 0.1 ms; a new one is seen within this time.
 FRESH_S: Final = 2.0
 
 
