@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from jobs.gamedata.extraction.worklist import Worklist
     from jobs.gamedata.settings import ExtractSettings
     from shared.ledger import StageRun
+    from shared.progress import Progress
     from shared.report import Report
     from shared.storage import ObjectStore
 
@@ -145,6 +146,7 @@ def _extract(
             pool = stack.enter_context(make_pool(tally.workers))
         tally.kind = pool.kind
         stack.enter_context(_timed(tally, "extract"))
+        stack.enter_context(_counted(stage_run.progress))
         for batch in batches:
             pool.submit(batch)
         for outcome in pool:
@@ -167,6 +169,19 @@ def _commit_crash(context: RunContext, target: ObjectStore, batch: Batch, died: 
     error = item_error("decode_crashed", f"the worker process died while it read this TAR: {died}")
     items = commit_failures([(item, error) for item in batch.items], context, target)
     return BatchResult(batch.number, "", tuple(items), "died", 0.0, ())
+
+
+@contextmanager
+def _counted(progress: Progress) -> Iterator[None]:
+    """Say how much is committed if the run ends before its work: a bar on a terminal is wiped off."""
+    try:
+        yield
+    except BaseException:
+        # What a worker has committed since its last result is not counted.
+        _log.warning(
+            "at least %d of %d TARs are committed; the same command reads the rest", progress.done, progress.total
+        )
+        raise
 
 
 @contextmanager

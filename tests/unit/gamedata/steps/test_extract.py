@@ -14,7 +14,7 @@ from jobs.gamedata.parts.store import list_parts, read_parts, read_rows
 from jobs.gamedata.settings import ExtractSettings
 from jobs.gamedata.steps import extract
 from jobs.gamedata.steps._launch import launch
-from shared.errors import BucketMissing, StorageFull, UsageError
+from shared.errors import BucketMissing, Stopped, StorageFull, UsageError
 from shared.step.guard import exit_code_of
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
@@ -271,7 +271,8 @@ def test_a_tar_that_kills_its_worker_costs_the_others_nothing(bench):
     assert bench().counts["quarantined"] == 1
 
 
-def test_what_ends_the_run_closes_the_pool_and_keeps_what_is_committed(bench, monkeypatch):
+@pytest.mark.parametrize("end", [StorageFull("no space for 5.pt"), Stopped(2)], ids=lambda end: type(end).__name__)
+def test_what_ends_the_run_closes_the_pool_and_keeps_what_is_committed(bench, monkeypatch, caplog, end):
     bench.tars(*(f"{n}.tar" for n in range(8)))
     put = type(bench.target).put
     monkeypatch.setattr(
@@ -279,14 +280,17 @@ def test_what_ends_the_run_closes_the_pool_and_keeps_what_is_committed(bench, mo
     )
 
     def full(key):
-        raise StorageFull(f"no space for {key}")
+        raise end
 
-    with pytest.raises(StorageFull):
+    with pytest.raises(type(end)):
         bench()
     assert bench.pools[-1].closed
     monkeypatch.undo()
     done = len(bench.rows())
     assert 0 < done < 8
+    (said,) = (text for text in caplog.messages if "TARs are committed; the same command reads the rest" in text)
+    # The worker may have committed what it had read of its last batch.
+    assert said.startswith((f"at least {done - 1} of 8 ", f"at least {done} of 8 "))
     assert bench().counts["done_before"] == done
 
 
