@@ -54,12 +54,18 @@ def origin(settings: StepSettings, run_id: str, variables: Mapping[str, str] = o
 
 
 def changed(settings: StepSettings) -> list[str]:
-    """Return the names of the parameters whose values are not the defaults, or that have no default."""
+    """Return the names of the parameters whose values are not the defaults, or that have no default.
+
+    The run's own id, which `run` and Workflows pass to each stage, is not one.
+    """
     fields = type(settings).model_fields
     return [
         name
         for name in settings.parameters()
-        if fields[name].is_required() or getattr(settings, name) != fields[name].get_default(call_default_factory=True)
+        if name != "run_id"
+        and (
+            fields[name].is_required() or getattr(settings, name) != fields[name].get_default(call_default_factory=True)
+        )
     ]
 
 

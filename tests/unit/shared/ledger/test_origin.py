@@ -34,7 +34,7 @@ def typed(*argv: str) -> ProbeSettings:
 
 
 def test_only_parameters_with_other_values_count_as_changed():
-    assert changed(typed("--source", "a", "--most", "6")) == ["most"]
+    assert changed(typed("--source", "a", "--most", "6", "--run-id", "r")) == ["most"]
 
 
 def test_the_command_repeats_what_was_typed_and_what_variables_said(monkeypatch: pytest.MonkeyPatch):
