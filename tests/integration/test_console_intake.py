@@ -497,6 +497,28 @@ def test_a_file_whose_run_was_lost_can_be_started_again_or_cancelled(app, databa
     assert rows(database) == 2
 
 
+def test_the_choices_of_a_file_whose_run_failed_can_be_changed(app, database, store):
+    path = drafted(app, REPORT)
+    assert act(app, path, "read", {"platform": "orbit-tw"}).status == 303
+    read(app, path)
+    assert post(app, path, {"action": "reopen"}).status == 409
+    assert act(app, path, "confirm").status == 303
+    assert post(app, path, {"action": "reopen"}).status == 409
+    database.rows("UPDATE console.launches SET state = 'failed', message = 'did you mean orbit-tv?'")
+    assert 'value="reopen"' in ask(app, path, headers=BROWSER).text
+    assert post(app, path, {"action": "reopen"}).status == 303
+    # It shows what was chosen, and need not be read again.
+    page = ask(app, path, headers=BROWSER)
+    assert ('value="orbit-tw"' in page.text, page.header("refresh")) == (True, None)
+    assert act(app, path, "read", {"platform": "orbit-tv"}).status == 303
+    read(app, path)
+    assert act(app, path, "confirm").status == 303
+    asked = database.rows("SELECT parameters->>'platform', state FROM console.launches ORDER BY launch_id")
+    assert asked == [("orbit-tw", "failed"), ("orbit-tv", "requested")]
+    assert len(stored(store)) == 1
+    assert database.rows("SELECT count(*) FROM console.audit WHERE action = 'file_reopened'") == [(1,)]
+
+
 @pytest.mark.parametrize("key", ["\0", "a" * 5_000, "f00"])
 def test_a_dismissal_of_no_question_is_refused(app, database, store, key):
     path = drafted(app, REPORT)

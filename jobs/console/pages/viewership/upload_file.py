@@ -27,7 +27,7 @@ from jobs.console.web.state import console
 from shared.errors import TelecineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from jobs.console.model import Principal
     from jobs.console.web.state import Console
@@ -54,13 +54,17 @@ def page(request: Request, file_id: int) -> Response:
 @router.post(_PATH)
 @allow(Role.UPLOADER)
 async def act(request: Request, file_id: int) -> Response:
-    """Read the file with other choices, start its run, or cancel it."""
+    """Read the file with other choices, start its run or start it again, open it again, or cancel it."""
     async with request.form(max_fields=_FIELDS, max_files=0) as form:
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
-    action = {"read": _read, "confirm": _confirm, "cancel": _cancel, "again": _again}.get(fields.get("action", ""))
+    action = _actions().get(fields.get("action", ""))
     if action is None:
-        raise Refused(400, "action is not valid; expected read, confirm, cancel or again", code="bad_values")
+        raise Refused(400, f"action is not valid; expected one of: {', '.join(_actions())}", code="bad_values")
     return await run_in_threadpool(action, request, file_id, fields)
+
+
+def _actions() -> dict[str, Callable[[Request, int, Mapping[str, str]], Response]]:
+    return {"read": _read, "confirm": _confirm, "cancel": _cancel, "again": _again, "reopen": _reopen}
 
 
 def _page(request: Request, file_id: int, *, status: int = 200, notice: str | None = None) -> Response:
@@ -155,11 +159,18 @@ def _again(request: Request, file_id: int, fields: Mapping[str, str]) -> Respons
     del fields
     state, principal = console(request), request.state.principal
     with state.database.write() as database:
-        file = _find(database, file_id, lock=True)
-        if not _is_stranded(database, file):
-            raise Refused(409, "the run of this file has not failed; open the file again", code="not_failed")
-        launch_id = _request(database, principal, file)
+        launch_id = _request(database, principal, _stranded(database, file_id))
     start(state, launch_id)
+    return RedirectResponse(f"/uploads/files/{file_id}", 303)
+
+
+def _reopen(request: Request, file_id: int, fields: Mapping[str, str]) -> Response:
+    """Make the file a draft again, with the choices of the run that ended without storing it."""
+    del fields
+    with console(request).database.write() as database:
+        file = _stranded(database, file_id)
+        files.reopen(database, file_id)
+        audit.record(database, request.state.principal, "file_reopened", file.filename, {"file_id": file_id})
     return RedirectResponse(f"/uploads/files/{file_id}", 303)
 
 
@@ -203,6 +214,18 @@ def _draft(database: Any, file_id: int, fields: Mapping[str, str]) -> Any | None
     """Return a draft, locked; None if it has changed since the form was shown."""
     file = _find(database, file_id, lock=True)
     return file if file.state == "draft" and str(file.version) == fields.get("version") else None
+
+
+def _stranded(database: Any, file_id: int) -> Any:
+    """Return a file whose run ended without storing it, locked.
+
+    Raises:
+        Refused: the file is a draft, is stored, or has a run that goes on.
+    """
+    file = _find(database, file_id, lock=True)
+    if not _is_stranded(database, file):
+        raise Refused(409, "the run of this file has not failed; open the file again", code="not_failed")
+    return file
 
 
 def _is_stranded(database: Any, file: Any) -> bool:

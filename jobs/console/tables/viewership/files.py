@@ -26,6 +26,7 @@ __all__ = [
     "launch",
     "named",
     "platforms",
+    "reopen",
     "same",
     "upload",
 ]
@@ -178,12 +179,27 @@ def decide(database: DatabaseSession, file_id: int, state: str, by: str) -> None
         by=by,
     )
     if state == "cancelled":
-        # A run that ends late may ask for another attempt; its bytes are gone.
-        database.run(
-            "UPDATE console.launches SET state = 'failed', started_at = NULL, message = 'its file was cancelled'"
-            " WHERE file_id = :file_id AND state <> 'failed'",
-            file_id=file_id,
-        )
+        _end_launches(database, file_id, "its file was cancelled")
+
+
+def reopen(database: DatabaseSession, file_id: int) -> None:
+    """Make a draft of a confirmed file whose run stored nothing, so that its choices can be changed."""
+    database.run(
+        "UPDATE console.files SET state = 'draft', decided_by = NULL, decided_at = NULL, version = version + 1"
+        " WHERE file_id = :file_id AND state = 'confirmed'",
+        file_id=file_id,
+    )
+    _end_launches(database, file_id, "the choices of its file were changed")
+
+
+def _end_launches(database: DatabaseSession, file_id: int, why: str) -> None:
+    """Start no attempt for a file any more: a run that ends late may ask for one."""
+    database.run(
+        "UPDATE console.launches SET state = 'failed', started_at = NULL, message = :why"
+        " WHERE file_id = :file_id AND state <> 'failed'",
+        file_id=file_id,
+        why=why,
+    )
 
 
 def launch(database: DatabaseSession, file_id: int) -> Any | None:
