@@ -286,6 +286,8 @@ def test_all_rejects_are_streamed_as_text_that_no_spreadsheet_evaluates(site, mo
 def test_an_answer_starts_one_run_that_reads_the_same_bytes(site, place, launched):
     page = site.get(f"/uploads/{ASKS}").text
     assert "date order dmy" in words(page)
+    # The platform is not known yet, and would be the next question.
+    assert page.index('name="platform"') < page.index("Other choices")
     values = {"seen": seen(page), "answer": "1", "platform": "", "map": "hours=Hours"}
     for _ in range(2):
         answer = site.post(f"/uploads/{ASKS}/answer", data=values, headers=ORIGIN)
