@@ -12,6 +12,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, Stric
 from starlette.responses import HTMLResponse
 
 from jobs.console.tables.trakt.budget import share_of_budget
+from jobs.console.web.flags import with_fields
 from shared.report.charts import FILTERS, loader
 from shared.report.format import duration, number, size
 from shared.report.rates import percent
@@ -62,6 +63,7 @@ class Pages:
             percent=percent,
             of_budget=share_of_budget,
             share=_share,
+            with_fields=with_fields,
         )
         self.environment.globals.update(
             asset=assets.url,

@@ -15,6 +15,7 @@ from jobs.console.tables.runs import ledger
 from jobs.console.tables.runs.stage import argo_link
 from jobs.console.tables.viewership import phases, uploads
 from jobs.console.tables.viewership.fates import FATES, LARGE, differences, fates, lacks
+from jobs.console.web.flags import LABELS
 from jobs.console.web.paging import count, fetch
 from jobs.console.web.state import console
 from shared.report.stacked import stacked
@@ -121,6 +122,7 @@ def page(request: Request, upload_id: int) -> HTMLResponse:
         is_readable=upload.status in READABLE,
         is_unfinished=upload.status in (*uploads.UNFINISHED, "partial") and not values["is_running"],
         answer_flags=ANSWER_FLAGS,
+        flag_labels=LABELS,
         chosen=uploads.flags(upload.choices),
         others=others,
         lacks=lacks(others),
