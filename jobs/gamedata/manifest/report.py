@@ -8,6 +8,7 @@ import numpy as np
 
 from jobs.gamedata.manifest.contact_sheets import contact_sheets
 from jobs.gamedata.manifest.table import count_flags, flag_columns, flag_name, flagged, rejects_of
+from shared.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,8 @@ _BOUND_MIN_S: Final = 10.0
 # Maximum rows of the table on the report's page; the manifest has all of them.
 _ROWS: Final = 200
 _BINS: Final = 20
+# Longer messages of sessions are cut; the manifest has them whole.
+_ERROR_CHARS: Final = 160
 
 
 def report_of(
@@ -140,10 +143,11 @@ def _sessions_table(table: pa.Table) -> Table:
     errors = [row for row, code in enumerate(table["error_code"].to_pylist()) if code is not None]
     order = list(dict.fromkeys([*flagged(table), *errors, *range(table.num_rows)]))[:_ROWS]
     rows = []
-    for row in table.select([*names, *flags, "error_code"]).take(order).to_pylist():
+    for row in table.select([*names, *flags, "error_code", "error"]).take(order).to_pylist():
         raised = tuple(flag_name(name) for name in flags if row[name])
         is_judged = any(row[name] is not None for name in flags)
-        rows.append([*(_shown(name, row[name]) for name in names), raised if is_judged else None, row["error_code"]])
+        error = f"{row['error_code']}: {cut(row['error'] or '', _ERROR_CHARS)}" if row["error_code"] else None
+        rows.append([*(_shown(name, row[name]) for name in names), raised if is_judged else None, error])
     note = "Flagged sessions come first, then those with an error. menu and dark are shares of the time."
     columns = [*(_HEADINGS[name] for name in names), "flags", "error"]
     return Table(SESSIONS, columns, rows, note, total=table.num_rows, where="the manifest")

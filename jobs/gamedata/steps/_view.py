@@ -44,7 +44,8 @@ def show(report: Report, console: Console) -> None:
     measured = table.columns[:-2]
     rows = []
     for *values, raised, error in table.rows[:ROWS]:
-        words = [*(raised or ()), *([error] if error else [])]
+        # Its code alone: there is no room for the message.
+        words = [*(raised or ()), *([error.partition(":")[0]] if error else [])]
         rows.append([*values, Styled(", ".join(words), style="red" if error else "yellow")])
     print_table(console, [*measured, "flags"], rows, right=measured[1:])
     # In the report of `run`, names of counts begin with the stage's name.

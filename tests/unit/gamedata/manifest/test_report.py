@@ -83,7 +83,7 @@ def test_the_table_has_flagged_sessions_first_then_errors(store):
     assert list(table.columns) == ["session", "seconds", "menu", "dark", "flags", "error"]
     assert [row[0] for row in table.rows] == ["b.tar", "c.tar", "d.tar", "e.tar", "f.tar", "g.tar", "a.tar"]
     assert list(table.rows[0]) == ["b.tar", 600.0, "0%", "100%", ("dark", "empty"), None]
-    assert list(table.rows[3]) == ["e.tar", None, None, None, None, "moov_missing"]
+    assert list(table.rows[3]) == ["e.tar", None, None, None, None, "moov_missing: e.tar: no moov box"]
     assert table.rows[-1][4] == ()
 
 
