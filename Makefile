@@ -124,7 +124,7 @@ demo-trakt: .venv/.trakt .venv-dbt/.ready  ## a storm, an ingest killed and resu
 
 # Browser scripts are optional: without an npm registry, pages work through links and forms.
 demo-console: V := $(BIN)/telecine viewership
-demo-console: .venv/.runtime .venv/.viewership .venv/.console  ## runs of three pipelines -> PostgreSQL -> the console in a browser (two minutes, then until Ctrl-C)
+demo-console: .venv/.runtime .venv/.viewership .venv/.trakt .venv-dbt/.ready .venv/.console  ## runs of all pipelines -> PostgreSQL -> the console in a browser (two minutes, then until Ctrl-C)
 	@$(MAKE) --no-print-directory jobs/console/static/vendor/.ready \
 		|| echo "==> the browser scripts are missing; every page works without them"
 	@echo "==> gamedata: sample TARs, extraction, manifest, and the manifest's rows in PostgreSQL"
@@ -143,6 +143,8 @@ demo-console: .venv/.runtime .venv/.viewership .venv/.console  ## runs of three 
 	@$(V) catalog import $(DEMO)/console/viewership/catalogue
 	@$(V) run $(foreach name,philo youtube,$(DEMO)/console/viewership/uploads/$(name)-2025-07.csv) --period 2025-07 \
 		--bucket $(DEMO)/console/viewership
+	@echo "==> trakt: 24 titles of a replayed site, ingested, modelled and published"
+	@$(BIN)/python -m docs.demo_trakt $(DEMO)/console/trakt --into-default
 	@echo "==> open the address below in a browser; Ctrl-C stops the console"
 	@$(BIN)/telecine console --port $(CONSOLE_PORT) --manifest-bucket $(DEMO)/console/game-data-manifest \
 		--viewership-bucket $(DEMO)/console/viewership

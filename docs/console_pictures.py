@@ -1,7 +1,8 @@
 """Make the pictures of the console's guide: `python -m docs.console_pictures`, after `make demo-console`.
 
-It starts a console on the demo's database, which it changes: it uploads reports as a user would, and adds sample rows
-of Trakt. Run it on a new demo; a second time, the bytes of the reports are known.
+It starts a console on the demo's database, which it changes: it uploads reports as a user would, and replaces the rows
+of Trakt by more titles and a month of service levels. Run it on a new demo; a second time, the bytes of the reports are
+known.
 """
 
 from __future__ import annotations
@@ -75,10 +76,14 @@ def main(demo: Path) -> None:
 
 
 def _seed() -> None:
-    """Add titles, quadrants and service levels, once, under names that a reader expects."""
+    """Replace titles, quadrants and service levels, under names that a reader expects."""
     url = subprocess.run([*_TELECINE, "db", "url"], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
     url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(format('%I.%I', schemaname, tablename), ', ')"
+            " FROM pg_tables WHERE schemaname = 'gold' AND tablename LIKE 'trakt%'); END $$"
+        )
         seed_titles.seed(connection)
         seed_slos.seed(connection)
         connection.execute(

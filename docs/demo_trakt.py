@@ -1,5 +1,6 @@
 """`make demo-trakt`: a storm, an ingest that is killed and resumed, models, publication, and the service levels.
 
+With `--into-default`, as in `make demo-console`, it is one calm run into the database that the console shows.
 Everything runs on this machine, without a network: the replayer stands in for Trakt. No process is left behind.
 """
 
@@ -70,14 +71,27 @@ def main(folder: Path) -> None:
     _say(f'notebook: TELECINE_TRAKT_BUCKET="{folder.resolve()}/bucket" jupyter lab docs/notebooks/trakt.ipynb')
 
 
+def fill(folder: Path) -> None:
+    """Run the pipeline once, with its bucket in a folder and the tables in this user's database."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _replayer("calm") as url:
+        watch_list = folder / "titles.txt"
+        watch_list.write_text("".join(f"{name}\n" for name in _titles(url)))
+        os.environ |= _variables(folder, url)
+        _run("run", "--watch-list", str(watch_list))
+
+
 def _set_environment(folder: Path, url: str) -> None:
     """Set the variables of the demo, and unset telecine's others, which may name a database or channels in use."""
     kept = ("TELECINE_LOG_", "TELECINE_TRAKT_DBT_PYTHON")
     for name in list(os.environ):
         if name.startswith(("TELECINE_", "TRAKT_", "TMDB_")) and not name.startswith(kept):
             del os.environ[name]
-    os.environ |= {
-        "TELECINE_STATE_DIR": str(folder / "state"),
+    os.environ |= {"TELECINE_STATE_DIR": str(folder / "state"), **_variables(folder, url)}
+
+
+def _variables(folder: Path, url: str) -> dict[str, str]:
+    return {
         "TELECINE_TRAKT_BUCKET": str(folder / "bucket"),
         "TELECINE_TRAKT_USER_SALT": "a salt for the demo only",
         "TRAKT_BASE_URL": url,
@@ -89,8 +103,8 @@ def _set_environment(folder: Path, url: str) -> None:
 
 
 @contextmanager
-def _replayer() -> Iterator[str]:
-    command = [*_TELECINE, "replayer", "--scenario", "storm", "--seed", "7", "--port", "0", "--log-level", "WARNING"]
+def _replayer(scenario: str = "storm") -> Iterator[str]:
+    command = [*_TELECINE, "replayer", "--scenario", scenario, "--seed", "7", "--port", "0", "--log-level", "WARNING"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
             line = process.stdout.readline() if process.stdout else ""
@@ -166,4 +180,4 @@ def _stop(number: int, _: object) -> NoReturn:
 if __name__ == "__main__":
     for each in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, _stop)
-    main(Path(sys.argv[1]))
+    (fill if sys.argv[2:] == ["--into-default"] else main)(Path(sys.argv[1]))

@@ -220,7 +220,7 @@ def _stranded(database: Any, file_id: int) -> Any:
     """Return a file whose run ended without storing it, locked.
 
     Raises:
-        Refused: the file is a draft, is stored, or has a run that goes on.
+        Refused: the file is a draft, is stored, or has a run that has not ended.
     """
     file = _find(database, file_id, lock=True)
     if not _is_stranded(database, file):
