@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import selectors
 import signal
 import socket
@@ -23,10 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from tests.kills.program import Options
-from tests.postgres_server import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +34,8 @@ __all__ = ["Child", "Operation", "Programs"]
 ROOT = Path(__file__).parents[2]
 # Tests on shared machines are sometimes ten times slower.
 LIMIT_S = 200.0
+# Options of steps that run in a process of their own.
+_ALONE = {"workers", "full", "reads", "jump_s", "open_s", "server"}
 _FOREIGN = ("TELECINE_", "AWS_", "ARGO_", "KUBERNETES_", "PG", "PYTHON", "COV_")
 
 
@@ -138,11 +138,18 @@ class Child:
             group: False to kill only the first process.
         """
         self._held = None
-        # Just after its start it does not lead a group yet.
-        for kill in (os.killpg, os.kill) if group else (os.kill,):
-            with suppress(ProcessLookupError):
-                kill(self.pid, signal.SIGKILL)
-        until(lambda: not psutil.pid_exists(self.pid))
+        try:
+            process = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            pass
+        else:
+            # Just after its start it does not lead a group yet.
+            for kill in (os.killpg, os.kill) if group else (os.kill,):
+                with suppress(ProcessLookupError):
+                    kill(self.pid, signal.SIGKILL)
+            ended, *_ = select.select([process], [], [], LIMIT_S)
+            os.close(process)
+            assert ended, f"process {self.pid} does not end"
         self._driver_seen = self._driver_seen or not self._selector.select(0)
         while self.next() is not None:
             self._held = None
@@ -232,8 +239,12 @@ class Programs:
         return child
 
     def run(self, *argv: str, env: Mapping[str, str] | None = None, **options: Any) -> Child:
-        """Run a step to the end; it announces only its exit code."""
-        child = self.start(*argv, env=env, **{"free": True, **options})
+        """Run a step to the end; it announces only its exit code.
+
+        In the process that is warm, unless it needs workers, a disk or a clock that jumps.
+        """
+        warm = not _ALONE & options.keys()
+        child = self.start(*argv, env=env, **{"free": True, "warm": warm, **options})
         child.finish()
         return child
 

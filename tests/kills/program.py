@@ -14,12 +14,14 @@ import gc
 import json
 import os
 import signal
+import socket
 import sys
 import time
+import traceback
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sqlalchemy import create_engine
 
@@ -28,6 +30,7 @@ from jobs.gamedata.parts import compaction
 from jobs.gamedata.steps import extract, manifest, publish, run
 from jobs.screenalytics.commands import STEPS as SCREENALYTICS
 from jobs.viewership.commands import STEPS as VIEWERSHIP
+from shared.database.connection import dispose
 from shared.database.session import transaction
 from shared.ledger import run as ledger
 from shared.report import Report, page
@@ -66,6 +69,7 @@ _NEEDED = (
     ),
     # pyarrow imports pandas with the first Python value that it converts: 0.3 s of processor time in each child.
     *("_strptime", "av", "pandas", "pyarrow.pandas_compat", "rich.console", "typer.rich_utils"),
+    *("alembic.command", "alembic.config", "alembic.op"),
     *("jobs.viewership.steps._view", "rapidfuzz.distance", "rapidfuzz.process", "uuid_utils"),
     *("jobs.viewership.steps.run", "jobs.viewership.steps.retract", "jobs.viewership.settings.uploads"),
     *("jobs.viewership.steps.review", "jobs.viewership.steps.reprocess", "jobs.viewership.settings.review"),
@@ -80,6 +84,8 @@ class Options:
         log: file for standard output and error.
         cwd: working directory; empty for the parent's.
         free: do not announce operations.
+        warm: with ``free``, run in a process that has run others before: 0.05 s of processor time instead of 0.2 s. It
+            is for the run after a kill, which is undisturbed; nothing can be killed in it.
         reads: also announce listings and files read.
         workers: number of worker processes to fork; 0 to work in the step's own process.
         inline: run the work of screenalytics' threads at once and in order.
@@ -100,6 +106,7 @@ class Options:
     log: str
     cwd: str = ""
     free: bool = False
+    warm: bool = False
     reads: bool = False
     workers: int = 0
     inline: bool = False
@@ -185,10 +192,11 @@ def _steps() -> dict[str, Callable[[list[str]], int]]:
 
 
 @functools.cache
-def _pools() -> list[tuple[ModuleType, str]]:
-    """Return the modules of screenalytics that work in threads, each with the name of its executor."""
+def _pools() -> list[tuple[ModuleType, str, type]]:
+    """Return the modules of screenalytics that work in threads, each with the name of its executor and the class."""
     found = [module for name, module in list(sys.modules.items()) if name.startswith("jobs.screenalytics.")]
-    return [(module, pool) for module in found for pool in ("ThreadPoolExecutor", "Threads") if hasattr(module, pool)]
+    names = ("ThreadPoolExecutor", "Threads")
+    return [(module, pool, getattr(module, pool)) for module in found for pool in names if hasattr(module, pool)]
 
 
 def _load() -> None:
@@ -208,29 +216,41 @@ def _load() -> None:
     gc.enable()
 
 
+def _streams() -> None:
+    """Write standard output and error to the step's log, and read nothing."""
+    log = os.open(_options.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for descriptor, targets in ((os.open(os.devnull, os.O_RDONLY), (0,)), (log, (1, 2))):
+        for target in targets:
+            os.dup2(descriptor, target)
+        os.close(descriptor)
+
+
+def _prepare() -> None:
+    """Apply the options that a step of either process may have."""
+    global _clock  # noqa: PLW0603 - one step at a time
+    os.chdir(_options.cwd or ".")
+    for module, pool, plain in _pools():
+        setattr(module, pool, InlineExecutor if _options.inline else plain)
+    _clock = Clock(_options.shift_s, _options.at)
+    _clock.install()
+    ledger.OPEN_S = _options.open_s  # type: ignore[misc]
+    extract.compact = functools.partial(compaction.compact, many=_options.many)  # type: ignore[assignment]
+
+
 def _child(document: dict[str, Any]) -> None:
-    global _options, _clock  # noqa: PLW0603 - one step a process
+    global _options  # noqa: PLW0603 - one step a process
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     argv, path, env = document.pop("argv"), document.pop("socket"), document.pop("env")
     os.environ.update(env)
     _options = Options(**document)
-    log = os.open(_options.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for descriptor, target in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 1), (log, 2)):
-        os.dup2(descriptor, target)
-    os.chdir(_options.cwd or ".")
+    _streams()
     announce = Announcer(path, free=_options.free)
     install(announce, Disk(_options.full, _options.room), reads=_options.reads)
     watch_copies(announce)
     if _options.server:
         watch_server(announce, _options.server)
-    if _options.inline:
-        for module, pool in _pools():
-            setattr(module, pool, InlineExecutor)
-    _clock = Clock(_options.shift_s, _options.at)
-    _clock.install()
-    ledger.OPEN_S = _options.open_s  # type: ignore[misc]
-    extract.compact = functools.partial(compaction.compact, many=_options.many)  # type: ignore[assignment]
+    _prepare()
     code = 70
     try:
         code = _steps()[argv[0]](argv[1:])
@@ -241,16 +261,72 @@ def _child(document: dict[str, Any]) -> None:
         os._exit(code)
 
 
+def _serve(lines: BinaryIO) -> None:
+    """Run steps one after the other; see ``warm`` of :class:`Options`."""
+    global _options  # noqa: PLW0603 - one step at a time
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # Without the calls of fsync, as in the others.
+    install(lambda *_: None, Disk(), reads=False)
+    environment, steps = dict(os.environ), _steps()
+    for line in iter(lines.readline, b""):
+        document = json.loads(line)
+        argv, path, env = document.pop("argv"), document.pop("socket"), document.pop("env")
+        os.environ.clear()
+        os.environ.update(environment | env)
+        _options = Options(**document)
+        _streams()
+        _prepare()
+        code = 70
+        try:
+            code = steps[argv[0]](argv[1:])
+        except Exception:  # noqa: BLE001 - the test shows it
+            traceback.print_exc()
+        sys.stdout.flush()
+        # A database that is in use cannot be dropped, and the connections of a process end with it.
+        dispose()
+        with socket.socket(socket.AF_UNIX) as end:
+            end.connect(path)
+            end.sendall(json.dumps({"code": code}).encode())
+            end.recv(1)
+    os._exit(0)
+
+
+class _Warm:
+    """The process that runs one step after the other, forked when it is needed first."""
+
+    def __init__(self) -> None:
+        self._pid = 0
+
+    def run(self, line: bytes) -> int:
+        """Hand on a step, and return the pid."""
+        if not self._pid:
+            here, there = socket.socketpair()
+            self._pid = os.fork()
+            if not self._pid:
+                here.close()
+                _serve(there.makefile("rb"))
+            there.close()
+            self._end = here
+        self._end.sendall(line)
+        return self._pid
+
+
 def main() -> None:
     """Fork a child for each line of standard input."""
     _load()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
+    warm = _Warm()
     for line in iter(sys.stdin.buffer.readline, b""):
-        pid = os.fork()
-        if not pid:
-            _child(json.loads(line))
+        document = json.loads(line)
+        if document["warm"]:
+            pid = warm.run(line)
+        else:
+            pid = os.fork()
+            if not pid:
+                _child(document)
         sys.stdout.write(f"{pid}\n")
         sys.stdout.flush()
 

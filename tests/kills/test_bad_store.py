@@ -125,7 +125,7 @@ def truth() -> dict[tuple[str, int], np.ndarray]:
     [
         ({"reply": SLOW_DOWN}, "store_unavailable", "SlowDown"),
         ({"reply": error(500, "InternalError")}, "store_unavailable", "InternalError"),
-        ({"reply": Reply(hang=True)}, "store_unavailable", "sent nothing for 2 s"),
+        ({"reply": Reply(hang=True)}, "store_unavailable", "sent nothing for 0.5 s"),
         ({"reply": Reply(drop=True)}, "store_unavailable", "failed during"),
         ({"cut": 100}, "store_unavailable", "failed during"),
     ],
@@ -133,7 +133,7 @@ def truth() -> dict[tuple[str, int], np.ndarray]:
 )
 def test_a_tar_that_cannot_be_fetched(bench: Bench, fault: dict, code: str, words: str):
     bench.proxy.rule(gets, **fault)
-    report = bench.extract(**({"s3_read_timeout_s": 2} if "sent nothing" in words else {}))
+    report = bench.extract(**({"s3_read_timeout_s": 0.5} if "sent nothing" in words else {}))
     assert (report.exit_code, report.status, report.rejects) == (0, "partial", {code: 1})
     assert bench.codes() == {**dict.fromkeys(GOOD), BAD: code}
     (failure,) = report.failures
@@ -206,9 +206,10 @@ def test_an_object_that_changes_between_two_reads(bench: Bench, truth: dict, con
         assert report.rejects == {"tar_changed": 1}, f"changed before read {number}"
         assert report.failures[0].retryable
         assert not list(bench.target.list("bad")), "no frames of two contents"
-        bench.proxy.clear()
-        assert bench.extract(prefix=BAD).counts["extracted"] == 1
-        np.testing.assert_array_equal(bench.frames(), truth[NEW])
+    # Whichever read it was, this is what it left.
+    bench.proxy.clear()
+    assert bench.extract(prefix=BAD).counts["extracted"] == 1
+    np.testing.assert_array_equal(bench.frames(), truth[NEW])
     bench.heal()
 
 

@@ -12,12 +12,15 @@ import pytest
 from jobs.gamedata.parts.store import read_parts, read_rows
 from shared.database.connection import dispose
 from shared.ledger.history import list_runs, show_run
-from tests.kills.place import BODIES
+from tests.kills.place import BODIES, Place
+from tests.postgres_server import made_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from tests.kills.place import Place
+    from tests.kills.conftest import Undisturbed
+    from tests.kills.killer import Programs
 
 pytestmark = pytest.mark.slow
 
@@ -97,11 +100,17 @@ def test_the_clock_is_set_back_within_a_run(new_place: Callable[[], Place], step
     assert len(set(processed)) == 1
 
 
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory, tars: Path, programs: Programs, postgres: str) -> dict:
+    """Return the ledger's rows of an undisturbed extract."""
+    with made_database(postgres) as database:
+        place = Place(tmp_path_factory.mktemp("clock") / "place", tars, programs, database)
+        place.run("extract")
+        return place.outcome()["ledger"]
+
+
 @BACK
-def test_the_ledgers_clock_is_set_back_within_a_run(new_place: Callable[[], Place], seconds: int):
-    whole = new_place()
-    whole.run("extract")
-    expected = whole.outcome()["ledger"]
+def test_the_ledgers_clock_is_set_back_within_a_run(new_place: Callable[[], Place], seconds: int, expected: dict):
     place = new_place()
     settings = place.database.settings()
     place.skew(0)
@@ -123,10 +132,7 @@ def test_the_ledgers_clock_is_set_back_within_a_run(new_place: Callable[[], Plac
     assert place.database.rows("SELECT min(duration_ms) >= 0 FROM pipeline.run_stages") == [(True,)]
 
 
-def test_the_ledgers_clock_is_set_forward_within_a_run(new_place: Callable[[], Place]):
-    whole = new_place()
-    whole.run("extract")
-    expected = whole.outcome()["ledger"]
+def test_the_ledgers_clock_is_set_forward_within_a_run(new_place: Callable[[], Place], expected: dict):
     place = new_place()
     place.skew(0)
     child = place.start("extract")
@@ -149,10 +155,8 @@ def test_newer_errors_win_though_their_clock_is_behind(new_place: Callable[[], P
     assert place.report()["failures"][0]["attempt"] == 2
 
 
-def test_a_clock_that_is_days_ahead_sweeps_a_put_in_progress(new_place: Callable[[], Place]):
-    whole = new_place()
-    whole.run()
-    expected = whole.outcome()
+def test_a_clock_that_is_days_ahead_sweeps_a_put_in_progress(new_place: Callable[[], Place], undisturbed: Undisturbed):
+    expected = undisturbed.outcome
     place = new_place()
     child = place.start("extract", many=64)
     while (operation := child.next()) and operation.name != "fsync":

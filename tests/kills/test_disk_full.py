@@ -12,6 +12,7 @@ import pytest
 
 from shared.database import embedded
 from tests.cli import Cli, sample_tar
+from tests.in_process import InProcess
 from tests.kills.place import Place
 from tests.postgres_server import Database, reachable_folder, until
 
@@ -19,31 +20,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.kills.conftest import Undisturbed
     from tests.kills.killer import Child, Programs
 
 
 pytestmark = pytest.mark.slow
 
 
+# The report and the manifest are the driver's, with any workers.
 @pytest.mark.parametrize(
-    ("full", "room", "what"),
+    ("workers", "full", "what"),
     [
-        ("/out/", 0, r"cannot put file:///.*/out/\w\.pt: No space left on device; free space there"),
-        ("/out/", 40_000, r"cannot put file:///.*/out/.*: No space left on device; free space there"),
-        ("/out/_stats/", 0, r"cannot put file:///.*/out/_stats/.*: No space left on device; free space there"),
-        ("/out/_stats/", 50_000, r"cannot put file:///.*/out/_stats/.*: No space left on device; free space there"),
-        ("/published/", 0, r"cannot put file:///.*/published/manifest\.parquet: No space left on device; free"),
-        ("/report/", 0, r"the report could not be written: cannot put file:///.*report\.json: No space left on device"),
+        (0, ("/out/", 0), r"cannot put file:///.*/out/\w\.pt: No space left on device; free space there"),
+        (2, ("/out/", 0), r"cannot put file:///.*/out/\w\.pt: No space left on device; free space there"),
+        (0, ("/out/", 40_000), r"cannot put file:///.*/out/.*: No space left on device; free space there"),
+        (2, ("/out/_stats/", 0), r"cannot put file:///.*/out/_stats/.*: No space left on device; free space there"),
+        (
+            0,
+            ("/out/_stats/", 50_000),
+            r"cannot put file:///.*/out/_stats/.*: No space left on device; free space there",
+        ),
+        (0, ("/published/", 0), r"cannot put file:///.*/published/manifest\.parquet: No space left on device; free"),
+        (0, ("/report/", 0), r"the report could not be written: cannot put file:///.*report\.json: No space left on"),
     ],
-    ids=["first .pt", "second .pt", "first part", "later part", "manifest", "report"],
+    ids=["first .pt", "first .pt of two", "second .pt", "first part", "later part", "manifest", "report"],
 )
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_full_disk(new_place: Callable[[], Place], full: str, room: int, what: str, workers: int):
-    whole = new_place()
-    whole.run()
-    expected = whole.outcome()
+def test_a_full_disk(
+    new_place: Callable[[], Place], undisturbed: Undisturbed, workers: int, full: tuple[str, int], what: str
+):
+    expected = undisturbed.outcome
     place = new_place()
-    child = place.start(free=True, full=full, room=room, workers=workers)
+    child = place.start(free=True, full=full[0], room=full[1], workers=workers)
     assert child.finish() == 75, child.said()
     lines = [json.loads(line)["message"] for line in child.said().splitlines() if line.startswith("{")]
     assert any(re.search(what, line) for line in lines), lines
@@ -86,14 +93,13 @@ class Disk:
         (self.path / "fill").unlink()
 
 
-def test_the_disk_of_the_ledgers_server_is_full(programs: Programs):
+def test_the_disk_of_the_ledgers_server_is_full(programs: Programs, tars: Path):
     with reachable_folder() as folder, Disk.mounted(folder / "disk", 20) as disk:
-        Place.fill(folder / "tars")
         state = disk.path / "state"
         count = iter(range(9))
 
         def start(open_s: float) -> Child:
-            place = Place(folder / f"run-{next(count)}", folder / "tars", programs, Database("telecine", ""))
+            place = Place(folder / f"run-{next(count)}", tars, programs, Database("telecine", ""))
             return place.start("extract", "--state-dir", str(state), free=True, open_s=open_s)
 
         def extract(code: int) -> Child:
@@ -114,42 +120,40 @@ def test_the_disk_of_the_ledgers_server_is_full(programs: Programs):
         assert "Free 100 MB there, or set another --state-dir" in said
         assert "Delete the folder" not in said, "it holds the ledger"
         disk.clear()
-        extract(0)
         # The disk fills up while the server runs: writes fit into its existing files (that depends on the length of the
         # parameters), or the ledger waits.
-        embedded.ensure(state)
+        database = Database("telecine", embedded.ensure(state))
         disk.fill()
         try:
             child = start(30.0)
             until(lambda: "the ledger waits" in child.said() or "report: file:" in child.said())
-        finally:
             disk.clear()
+            child.expect(0)
+            runs = [status for (status,) in database.rows("SELECT status FROM pipeline.runs ORDER BY created_at")]
+        finally:
             embedded.release(state)
-        child.expect(0)
-        extract(0)
-        database = Database("telecine", embedded.ensure(state))
-        runs = [status for (status,) in database.rows("SELECT status FROM pipeline.runs ORDER BY created_at")]
-        embedded.release(state)
-        assert runs == ["partial"] * 4
+        assert runs == ["partial"] * 2
         until(lambda: not list(state.glob("postgres/run/.s.*")))
 
 
-def test_a_log_file_on_a_full_disk_costs_one_line():
-    with Cli.fresh() as cli:
-        (cli.folder / "out").mkdir()
-        done = cli("gamedata", "verify", "--manifest-bucket", "./out", "--log-file", "/dev/full").expect(0)
-        warned = [line["message"] for line in done.logs if "/dev/full" in line["message"]]
-        refusal = "cannot write to the log file /dev/full (No space left on device)"
-        assert warned == [f"{refusal}; logging only to standard error from now on"]
-        assert "Traceback" not in done.err
+def test_a_log_file_on_a_full_disk_costs_one_line(tmp_path: Path, database: Database):
+    (tmp_path / "out").mkdir()
+    cli = InProcess(tmp_path, {"TELECINE_DATABASE_URL": database.url})
+    done = cli("gamedata", "verify", "--manifest-bucket", "./out", "--log-file", "/dev/full").expect(0)
+    warned = [line["message"] for line in done.logs if "/dev/full" in line["message"]]
+    refusal = "cannot write to the log file /dev/full (No space left on device)"
+    assert warned == [f"{refusal}; logging only to standard error from now on"]
+    assert "Traceback" not in done.err
 
 
-def test_the_real_command_on_a_small_disk():
-    with Cli.fresh() as cli, Disk.mounted(cli.folder / "disk", 4) as disk:
+def test_the_real_command_on_a_small_disk(database: Database):
+    # Another database than the embedded one, whose disk is the subject above: each command would start it.
+    env = {"TELECINE_DATABASE_URL": database.url}
+    with Cli.fresh(env) as cli, Disk.mounted(cli.folder / "disk", 4) as disk:
         (cli.folder / "tars").mkdir()
         for number in range(12):
             (cli.folder / f"tars/{number:02d}.tar").write_bytes(sample_tar("gameplay-60fps"))
-        flags = ("--source-bucket", "./tars", "--manifest-bucket", "./disk/out", "--workers", "2", "--batch-mb", "1")
+        flags = ("--source-bucket", "./tars", "--manifest-bucket", "./disk/out", "--batch-mb", "1", "--workers", "1")
         done = cli("gamedata", "run", *flags).expect(75)
         assert "No space left on device; free space there or use a folder on another disk" in done.err
         assert "Traceback" not in done.err
@@ -158,4 +162,4 @@ def test_the_real_command_on_a_small_disk():
         disk.grow(100)
         done = cli("gamedata", "run", *flags).expect(0)
         assert len(cli.manifest()) == len(cli.etags("disk/out")) == 12
-        cli("gamedata", "verify", "--manifest-bucket", "./disk/out").expect(0)
+        InProcess(cli.folder, env)("gamedata", "verify", "--manifest-bucket", "./disk/out").expect(0)

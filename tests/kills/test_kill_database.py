@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psutil
@@ -16,7 +17,7 @@ import pytest
 from shared.database import _binaries, embedded
 from tests.cli import copy_project
 from tests.kills.place import Place, ledger_of
-from tests.postgres_server import Database, reachable_folder, until
+from tests.postgres_server import Database, made_database, reachable_folder, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +26,23 @@ if TYPE_CHECKING:
     from tests.kills.killer import Child, Operation, Programs
 
 pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An undisturbed extract on a server that runs already.
+
+    Attributes:
+        uses: names of its operations on the database.
+        results: its final results.
+    """
+
+    uses: list[str]
+    results: dict
+
+
+def results(place: Place, database: Database) -> dict:
+    return {"ledger": ledger_of(database, place.run_id), "pt": place.hashes(), "rows": place.committed()}
 
 
 class Home:
@@ -51,9 +69,9 @@ class Home:
         if database is None:
             with self.server() as running:
                 return self.complete(place, running)
+        # In a process that ends: as long as it lives, a process that has used the server is a user of it.
         self.start(place, free=True).expect(0)
-        ledger = ledger_of(database, place.run_id)
-        return {"ledger": ledger, "pt": place.hashes(), "rows": place.committed()}
+        return results(place, database)
 
     @contextmanager
     def server(self) -> Iterator[Database]:
@@ -84,7 +102,15 @@ class Home:
         database.rows(
             "DROP SCHEMA IF EXISTS gold, screenalytics, viewership_source, viewership, catalog, trakt, console CASCADE"
         )
-        database.rows("DROP SCHEMA pipeline CASCADE")
+        database.rows("DROP SCHEMA IF EXISTS pipeline CASCADE")
+
+    @staticmethod
+    def relations(database: Database) -> list[tuple[str, str]]:
+        """Return the schemas and relations that migrations make."""
+        return database.rows(
+            "SELECT nspname, relname FROM pg_namespace space LEFT JOIN pg_class ON relnamespace = space.oid"
+            " WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1, 2"
+        )
 
     def files(self) -> set[str]:
         """Return the kinds of files in the server's folder."""
@@ -92,17 +118,25 @@ class Home:
 
 
 @pytest.fixture
-def new_home(programs: Programs) -> Iterator[Callable[[], Home]]:
+def new_home(programs: Programs, tars: Path) -> Iterator[Callable[[], Home]]:
     homes: list[Home] = []
     with reachable_folder() as folder:
-        Place.fill(folder / "tars")
 
         def make() -> Home:
-            homes.append(Home(folder / str(len(homes)), folder / "tars", programs))
+            homes.append(Home(folder / str(len(homes)), tars, programs))
             return homes[-1]
 
         yield make
         until(lambda: not list(folder.glob("*/state/postgres/run/.s.*")))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, tars: Path, programs: Programs, postgres: str) -> Whole:
+    with made_database(postgres) as database:
+        place = Place(tmp_path_factory.mktemp("whole") / "place", tars, programs, database)
+        trace = place.start("extract").expect(0).trace
+        uses = [operation.name for operation in trace if operation.name in ("sql", "commit")]
+        return Whole(uses, results(place, database))
 
 
 def is_of_sql(operation: Operation) -> bool:
@@ -116,14 +150,12 @@ def advance(child: Child, stop: Callable[[Operation], bool]) -> Operation | None
     return operation
 
 
-def test_killed_before_each_step_that_creates_the_server(new_home: Callable[[], Home]):
+def test_killed_before_each_step_that_creates_the_server(new_home: Callable[[], Home], whole: Whole):
     home = new_home()
-    whole = home.place()
-    child = home.start(whole, server=str(home.state))
+    child = home.start(home.place(), server=str(home.state))
     advance(child, is_of_sql)
     making = list(child.trace[:-1])
     child.expect(0)
-    expected = home.complete(whole)
     assert {operation.name for operation in making} == {"mkdir", "start", "rename", "remove"}
     for number, operation in enumerate(making):
         if operation.name == "mkdir" and operation.subject.endswith(("state", "postgres", "run")):
@@ -133,7 +165,12 @@ def test_killed_before_each_step_that_creates_the_server(new_home: Callable[[], 
         child = home.start(place, server=str(home.state))
         assert advance(child, lambda _, child=child, number=number: len(child.trace) > number)
         child.kill()
-        assert home.complete(place) == expected, f"killed before {operation}"
+        if number in (len(making) // 2, len(making) - 1):
+            assert home.complete(place) == whole.results, f"killed before {operation}"
+        else:
+            # A new server, as after the others: what an extract does with it does not depend on this one's kill.
+            with home.server() as database:
+                assert home.relations(database) == [("public", None)], f"killed before {operation}"
         assert home.files() == {"data", "run", "server.log", "server.lock", "start.lock", "users.lock"}
 
 
@@ -154,9 +191,7 @@ def test_a_killed_copy_of_the_server_is_removed_and_harms_no_other(tmp_path: Pat
     assert {path.name for path in copies.iterdir()} == {name, f"{name}.at-work"}
 
 
-def test_killed_within_initdb(new_home: Callable[[], Home]):
-    home = new_home()
-    expected = home.complete(home.place())
+def test_killed_within_initdb(new_home: Callable[[], Home], whole: Whole):
     for seed in range(2):
         home = new_home()
         place = home.place()
@@ -167,57 +202,72 @@ def test_killed_within_initdb(new_home: Callable[[], Home]):
             child.next(random.Random(seed).uniform(0.05, 0.3))
         # The last seed leaves initdb running, which keeps writing to a folder that the next run deletes.
         child.kill(group=not seed)
-        assert home.complete(place) == expected, f"killed with seed {seed}"
+        assert home.complete(place) == whole.results, f"killed with seed {seed}"
         if seed:
             until(lambda here=home: not here.initdbs())
             until(lambda here=home: not list(here.state.glob("postgres/run/.s.*")))
-            home.complete(place)
+            with home.server():
+                pass
         assert "new" not in home.files()
 
 
-def test_killed_before_statements_of_the_migration(new_home: Callable[[], Home]):
-    """Kill before the first statements, the last ones including the commit, and some between: it is one transaction."""
+def test_killed_before_statements_of_the_migration(new_home: Callable[[], Home], whole: Whole):
+    """Kill before the first statement, one that is drawn, the last, the commit and after it: it is one transaction."""
     home = new_home()
     copy_project(home.state)
-    whole = home.place()
-    expected = home.complete(whole)
     with home.server() as database:
+        migrated = home.relations(database)
         home.drop(database)
-        child = home.start(whole)
+        child = home.start(home.place())
         advance(child, lambda operation: "INTO pipeline.runs" in operation.subject)
-        migration = child.trace[:-1]
+        migration = list(child.trace)
         child.expect(0)
         assert len(migration) > 20
         assert [operation.name for operation in migration].count("commit") == 1
-        last = len(migration) - 4
-        numbers = [0, *sorted(random.Random(3).sample(range(1, last), 3)), *range(last, len(migration))]
-        assert migration.index(next(each for each in migration if each.name == "commit")) >= last
+        commit = next(number for number, each in enumerate(migration) if each.name == "commit")
+        numbers = [0, random.Random(3).randrange(1, commit - 1), commit - 1, commit, commit + 1]
+        ended = set()
         for number in numbers:
             operation = migration[number]
             home.drop(database)
+            empty = home.relations(database)
             place = home.place()
             child = home.start(place)
             assert advance(child, lambda _, child=child, number=number: len(child.trace) > number)
             child.kill()
-            assert home.complete(place, database) == expected, f"killed before {operation}"
+            # Nothing or all, and so a run to the end has only these two to begin with.
+            there = number > commit
+            assert home.relations(database) == (migrated if there else empty), f"killed before {operation}"
+            if there not in ended:
+                ended.add(there)
+                assert home.complete(place, database) == whole.results, f"killed before {operation}"
+        assert ended == {False, True}
 
 
-@pytest.mark.parametrize("victim", ["postmaster", "supervisor"])
-def test_the_server_is_killed_while_a_run_uses_it(new_home: Callable[[], Home], victim: str):
+@pytest.mark.parametrize(("victim", "kinds"), [("postmaster", ("sql", "commit")), ("supervisor", ("commit",))])
+def test_the_server_is_killed_while_a_run_uses_it(
+    new_home: Callable[[], Home], whole: Whole, victim: str, kinds: tuple[str, ...]
+):
     home = new_home()
     copy_project(home.state)
-    expected = home.complete(home.place())
-    child = home.start(home.place()).expect(0)
-    uses = [n for n, operation in enumerate(child.trace) if operation.name in ("sql", "commit")]
-    assert len(uses) > 10
-    for number in random.Random(victim).sample(uses, 2):
+    assert len(whole.uses) > 10
+    for kind in kinds:
+        number = random.Random(victim).choice([at for at, use in enumerate(whole.uses) if use == kind])
         place = home.place()
         child = home.start(place)
-        assert advance(child, lambda _, child=child, number=number: len(child.trace) > number)
+        uses = 0
+        while operation := child.next():
+            uses += operation.name in ("sql", "commit")
+            if uses > number:
+                break
+            child.go()
+        assert operation is not None
+        assert operation.name == kind
         server = home.postmaster()
         process = server if victim == "postmaster" else server.parent()
         assert process is not None
         process.send_signal(signal.SIGKILL)
         until(lambda here=server: not here.is_running())
         child.expect(0)
-        assert home.complete(place) == expected, f"killed before {child.trace[number]}"
+        with home.server() as database:
+            assert results(place, database) == whole.results, f"killed before {operation}"

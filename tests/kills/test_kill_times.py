@@ -13,6 +13,7 @@ from tests.kills.place import BODIES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.kills.conftest import Undisturbed
     from tests.kills.place import Place
 
 pytestmark = pytest.mark.slow
@@ -32,12 +33,11 @@ def kill_within(place: Place, seconds: float, **options: object) -> bool:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_run_killed_at_seeded_times(new_place: Callable[[], Place], seed: int):
-    whole = new_place()
+def test_a_run_killed_at_seeded_times(new_place: Callable[[], Place], undisturbed: Undisturbed, seed: int):
     begun = time.monotonic()
-    whole.run(**FORKED)
+    new_place().run(**FORKED)
     longest = time.monotonic() - begun
-    expected = whole.outcome()
+    expected = undisturbed.outcome
 
     times = random.Random(seed)
     place = new_place()
@@ -51,7 +51,7 @@ def test_a_run_killed_at_seeded_times(new_place: Callable[[], Place], seed: int)
         assert len(place.manifest()) in (0, len(BODIES))
         place.age()
     committed, decoded = place.committed(), place.decoded()
-    place.run(**FORKED)
+    place.run()
     assert place.outcome() == expected
     assert not committed & set(place.decoded() - decoded)
     assert max(place.decoded().values()) <= 1 + KILLS
@@ -60,10 +60,10 @@ def test_a_run_killed_at_seeded_times(new_place: Callable[[], Place], seed: int)
     assert place.temporaries() == []
 
 
-def test_a_killed_run_is_shown_as_interrupted_and_the_next_one_has_its_own_rows(new_place: Callable[[], Place]):
-    whole = new_place()
-    whole.run(**FORKED)
-    expected = whole.outcome()
+def test_a_killed_run_is_shown_as_interrupted_and_the_next_one_has_its_own_rows(
+    new_place: Callable[[], Place], undisturbed: Undisturbed
+):
+    expected = undisturbed.outcome
     place = new_place()
     child = place.start("run")
     while (operation := child.next()) and "item_errors" not in operation.subject:
@@ -73,7 +73,7 @@ def test_a_killed_run_is_shown_as_interrupted_and_the_next_one_has_its_own_rows(
     child.go()  # writes the error and commits its transaction
     child.next()
     child.kill()
-    place.run(run_id="next", **FORKED)
+    place.run(run_id="next")
     found = place.outcome("next")
     # Commits of the first run keep its run id.
     assert {key: row | {"run_id": None} for key, row in found["parts"].items()} == {
@@ -87,7 +87,7 @@ def test_a_killed_run_is_shown_as_interrupted_and_the_next_one_has_its_own_rows(
     age = "UPDATE pipeline.{} SET heartbeat_at = heartbeat_at - interval '61 s' WHERE run_id = %s"
     for table in ("runs", "run_stages"):
         place.database.rows(age.format(table), place.run_id)
-    place.run(run_id="third", **FORKED)
+    place.run(run_id="third")
     killed = place.outcome()["ledger"]
     assert killed["run"][0][0] == "interrupted"
     assert [stage[2] for stage in killed["stages"]] == ["interrupted"]

@@ -6,8 +6,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -15,10 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.forks import Forks
 from tests.postgres_server import database, postgres, until  # noqa: F401
 from tests.trakt_ingest import trakt  # noqa: F401
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.forks import Forked
     from tests.trakt_ingest import TraktPlace
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
@@ -29,19 +31,25 @@ SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databa
 PROGRAM = "import sys; from jobs.cli import main; sys.exit(main())"
 
 
-def start(place: TraktPlace, *flags: str, slowly: bool = True) -> subprocess.Popen[bytes]:
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    # With pandas, which pyarrow looks for.
+    with Forks.started("jobs.cli", "jobs.trakt.commands", "jobs.trakt.steps.ingest", "pandas", "deltalake") as started:
+        yield started
+
+
+def start(forks: Forks, place: TraktPlace, *flags: str, slowly: bool = True) -> Forked:
     """Start an ingest of its own process group."""
     # Retries of a slow replayer would be requests that no test expects.
-    argv = [sys.executable, "-c", PROGRAM, "trakt", "ingest", "--base-url", place.served.url]
+    argv = ["trakt", "ingest", "--base-url", place.served.url]
     argv += ["--source-system", "replay", "--request-quota", "0", "--bucket", f"file://{place.folder}/bucket"]
     argv += ["--watch-list", place.watch_list(), "--state-dir", str(place.folder / "state"), *flags]
     argv += ["--connections", "1"] if slowly else []
     env = {**os.environ, "PYTHONPATH": str(ROOT), "TELECINE_DATABASE_URL": place.database.url}
-    with (place.folder / "child.log").open("ab") as log:
-        return subprocess.Popen(argv, env=env, stdout=log, stderr=log, start_new_session=True)
+    return forks.start(PROGRAM, *argv, env=env, cwd=place.folder)
 
 
-def kill(child: subprocess.Popen[bytes], place: TraktPlace) -> None:
+def kill(child: Forked, place: TraktPlace) -> None:
     os.killpg(child.pid, signal.SIGKILL)
     child.wait()
     # On a busy machine, the server notices a little later, and until then the process counts as alive.
@@ -59,12 +67,12 @@ def doubled(place: TraktPlace) -> int:
     return len(rows) - len(set(rows))
 
 
-def test_an_ingest_that_is_killed_again_and_again_ends_as_an_undisturbed_one(trakt):
+def test_an_ingest_that_is_killed_again_and_again_ends_as_an_undisturbed_one(trakt, forks):
     with trakt("calm") as place:
         draw = random.Random(7)
         for number in range(2):
             before = place.site.journal.requests
-            child = start(place, "--run-id", f"killed-{number}", "--commit-pages", "12")
+            child = start(forks, place, "--run-id", f"killed-{number}", "--commit-pages", "12")
             wanted = before + draw.randint(12, 26)
             until(lambda: place.site.journal.requests >= wanted or child.poll() is not None, 120)  # noqa: B023
             kill(child, place)
@@ -87,9 +95,9 @@ def test_an_ingest_that_is_killed_again_and_again_ends_as_an_undisturbed_one(tra
         assert place.rows(rated) == [(24,)]
 
 
-def test_a_sweep_that_was_killed_resumes_at_the_page_after_its_last(trakt):
+def test_a_sweep_that_was_killed_resumes_at_the_page_after_its_last(trakt, forks):
     with trakt("big") as place:
-        child = start(place, "--titles", "movie:the-hollow-2015")
+        child = start(forks, place, "--titles", "movie:the-hollow-2015")
         path = "/movies/1001/comments/oldest"
         until(lambda: place.asked()[path] >= 12 or child.poll() is not None, 120)
         kill(child, place)
@@ -105,16 +113,16 @@ def test_a_sweep_that_was_killed_resumes_at_the_page_after_its_last(trakt):
         assert place.rows("SELECT count(*) FROM trakt.sweeps WHERE resource = 'comments'") == [(1,)]
 
 
-def test_an_ingest_that_is_terminated_ends_soon_and_the_next_one_asks_for_no_page_again(trakt, monkeypatch):
+def test_an_ingest_that_is_terminated_ends_soon_and_the_next_one_asks_for_no_page_again(trakt, forks, monkeypatch):
     monkeypatch.setenv("TRAKT_CLIENT_ID", KEY)
     with trakt("calm") as place:
-        child = start(place, "--run-id", "stopped", "--request-quota", "400")
+        child = start(forks, place, "--run-id", "stopped", "--request-quota", "400")
         until(lambda: place.site.journal.requests >= 30 or child.poll() is not None, 120)
         began = time.monotonic()
-        child.send_signal(signal.SIGTERM)
+        os.kill(child.pid, signal.SIGTERM)
         assert child.wait(30) == 143
         assert time.monotonic() - began < 10
-        log = (place.folder / "child.log").read_text()
+        log = child.said()
         assert "stopped by SIGTERM" in log
         assert "run the command again: it continues" in log
         assert not [text for text in ("Traceback", "never retrieved", "Exception in", KEY) if text in log]

@@ -89,7 +89,7 @@ def kill_everywhere(scene: Scene, *step: str, codes: tuple[int, ...] = (0,)) -> 
         assert scene.final_rows() in (before, after), said
         scene.check()
         done.append(scene.outcome() == expected)
-        assert scene.start(*step, free=True).finish() in codes, said
+        scene.complete(*step, codes=codes)
         assert scene.outcome() == expected, said
         scene.check()
     return done
@@ -191,6 +191,6 @@ def kill_each(scene: Scene, statement: str) -> list[bool]:
         scene.check()
         done.append(found == new)
         if found == old:
-            scene.start("sql", statement, free=True).expect(0)
+            scene.complete("sql", statement)
             assert scene.outcome() == new
     return done

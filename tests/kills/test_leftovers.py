@@ -10,10 +10,12 @@ import pytest
 
 from shared.storage import open_store, put_uri
 from shared.storage._folder import temporary_name
-from tests.cli import Cli
+from tests.in_process import InProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.postgres_server import Database
 
 DAYS_S = 2 * 24 * 3600
 
@@ -40,8 +42,8 @@ def test_a_listing_sweeps_the_bucket(tmp_path: Path, folder: str):
     assert (old.exists(), young.exists()) == (False, True)
 
 
-def test_a_later_run_sweeps_the_reports_of_killed_ones():
-    with Cli.fresh() as cli:
-        old = leftover(cli.folder / ".telecine/reports/killed-run")
-        cli("gamedata", "verify", "--manifest-bucket", "./none").expect(78)
-        assert not old.exists()
+def test_a_later_run_sweeps_the_reports_of_killed_ones(tmp_path: Path, database: Database):
+    old = leftover(tmp_path / ".telecine/reports/killed-run")
+    cli = InProcess(tmp_path, {"TELECINE_DATABASE_URL": database.url})
+    cli("gamedata", "verify", "--manifest-bucket", "./none").expect(78)
+    assert not old.exists()

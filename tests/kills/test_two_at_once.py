@@ -15,6 +15,7 @@ from tests.kills.place import BODIES, ledger_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.kills.conftest import Undisturbed
     from tests.kills.killer import Child
     from tests.kills.place import Place
 
@@ -31,6 +32,10 @@ def results(place: Place) -> dict:
     for row in found["parts"].values():
         if row["stored"]:
             assert hashlib.sha256((place.folder / "out" / row["pt_key"]).read_bytes()).hexdigest() == row["pt_sha256"]
+    return _of_any_run(found)
+
+
+def _of_any_run(found: dict) -> dict:
     parts = {key: {name: row[name] for name in row if name not in _OF_A_RUN} for key, row in found["parts"].items()}
     return {"parts": parts, "pt": set(found["pt"]), "manifest": found["manifest"]}
 
@@ -44,10 +49,8 @@ def paused(place: Place, number: int, step: str, **options: object) -> Child:
 
 
 @pytest.fixture
-def expected(new_place: Callable[[], Place]) -> dict:
-    place = new_place()
-    place.run()
-    return results(place)
+def expected(undisturbed: Undisturbed) -> dict:
+    return _of_any_run(undisturbed.outcome)
 
 
 # The command that runs in the middle of the first one.
@@ -63,8 +66,8 @@ def test_a_second_command_in_the_middle_of_an_extract(new_place: Callable[[], Pl
         place = new_place()
         child = paused(place, number, "extract")
         ends = (0, 65) if second == "manifest" else (0,)  # possibly nothing is extracted yet
-        other = place.start(second, run_id=f"{place.run_id}-second", at=LATER, free=True)
-        assert other.finish() in ends, other.said()
+        other = place.run(second, code=None, run_id=f"{place.run_id}-second", at=LATER)
+        assert other.code in ends, other.said()
         check_manifest(place, expected)
         before = child.trace[-1]
         child.expect(0)

@@ -90,7 +90,7 @@ def test_verify_killed_before_operations_of_each_kind(new_place: Callable[[], Pl
         child.kill()
         place.age()
         # Rows removed before the kill are not found a second time.
-        place.start("verify", free=True).finish()
+        place.run("verify", code=None)
         assert mended(place) == expected, f"killed before {operation}"
         assert counts(place, 0)["sound"] == GOOD
         assert place.temporaries() == []
