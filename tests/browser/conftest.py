@@ -1,4 +1,4 @@
-"""Fixtures of the tests in a browser: the session's rows; a console and a Chromium for each module; visits."""
+"""Fixtures of the tests in a browser: the session's rows, a Chromium for all, a console for each module."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def seeded(postgres: str) -> Iterator[console.Seeded]:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with console.chromium() as opened:
         yield opened
@@ -31,7 +31,6 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def site(
-    browser: Browser,
     seeded: console.Seeded,
     postgres: str,
     tmp_path_factory: pytest.TempPathFactory,
@@ -40,20 +39,20 @@ def site(
         yield made
 
 
-@pytest.fixture(scope="module")
-def visits(browser: Browser, site: console.Site) -> console.Visits:
-    return console.Visits(browser, site)
+@pytest.fixture(scope="package")
+def visits(browser: Browser) -> console.Visits:
+    return console.Visits(browser)
 
 
 @pytest.fixture
-def visit(visits: console.Visits) -> Iterator[Callable[..., console.Visit]]:
-    """Return a function that opens a page until the end of the test."""
-    opened: list[console.Visit] = []
+def visit(visits: console.Visits, site: console.Site) -> Iterator[Callable[..., console.Visit]]:
+    """Return a function that lends a page until the end of the test."""
+    lent: list[console.Visit] = []
 
     def start(**options: Any) -> console.Visit:
-        opened.append(visits.start(**options))
-        return opened[-1]
+        lent.append(visits.start(site, **options))
+        return lent[-1]
 
     yield start
-    for each in opened:
-        each.page.close()
+    for each in lent:
+        visits.end(each)

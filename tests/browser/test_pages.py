@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from fastapi import Request
 
-    from tests.browser.console import Visit, Visits
+    from tests.browser.console import Site, Visit, Visits
 
     Start = Callable[..., Visit]
 
@@ -35,20 +35,19 @@ _FAILED = "the server responded with a status"
 
 
 @pytest.fixture(scope="module")
-def reader(visits: Visits) -> Visit:
+def reader(visits: Visits, site: Site) -> Visit:
     """A page that opens one path after the other: a new one takes 0.4 s of processor time."""
-    return visits.start(viewport={"width": 1280, "height": 900})
+    return visits.start(site, viewport={"width": 1280, "height": 900})
 
 
 @pytest.fixture(scope="module")
-def stranger(visits: Visits) -> Visit:
+def stranger(visits: Visits, site: Site) -> Visit:
     """A page as :func:`reader`, without a session."""
-    return visits.start(viewport={"width": 1280, "height": 900}, storage_state={"cookies": [], "origins": []})
+    return visits.start(site, viewport={"width": 1280, "height": 900}, storage_state={"cookies": [], "origins": []})
 
 
 def first_visit(seen: Visit, path: str) -> None:
     """Open a path in the page of an earlier test as if nothing had been opened: wide, light, and from no cache."""
-    seen.page.goto("about:blank")
     session = seen.page.context.new_cdp_session(seen.page)
     session.send("Network.clearBrowserCache")
     session.detach()
