@@ -64,8 +64,7 @@ def opened(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def page(opened: Page) -> Page:
-    """An empty page of a phone, in light colours."""
-    opened.goto("about:blank")
+    """A page of a phone, in light colours: not an empty one between two reports, which takes a process of its own."""
     opened.emulate_media(media="screen", color_scheme="light")
     opened.set_viewport_size(_PHONE)
     return opened
