@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jobs.console.steps import serve
 from tests.browser import console
 from tests.postgres_server import postgres
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser
 
-__all__ = ["browser", "postgres", "seeded", "site", "visit", "visits"]
+__all__ = ["browser", "listener", "postgres", "seeded", "site", "visit", "visits"]
 
 
 @pytest.fixture(scope="session")
@@ -29,13 +31,20 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
+@pytest.fixture(scope="package")
+def listener() -> Iterator[socket.socket]:
+    with serve.listen("127.0.0.1", 0) as made:
+        yield made
+
+
 @pytest.fixture(scope="module")
 def site(
+    listener: socket.socket,
     seeded: console.Seeded,
     postgres: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[console.Site]:
-    with console.serving(seeded, postgres, tmp_path_factory.mktemp("console")) as made:
+    with console.serving(seeded, postgres, tmp_path_factory.mktemp("console"), listener) as made:
         yield made
 
 

@@ -30,6 +30,7 @@ from tests.console_reader import run
 from tests.postgres_server import made_database
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -76,6 +77,8 @@ new MutationObserver((changes) => {
 }).observe(document, {attributeFilter: ["aria-busy"], subtree: true});
 """
 
+# What polls, or has not come: it would count as a request of the next test.
+_BUSY = "document.querySelector('[hx-trigger^=every], [aria-busy=true]') !== null"
 _PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -165,11 +168,12 @@ class Visits:
         return made
 
     def end(self, seen: Visit) -> None:
-        """Take a page back: what it showed, asks for and is asked by a test ends."""
+        """Take a page back: what it asks for and what a test hears of it ends."""
         if seen.page.context not in self._free:
             seen.page.context.close()
             return
-        seen.page.goto(f"{seen.site.origin}/static/icon.svg")
+        if seen.has_script and seen.page.evaluate(_BUSY):
+            seen.page.goto(f"{seen.site.origin}/static/icon.svg")
         seen.page.unroute_all()
         seen.deafen()
         self._free[seen.page.context].append(seen.page)
@@ -213,9 +217,13 @@ def seeded(server: str) -> Iterator[Seeded]:
 
 
 @contextmanager
-def serving(template: Seeded, server: str, folder: Path) -> Iterator[Site]:
-    """Serve a copy of a database in a thread; :mod:`tests.integration.test_console_server` starts the process."""
-    listener = serve.listen("127.0.0.1", 0)
+def serving(template: Seeded, server: str, folder: Path, shared: socket.socket) -> Iterator[Site]:
+    """Serve a copy of a database in a thread; :mod:`tests.integration.test_console_server` starts the process.
+
+    Args:
+        shared: the socket of all modules. A page that goes to another port gets a process of its own.
+    """
+    listener = shared.dup()
     # A host name that browsers take Secure cookies from without TLS.
     origin = f"http://localhost:{listener.getsockname()[1]}"
     reads = patch.object(reading, "run", run), patch.object(library, "run", run)
