@@ -13,7 +13,7 @@ from jobs.console.model import Principal, Role
 from jobs.console.settings import ConsoleSettings
 from jobs.console.web.assets import Assets
 from jobs.console.web.render import Pages
-from tests.browser.axe import faults
+from tests.browser.axe import faults, prepare
 from tests.browser.console import PAGES, PROBLEMS
 from tests.postgres_server import Database
 
@@ -38,16 +38,18 @@ _FAILED = "the server responded with a status"
 def reader(visits: Visits, site: Site) -> Iterator[Visit]:
     """A page that opens one path after the other: a new one takes 0.4 s of processor time."""
     seen = visits.start(site)
+    prepare(seen.page)
     yield seen
-    visits.end(seen)
+    seen.page.close()
 
 
 @pytest.fixture(scope="module")
 def stranger(visits: Visits, site: Site) -> Iterator[Visit]:
     """A page as :func:`reader`, without a session."""
     seen = visits.start(site, storage_state={"cookies": [], "origins": []})
+    prepare(seen.page)
     yield seen
-    visits.end(seen)
+    seen.page.close()
 
 
 def first_visit(seen: Visit, path: str) -> None:
