@@ -100,14 +100,16 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
 # After pytest-randomly, which shuffles first.
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move the many small files to the end; the order is random otherwise. Choose the tests whose coverage counts.
+    """Sort the browser's files to the start, the many small ones to the end. Choose the tests whose coverage counts.
 
     A worker takes one file after the other. At the end, one that takes minutes would keep the other worker waiting:
-    without --no-loadscope-reorder, xdist puts files with one test last, the longest of all among them.
+    without --no-loadscope-reorder, xdist puts files with one test last, the longest of all among them. Files of
+    tests/browser follow each other, since they share a browser. The order is random otherwise.
     """
     small = Path(__file__).parent / "unit"
     is_below = cache(Path.is_relative_to)
-    items.sort(key=lambda item: is_below(item.path, small))
+    browser = small.with_name("browser")
+    items.sort(key=lambda item: (not is_below(item.path, browser), is_below(item.path, small)))
     # Tracing doubles the processor time of Python code. These two folders reach what there is to reach: other tests can
     # only raise the figure, and property tests repeat the same lines a hundred times.
     counted = (small, small.with_name("integration"))

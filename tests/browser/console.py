@@ -1,4 +1,4 @@
-"""The console with seeded tables, and a headless Chromium: one of each for a module of tests.
+"""The console with seeded tables, and a headless Chromium that lends pages: one for all tests of this folder.
 
 Not for the session: playwright's loop runs in the main thread while it is open, and other tests call `asyncio.run`.
 The rows are: each module has a copy of one database. :mod:`tests.browser.conftest` has the fixtures.
@@ -11,6 +11,7 @@ import shutil
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -29,7 +30,8 @@ from tests.console_reader import run
 from tests.postgres_server import made_database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import socket
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page, Request, StorageState
@@ -59,6 +61,9 @@ PAGES = (
     *seed_titles.PAGES,
 )
 PROBLEMS = ("/runs?colour=red", "/runs/run-0", "/nowhere")
+_WINDOW = {"width": 1280, "height": 720}
+# Scripts of pages that are open for a second: compiling them to faster code takes a seventh of a page's time.
+_FLAGS = ("--no-sandbox", "--disable-gpu", "--js-flags=--no-opt --no-maglev")
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 # Before any script of a page: CSP violations, layout shifts, and the states of aria-busy.
@@ -74,6 +79,8 @@ new MutationObserver((changes) => {
 }).observe(document, {attributeFilter: ["aria-busy"], subtree: true});
 """
 
+# What polls, or has not come: it would count as a request of the next test.
+_BUSY = "document.querySelector('[hx-trigger^=every], [aria-busy=true]') !== null"
 _PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -106,6 +113,22 @@ class Visit:
     requests: list[Request] = field(default_factory=list)
     has_script: bool = True
 
+    @cached_property
+    def _heard(self) -> dict[str, Callable[[Any], None]]:
+        return {
+            "console": lambda message: self.said.append(message.text),
+            "pageerror": lambda error: self.said.append(str(error)),
+            "request": lambda request: self.requests.append(request),  # noqa: PLW0108 - a test sets another list
+        }
+
+    def listen(self) -> None:
+        for name, heard in self._heard.items():
+            self.page.on(name, heard)  # type: ignore[call-overload]
+
+    def deafen(self) -> None:
+        for name, heard in self._heard.items():
+            self.page.remove_listener(name, heard)
+
     def open(self, path: str) -> Page:
         self.page.goto(self.site.origin + path, wait_until="load")
         if self.has_script:
@@ -123,32 +146,50 @@ class Visit:
 
 
 class Visits:
-    """Open pages; those with the same options share a context: a new one takes 0.3 s of processor time."""
+    """Lend pages; those with the same options share a context, and a page that was given back is lent again.
 
-    def __init__(self, browser: Browser, site: Site) -> None:
+    A new context takes 0.3 s of processor time, and a new page as much: it has a process of its own.
+    """
+
+    def __init__(self, browser: Browser) -> None:
         self._browser = browser
-        self._site = site
         self._contexts: dict[str, BrowserContext] = {}
+        self._free: dict[BrowserContext, list[Page]] = {}
 
-    def start(self, *, anonymous: bool = False, **options: Any) -> Visit:
-        """Open a page; `anonymous` has no session, and shares with nobody; other options are playwright's."""
-        if anonymous:
-            context = self._context(options)
-        else:
-            name = repr(sorted(options.items()))
-            if name not in self._contexts:
-                self._contexts[name] = self._context({"storage_state": self._site.state, **options})
-            context = self._contexts[name]
-        page = context.new_page()
-        made = Visit(page, self._site, has_script=options.get("java_script_enabled", True))
-        page.add_init_script(_WATCH)
-        page.on("console", lambda message: made.said.append(message.text))
-        page.on("pageerror", lambda error: made.said.append(str(error)))
-        page.on("request", lambda request: made.requests.append(request))  # noqa: PLW0108 - it sets an attribute
+    def start(self, site: Site, *, anonymous: bool = False, **options: Any) -> Visit:
+        """Lend a page; `anonymous` has no session, and shares with nobody; other options are playwright's."""
+        # A phone's scale is of its context; a width alone is set on the page.
+        viewport = _WINDOW if "is_mobile" in options else options.pop("viewport", _WINDOW)
+        context = self._context(options) if anonymous else self._shared({"storage_state": site.state, **options})
+        free = self._free.get(context)
+        page = free.pop() if free else context.new_page()
+        if "is_mobile" not in options and page.viewport_size != viewport:
+            page.set_viewport_size(viewport)
+        made = Visit(page, site, has_script=options.get("java_script_enabled", True))
+        made.listen()
         return made
 
+    def end(self, seen: Visit) -> None:
+        """Take a page back: what it asks for and what a test hears of it ends."""
+        if seen.page.context not in self._free:
+            seen.page.context.close()
+            return
+        if seen.has_script and seen.page.evaluate(_BUSY):
+            seen.page.goto(f"{seen.site.origin}/static/icon.svg")
+        seen.page.unroute_all()
+        seen.deafen()
+        self._free[seen.page.context].append(seen.page)
+
+    def _shared(self, options: dict[str, Any]) -> BrowserContext:
+        name = repr(sorted(options.items()))
+        if name not in self._contexts:
+            self._contexts[name] = self._context(options)
+            self._free[self._contexts[name]] = []
+        return self._contexts[name]
+
     def _context(self, options: dict[str, Any]) -> BrowserContext:
-        context = self._browser.new_context(**options)
+        context = self._browser.new_context(**{"viewport": _WINDOW, **options})
+        context.add_init_script(_WATCH)
         # Spent only by a test that fails; others take seconds where all cores are busy.
         context.set_default_timeout(30_000)
         return context
@@ -161,7 +202,7 @@ def chromium() -> Iterator[Browser]:
     if found is None:
         pytest.skip("Chromium is not installed")
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        opened = playwright.chromium.launch(executable_path=found, args=_FLAGS)
         yield opened
         opened.close()
 
@@ -178,9 +219,13 @@ def seeded(server: str) -> Iterator[Seeded]:
 
 
 @contextmanager
-def serving(template: Seeded, server: str, folder: Path) -> Iterator[Site]:
-    """Serve a copy of a database in a thread; :mod:`tests.integration.test_console_server` starts the process."""
-    listener = serve.listen("127.0.0.1", 0)
+def serving(template: Seeded, server: str, folder: Path, shared: socket.socket) -> Iterator[Site]:
+    """Serve a copy of a database in a thread; :mod:`tests.integration.test_console_server` starts the process.
+
+    Args:
+        shared: the socket of all modules. A page that goes to another port gets a process of its own.
+    """
+    listener = shared.dup()
     # A host name that browsers take Secure cookies from without TLS.
     origin = f"http://localhost:{listener.getsockname()[1]}"
     reads = patch.object(reading, "run", run), patch.object(library, "run", run)
