@@ -30,7 +30,7 @@ def base(tmp_path_factory):
 # A part of them; `make bench` runs all.
 @pytest.mark.slow
 def test_a_million_new_tars_would_be_listed_and_planned_within_a_gigabyte(tmp_path, base):
-    count = 200_000
+    count = 50_000
     found = json.loads(scale("plan", tmp_path, count, 0))
     assert found["items"] == count
     assert found["batches"] >= count / 64
@@ -39,7 +39,7 @@ def test_a_million_new_tars_would_be_listed_and_planned_within_a_gigabyte(tmp_pa
 
 @pytest.mark.slow
 def test_committed_tars_need_little_memory_each(tmp_path, base):
-    count = 100_000
+    count = 30_000
     scale("commit", tmp_path, count)
     found = json.loads(scale("plan", tmp_path, count, count))
     assert (found["done"], found["items"]) == (count, 0)
