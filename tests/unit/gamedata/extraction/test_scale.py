@@ -39,7 +39,7 @@ def test_a_million_new_tars_would_be_listed_and_planned_within_a_gigabyte(tmp_pa
 
 @pytest.mark.slow
 def test_committed_tars_need_little_memory_each(tmp_path, base):
-    count = 30_000
+    count = 60_000
     scale("commit", tmp_path, count)
     found = json.loads(scale("plan", tmp_path, count, count))
     assert (found["done"], found["items"]) == (count, 0)
