@@ -202,6 +202,12 @@ def _run(document: dict[str, Any]) -> int:
             return end.code or 0
         sys.stderr.write(f"{end.code}\n")
         return 1
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        sys.stderr.flush()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise
     except BaseException:  # noqa: BLE001 - as the interpreter does
         traceback.print_exc()
         return 1

@@ -230,7 +230,7 @@ def argo(monkeypatch) -> Iterator[Argo]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     configuration = Configuration(host=f"http://127.0.0.1:{server.server_port}")
     configuration.retries = False

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import av
+from av.video.reformatter import VideoReformatter
 
 from tests.media import scheduling_restored
 from tests.pictures.scene import draw
@@ -85,10 +86,11 @@ def encode(
         stream.codec_context.colorspace, stream.codec_context.color_range = matrix, color_range
         if times is not None:
             stream.time_base = stream.codec_context.time_base = base
+        reformat = VideoReformatter().reformat  # frame.reformat() makes a context for each frame: 1 ms
         for number in range(count):
             frame = av.VideoFrame.from_ndarray(draw(first + number, size), "yuv420p")
             if pixels != "yuv420p":
-                frame = frame.reformat(format=pixels)
+                frame = reformat(frame, format=pixels)
             frame.colorspace, frame.color_range = matrix, color_range
             frame.pts = number if times is None else round(times[number] / base)
             frame.time_base = base

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -19,6 +20,7 @@ from shared.errors import Stopped, StorageFull, TransientError
 from tests.fakes import parts
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.store import MemoryStore
+from tests.forks import Forks
 
 SETTINGS = ManifestSettings(dark_luma=7.0)
 IMPORTS = """
@@ -43,6 +45,45 @@ ENDINGS = {
     "os.kill(os.getpid(), signal.SIGRTMIN + 3)": "killed by signal 37",
     "raise KeyboardInterrupt": "killed by SIGINT",
 }
+
+
+# The child's main function, in a fork: with the same file descriptors, and the job on standard input.
+FORKED = """
+import os, sys
+from jobs.gamedata.checks import child_main
+
+job, parent, *descriptors = sys.argv[1:]
+for descriptor in map(int, descriptors):
+    os.dup2(os.open(f"/proc/{parent}/fd/{descriptor}", os.O_RDWR), descriptor)
+sys.stdin = open(job)
+child_main.end_with_parent = lambda parent: None
+sys.exit(child_main.main())
+"""
+
+
+@pytest.fixture(scope="module")
+def forks():
+    names = ("child_main", "child", "load", "run")
+    built_in = ("empty", "inputs", "menu", "timestamps", "vision")
+    with Forks.started(
+        *(f"jobs.gamedata.checks.{name}" for name in names),
+        *(f"jobs.gamedata.checks.built_in.{name}" for name in built_in),
+        *("pandas", "pyarrow.pandas_compat"),
+    ) as started:
+        yield started
+
+
+@pytest.fixture
+def forked(forks, monkeypatch, tmp_path):
+    """Fork processes for checks in 0.02 s; one that is started takes 0.6 s of processor time."""
+
+    def run(job, descriptors):
+        path = tmp_path / "job"
+        path.write_bytes(job)
+        arguments = (str(path), str(os.getpid()), *map(str, descriptors))
+        return forks.start(FORKED, *arguments, env=os.environ, cwd=Path.cwd()).wait()
+
+    monkeypatch.setattr(child, "_run", run)
 
 
 def write(tmp_path, *texts, name="mine.py") -> CheckFile:
@@ -102,7 +143,7 @@ def row_check(line, *, when="True", vectorised=False):
 @pytest.mark.parametrize(
     ("vectorised", "step", "lines"), [(False, 1, list(ENDINGS)), (True, 3, list(ENDINGS)[1:3])], ids=["rows", "columns"]
 )
-def test_a_check_that_ends_its_process_fails_on_those_sessions_only(tmp_path, vectorised, step, lines):
+def test_a_check_that_ends_its_process_fails_on_those_sessions_only(forked, tmp_path, vectorised, step, lines):
     dying = {f"{step * number:05d}.tar": line for number, line in enumerate(lines)}
     bad = row_check(f"exec({dying!r}[key])", when=f"key in {sorted(dying)!r}", vectorised=vectorised)
     values, errors = judge(15, write(tmp_path, BEFORE, bad, AFTER))
@@ -113,14 +154,14 @@ def test_a_check_that_ends_its_process_fails_on_those_sessions_only(tmp_path, ve
 
 
 @pytest.mark.parametrize("vectorised", [False, True])
-def test_sys_exit_is_an_exception_of_its_session(tmp_path, vectorised):
+def test_sys_exit_is_an_exception_of_its_session(forked, tmp_path, vectorised):
     bad = row_check("sys.exit(3)", when="key == '00001.tar'", vectorised=vectorised)
     values, errors = judge(3, write(tmp_path, BEFORE, bad, AFTER))
     assert errors == {1: ["bad: SystemExit: 3"]}
     assert values == {**survivors(3), "bad": [600, None, 602]}
 
 
-def test_a_check_that_always_ends_its_process_costs_a_limited_number_of_processes(tmp_path, monkeypatch):
+def test_a_check_that_always_ends_its_process_costs_a_limited_number_of_processes(forked, tmp_path, monkeypatch):
     monkeypatch.setattr(child, "PROCESSES", 4)
     started = tmp_path / "started"
     count = f"""
@@ -144,7 +185,7 @@ def test_a_check_that_always_ends_its_process_costs_a_limited_number_of_processe
     assert values == survivors(200)
 
 
-def test_two_sessions_among_many_are_both_found(tmp_path):
+def test_two_sessions_among_many_are_both_found(forked, tmp_path):
     bad = row_check("os._exit(9)", when="key in ('00123.tar', '00998.tar')")
     values, errors = judge(1000, write(tmp_path, BEFORE, bad))
     assert errors == {row: ["bad: the process died (exit code 9)"] for row in (123, 998)}
@@ -152,7 +193,7 @@ def test_two_sessions_among_many_are_both_found(tmp_path):
     assert values["before"] == survivors(1000)["before"]
 
 
-def test_a_death_in_one_file_leaves_the_others_checks(tmp_path):
+def test_a_death_in_one_file_leaves_the_others_checks(forked, tmp_path):
     bad = write(tmp_path, row_check("os._exit(9)", vectorised=True), name="bad.py")
     good = write(tmp_path, AFTER, BEFORE, name="good.py")
     values, errors = judge(2, bad, good)
@@ -161,7 +202,7 @@ def test_a_death_in_one_file_leaves_the_others_checks(tmp_path):
     assert values == {**survivors(2), "bad": [None, None]}
 
 
-def test_a_check_that_dies_only_once_keeps_its_values(tmp_path):
+def test_a_check_that_dies_only_once_keeps_its_values(forked, tmp_path):
     mark = tmp_path / "mark"
     bad = row_check(
         f"open({str(mark)!r}, 'x').close(); os._exit(9)", when=f"not os.path.exists({str(mark)!r})", vectorised=True
@@ -171,7 +212,7 @@ def test_a_check_that_dies_only_once_keeps_its_values(tmp_path):
     assert values == {**survivors(3), "bad": [600, 601, 602]}
 
 
-def test_vectorised_checks_receive_the_columns_of_those_before_also_after_a_death(tmp_path):
+def test_vectorised_checks_receive_the_columns_of_those_before_also_after_a_death(forked, tmp_path):
     later = """
     @statistics_check("later", int, vectorised=True)
     def later(table, settings):
@@ -268,7 +309,7 @@ def test_no_sessions_start_no_process(tmp_path, monkeypatch):
         ("statistics_check = lambda *_, **__: lambda function: function", "no check is defined"),
     ],
 )
-def test_a_file_that_loads_only_once_fails_on_every_session(tmp_path, line, message):
+def test_a_file_that_loads_only_once_fails_on_every_session(forked, tmp_path, line, message):
     mark = tmp_path / "mark"
     first = f"""
     if os.path.exists({str(mark)!r}):
@@ -337,7 +378,7 @@ def test_a_full_disk_is_named(monkeypatch):
             child.run_in_child([], [], sessions(1), SETTINGS)
 
 
-def test_the_manifest_is_written_without_the_check_that_died(tmp_path):
+def test_the_manifest_is_written_without_the_check_that_died(forked, tmp_path):
     store = MemoryStore()
     parts.commit(store, *(parts.dark(f"{number}.tar", share=0.9) for number in range(3)), parts.error_row("x.tar"))
     bad = row_check("os._exit(9)", when="key == '1.tar'")

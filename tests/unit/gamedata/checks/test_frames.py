@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 
 import numpy as np
 import pyarrow as pa
@@ -371,15 +372,19 @@ def test_failures_of_the_store_may_be_cured_by_a_retry(tmp_path, monkeypatch, ke
     }
 
 
+class OverRay(InProcess):
+    """A pool in place of LocalRay, whose work and deaths tests/integration/test_extract_ray.py tests on a real Ray."""
+
+    kind = "ray_workers"
+
+    def __init__(self, make, *, workers):
+        super().__init__(pickle.loads(pickle.dumps(make)), workers=workers)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("local_pool", "kind"),
-    [
-        ("processes", "worker_processes"),
-        pytest.param("ray", "ray_workers", marks=pytest.mark.xdist_group("ray")),
-    ],
-)
-def test_a_frames_check_of_another_process_is_a_column(bucket, tmp_path, local_pool, kind):
+@pytest.mark.parametrize(("local_pool", "kind"), [("processes", "worker_processes"), ("ray", "ray_workers")])
+def test_a_frames_check_of_another_process_is_a_column(bucket, tmp_path, monkeypatch, local_pool, kind):
+    monkeypatch.setattr("jobs.gamedata.compute.local.LocalRay", OverRay)
     put(bucket, "a.tar", "bad.tar", "crash.tar")
     parts.commit(bucket, parts.gameplay("without.tar"))
     file = check_file(tmp_path, BESIDES)

@@ -160,7 +160,7 @@ def test_only_the_requested_columns_and_the_key_are_read():
     assert read_parts(store, ["duration_s"]).schema.names == ["s3_key", "duration_s"]
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4), st.booleans(), st.booleans()), min_size=2, max_size=10))
 def test_the_order_of_parts_does_not_matter(entries):
     store = MemoryStore()
@@ -270,7 +270,7 @@ def test_a_broken_part_is_not_merged_away():
     assert "_stats/00000001-broken.parquet" in store.objects
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.integers(2, 8), st.integers(0, 40), st.sampled_from(["read", "put", "delete", "list"]))
 def test_interrupted_and_concurrent_compactions_lose_nothing(count, moment, action):
     store = MemoryStore()

@@ -83,22 +83,20 @@ def test_a_bad_item_is_a_typed_error_and_the_process_stays(decoder, tar):
     assert decoder.pid == pid
 
 
-def test_a_killed_child_is_a_typed_error_and_the_next_item_works(tar):
-    with DecodeChild() as child:
-        works(child, tar)
-        with pytest.raises(ItemError) as caught:
-            child.extract(Hooked(tar, lambda: os.kill(child.pid, signal.SIGKILL)), SPEC)
-        assert caught.value.code == "decode_crashed"
-        assert caught.value.retryable
-        assert "SIGKILL" in str(caught.value)
-        works(child, tar)
+def test_a_killed_child_is_a_typed_error_and_the_next_item_works(decoder, tar):
+    works(decoder, tar)
+    with pytest.raises(ItemError) as caught:
+        decoder.extract(Hooked(tar, lambda: os.kill(decoder.pid, signal.SIGKILL)), SPEC)
+    assert caught.value.code == "decode_crashed"
+    assert caught.value.retryable
+    assert "SIGKILL" in str(caught.value)
+    works(decoder, tar)
 
 
-def test_a_child_killed_between_items_is_replaced_silently(tar):
-    with DecodeChild() as child:
-        works(child, tar)
-        os.kill(child.pid, signal.SIGKILL)
-        works(child, tar)
+def test_a_child_killed_between_items_is_replaced_silently(decoder, tar):
+    works(decoder, tar)
+    os.kill(decoder.pid, signal.SIGKILL)
+    works(decoder, tar)
 
 
 def test_a_hanging_decoder_is_killed(tar):
@@ -122,7 +120,7 @@ def test_time_spent_in_the_source_does_not_count(tar):
     assert len(session.frames) == 6
 
 
-def test_a_source_that_fails_keeps_its_error(tar):
+def test_a_source_that_fails_keeps_its_error(decoder, tar):
     def changed():
         raise item_error("tar_changed", "it changed")
 
@@ -132,11 +130,10 @@ def test_a_source_that_fails_keeps_its_error(tar):
     def broken():
         raise OSError("no such device")
 
-    with DecodeChild() as child:
-        for hook, kind in ((changed, ItemError), (unavailable, StoreUnavailable), (broken, TransientError)):
-            with pytest.raises(kind):
-                child.extract(Hooked(tar, hook), SPEC)
-        works(child, tar)
+    for hook, kind in ((changed, ItemError), (unavailable, StoreUnavailable), (broken, TransientError)):
+        with pytest.raises(kind):
+            decoder.extract(Hooked(tar, hook), SPEC)
+    works(decoder, tar)
 
 
 def test_memory_is_limited(tmp_path, tar):

@@ -41,7 +41,7 @@ class Api(BaseHTTPRequestHandler):
 def api():
     Api.answers, Api.asked = {}, []
     server = HTTPServer(("127.0.0.1", 0), Api)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
     server.shutdown()

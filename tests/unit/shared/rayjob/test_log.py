@@ -120,7 +120,7 @@ class Dashboard(BaseHTTPRequestHandler):
 def dashboard():
     Dashboard.asked = []
     server = HTTPServer(("127.0.0.1", 0), Dashboard)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"127.0.0.1:{server.server_port}"
     server.shutdown()

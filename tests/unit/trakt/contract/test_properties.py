@@ -176,7 +176,7 @@ def mutated(draw: st.DrawFn, resource: str) -> Any:
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_another_implementation_accepts_and_refuses_the_same_items(resource: str, data: st.DataObject):
     item = data.draw(mutated(resource))
@@ -186,7 +186,7 @@ def test_another_implementation_accepts_and_refuses_the_same_items(resource: str
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_the_closed_schema_accepts_exactly_the_valid_items_without_unknown_fields(resource: str, data: st.DataObject):
     item = data.draw(mutated(resource))

@@ -339,7 +339,7 @@ def few_deletions(changes: list[tuple[str, int]], most: int) -> list[tuple[str, 
     return kept
 
 
-@settings(max_examples=400)
+@settings(max_examples=120)
 @given(sites(), CHANGES)
 def test_a_complete_sweep_saw_every_comment_that_was_there_all_along(site, changes):
     before, fails = site.visible(), bool(site.poisoned or any(site.stumbles))
@@ -350,7 +350,7 @@ def test_a_complete_sweep_saw_every_comment_that_was_there_all_along(site, chang
     assert fails or not missed
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(sites(lies=True), st.integers(0, 5))
 def test_a_lie_in_one_header_never_makes_an_incomplete_sweep_complete(site, inserts):
     before = site.visible()
@@ -360,7 +360,7 @@ def test_a_lie_in_one_header_never_makes_an_incomplete_sweep_complete(site, inse
         assert before <= sweep.ids
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(sites(), CHANGES, CHANGES, st.integers(1, 12), st.integers(0, 3))
 def test_a_sweep_that_was_killed_and_resumed_is_complete_only_if_it_is(site, first, second, stop, meanwhile):
     before = site.visible()

@@ -112,7 +112,7 @@ def tables(draw):
     return delimiter, end.join(delimiter.join(row) for row in rows) + draw(st.sampled_from(["", end]))
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(text=LOOSE, delimiter=st.sampled_from(",;\t|"))
 @example(text='a,b\n"x\ny",1\n', delimiter=",")
 @example(text='\n\n"a"b,c\n\n', delimiter=",")
@@ -122,7 +122,7 @@ def test_any_text_reads_as_the_csv_module_reads_it(text, delimiter):
     same(text, delimiter)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(tables())
 def test_any_table_reads_as_the_csv_module_reads_it(table):
     same(table[1], table[0])
