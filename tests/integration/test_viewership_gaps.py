@@ -18,7 +18,8 @@ from jobs.viewership.settings.catalog import CatalogGapsSettings
 from jobs.viewership.steps.catalog_gaps import gaps
 from shared.database.session import transaction
 from shared.errors import UsageError
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
 from tests.viewership_store import CATALOGUE, Store, catalogued, copied  # noqa: F401
 
 if TYPE_CHECKING:
