@@ -7,8 +7,9 @@ All that this process does runs on one connection, in one transaction: a transac
 it. A copy, its drop and its new sessions take 0.15 s of processor time, and a session's first statements more than
 later ones, since it must read the catalogue of each table and view.
 
-Not for tests of processes, of threads that use the database at once, of what two connections see of each other, or of
-constraints that are checked at a commit. `now()` is the same within a test.
+Mark as `committed`, and so give a database of their own: tests of processes, of threads that use the database at once, of what two connections see of each other, or of
+constraints
+that are checked at a commit. `now()` is the same within a test.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-__all__ = ["RolledBack", "database", "rolled_back"]
+__all__ = ["RolledBack", "database", "is_committed", "rolled_back"]
 
 _sessions: dict[str, _Session] = {}
 _blank: dict[str, Database] = {}
@@ -153,14 +154,23 @@ def rolled_back(database: Database) -> Iterator[RolledBack]:
 
 
 @pytest.fixture
-def database(postgres: str) -> Iterator[RolledBack]:
-    """A migrated database of environment dev without rows."""
+def database(request: pytest.FixtureRequest, postgres: str) -> Iterator[Database]:
+    """A migrated database of environment dev without rows; one of its own for tests marked `committed`."""
+    if is_committed(request):
+        with made_database(postgres) as made:
+            yield made
+        return
     if postgres not in _blank:
         stack = ExitStack()
         at_end(lambda: _drop(postgres, stack))
         _blank[postgres] = stack.enter_context(made_database(postgres))
-    with rolled_back(_blank[postgres]) as made:
-        yield made
+    with rolled_back(_blank[postgres]) as same:
+        yield same
+
+
+def is_committed(request: pytest.FixtureRequest) -> bool:
+    """Return whether a test needs connections of its own, whose commits others see."""
+    return request.node.get_closest_marker("committed") is not None
 
 
 def _drop(server: str, stack: ExitStack) -> None:

@@ -18,7 +18,7 @@ from jobs.viewership.phases.upload import take
 from jobs.viewership.settings.uploads import UploadSettings
 from shared.database.session import transaction
 from tests.postgres_server import made_database, postgres  # noqa: F401
-from tests.rolled_back import rolled_back
+from tests.rolled_back import is_committed, rolled_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -124,8 +124,12 @@ def copied(scene: Store, server: str, folder: Path) -> Iterator[Store]:
 
 
 @contextmanager
-def undone(scene: Store, folder: Path) -> Iterator[Store]:
-    """A store whose changes are rolled back, with a copy of the bucket: see tests/rolled_back.py."""
+def undone(scene: Store, folder: Path, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store whose changes are rolled back, with a copy of the bucket, or a copy for a test marked `committed`."""
+    if is_committed(request):
+        with copied(scene, request.getfixturevalue("postgres"), folder) as made:
+            yield made
+        return
     with rolled_back(scene.database) as database:
         if (scene.folder / "bucket").exists():
             shutil.copytree(scene.folder / "bucket", folder / "bucket")
@@ -142,7 +146,7 @@ def catalogued(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def store(catalogued: Store, tmp_path: Path) -> Iterator[Store]:
-    """A store with a catalogue, whose changes are rolled back."""
-    with undone(catalogued, tmp_path) as made:
+def store(request: pytest.FixtureRequest, catalogued: Store, tmp_path: Path) -> Iterator[Store]:
+    """A store with a catalogue; its changes are rolled back unless the test is marked `committed`."""
+    with undone(catalogued, tmp_path, request) as made:
         yield made

@@ -28,7 +28,8 @@ from jobs.viewership.tables import locks
 from jobs.viewership.tables.keys import KEY_FIELDS, distinct_keys, key_ids
 from shared.database.session import transaction
 from shared.errors import TransientError, UsageError
-from tests.postgres_server import database, postgres, until  # noqa: F401
+from tests.postgres_server import postgres, until  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
 from tests.viewership_place import viewership  # noqa: F401
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]

@@ -27,7 +27,8 @@ from shared.database.session import transaction
 from shared.errors import UsageError
 from shared.progress import Progress
 from shared.step.contract import UnrecordedRun
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
 from tests.viewership_store import CATALOGUE, Store, catalogued, copied, store  # noqa: F401
 
 if TYPE_CHECKING:

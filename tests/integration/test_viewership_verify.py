@@ -48,8 +48,8 @@ def loaded(catalogued: Store, postgres: str, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def two(loaded: Store, tmp_path: Path) -> Iterator[Store]:
-    with undone(loaded, tmp_path) as made:
+def two(request: pytest.FixtureRequest, loaded: Store, tmp_path: Path) -> Iterator[Store]:
+    with undone(loaded, tmp_path, request) as made:
         yield made
 
 
