@@ -7,9 +7,9 @@ All that this process does runs on one connection, in one transaction: a transac
 it. A copy, its drop and its new sessions take 0.15 s of processor time, and a session's first statements more than
 later ones, since it must read the catalogue of each table and view.
 
-Mark as `committed`, and so give a database of their own: tests of processes, of threads that use the database at once, of what two connections see of each other, or of
-constraints
-that are checked at a commit. `now()` is the same within a test.
+Mark as `committed`, and so give a database of their own: tests of processes, of threads that use the database at once,
+of what two connections see of each other, of constraints that are checked at a commit, and of a step that ends its
+transaction with ROLLBACK. `now()` is the same within a test.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-__all__ = ["RolledBack", "database", "is_committed", "rolled_back"]
+__all__ = ["RolledBack", "database", "rolled_back", "scratch"]
 
 _sessions: dict[str, _Session] = {}
 _blank: dict[str, Database] = {}
@@ -90,7 +90,7 @@ class _Session:
             poolclass=QueuePool,
             pool_size=1,
             max_overflow=0,
-            pool_timeout=10,
+            pool_timeout=0.5,
             pool_reset_on_return=None,
         )
         dialect: Any = self.engine.dialect
@@ -130,20 +130,31 @@ def _closed(url: str) -> None:
         session.connection.close()
 
 
+def _begun(database: Database) -> _Session:
+    if session := _sessions.get(database.url):
+        try:
+            session.begin()
+        except psycopg.OperationalError:
+            # Ended for a copy of the database.
+            _closed(database.url)
+        else:
+            return session
+    database.close()
+    session = _sessions[database.url] = _Session(database)
+    at_end(lambda: _closed(database.url))
+    session.begin()
+    return session
+
+
 @contextmanager
 def rolled_back(database: Database) -> Iterator[RolledBack]:
     """Undo at the end of the block all that was done to a database in it, its schema included."""
-    session = _sessions.get(database.url)
-    if session is None:
-        database.close()
-        session = _sessions[database.url] = _Session(database)
-        at_end(lambda: _closed(database.url))
+    session = _begun(database)
     made = product._create
 
     def create(url: str, pooled: bool) -> Engine:
         return session.engine if url.endswith(f"/{database.name}") or f"/{database.name}?" in url else made(url, pooled)
 
-    session.begin()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(product, "_create", create)
         patch.setattr(product, "_engines", {})
@@ -153,24 +164,24 @@ def rolled_back(database: Database) -> Iterator[RolledBack]:
             session.end()
 
 
+@contextmanager
+def scratch(request: pytest.FixtureRequest, filled: Database) -> Iterator[Database]:
+    """A database whose changes are rolled back, or a copy of it for a test marked `committed`."""
+    is_committed = request.node.get_closest_marker("committed") is not None
+    opened = made_database(request.getfixturevalue("postgres"), filled) if is_committed else rolled_back(filled)
+    with opened as made:
+        yield made
+
+
 @pytest.fixture
 def database(request: pytest.FixtureRequest, postgres: str) -> Iterator[Database]:
-    """A migrated database of environment dev without rows; one of its own for tests marked `committed`."""
-    if is_committed(request):
-        with made_database(postgres) as made:
-            yield made
-        return
+    """A migrated database of environment dev without rows."""
     if postgres not in _blank:
         stack = ExitStack()
         at_end(lambda: _drop(postgres, stack))
         _blank[postgres] = stack.enter_context(made_database(postgres))
-    with rolled_back(_blank[postgres]) as same:
-        yield same
-
-
-def is_committed(request: pytest.FixtureRequest) -> bool:
-    """Return whether a test needs connections of its own, whose commits others see."""
-    return request.node.get_closest_marker("committed") is not None
+    with scratch(request, _blank[postgres]) as made:
+        yield made
 
 
 def _drop(server: str, stack: ExitStack) -> None:

@@ -18,7 +18,7 @@ from jobs.viewership.phases.upload import take
 from jobs.viewership.settings.uploads import UploadSettings
 from shared.database.session import transaction
 from tests.postgres_server import made_database, postgres  # noqa: F401
-from tests.rolled_back import is_committed, rolled_back
+from tests.rolled_back import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -126,11 +126,7 @@ def copied(scene: Store, server: str, folder: Path) -> Iterator[Store]:
 @contextmanager
 def undone(scene: Store, folder: Path, request: pytest.FixtureRequest) -> Iterator[Store]:
     """A store whose changes are rolled back, with a copy of the bucket, or a copy for a test marked `committed`."""
-    if is_committed(request):
-        with copied(scene, request.getfixturevalue("postgres"), folder) as made:
-            yield made
-        return
-    with rolled_back(scene.database) as database:
+    with scratch(request, scene.database) as database:
         if (scene.folder / "bucket").exists():
             shutil.copytree(scene.folder / "bucket", folder / "bucket")
         yield Store(database, folder)

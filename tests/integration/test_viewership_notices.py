@@ -22,8 +22,7 @@ from shared.database.session import transaction
 from shared.errors import TransientError
 from shared.notify.settings import CloseSettings, NotifySettings
 from tests.fakes.sinks import MailSink, WebhookSink, mail_sink, webhook_sink
-from tests.postgres_server import postgres  # noqa: F401
-from tests.rolled_back import database  # noqa: F401
+from tests.postgres_server import database, postgres  # noqa: F401
 from tests.viewership_arrivals import Uploads
 
 if TYPE_CHECKING:
