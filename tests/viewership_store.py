@@ -18,6 +18,7 @@ from jobs.viewership.phases.upload import take
 from jobs.viewership.settings.uploads import UploadSettings
 from shared.database.session import transaction
 from tests.postgres_server import made_database, postgres  # noqa: F401
+from tests.rolled_back import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from jobs.viewership.phases.upload import Taken
     from tests.postgres_server import Database
 
-__all__ = ["CATALOGUE", "HEADER", "ROWS", "Store", "catalogued", "copied", "report", "store"]
+__all__ = ["CATALOGUE", "HEADER", "ROWS", "Store", "catalogued", "copied", "report", "store", "undone"]
 
 CATALOGUE = {
     "episodes.csv": (
@@ -122,6 +123,15 @@ def copied(scene: Store, server: str, folder: Path) -> Iterator[Store]:
         yield Store(database, folder)
 
 
+@contextmanager
+def undone(scene: Store, folder: Path, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store whose changes are rolled back, with a copy of the bucket, or a copy for a test marked `committed`."""
+    with scratch(request, scene.database) as database:
+        if (scene.folder / "bucket").exists():
+            shutil.copytree(scene.folder / "bucket", folder / "bucket")
+        yield Store(database, folder)
+
+
 @pytest.fixture(scope="module")
 def catalogued(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store with a catalogue and without uploads, which tests copy."""
@@ -132,7 +142,7 @@ def catalogued(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def store(catalogued: Store, postgres: str, tmp_path: Path) -> Iterator[Store]:
-    """A store with a catalogue."""
-    with copied(catalogued, postgres, tmp_path) as made:
+def store(request: pytest.FixtureRequest, catalogued: Store, tmp_path: Path) -> Iterator[Store]:
+    """A store with a catalogue; its changes are rolled back unless the test is marked `committed`."""
+    with undone(catalogued, tmp_path, request) as made:
         yield made

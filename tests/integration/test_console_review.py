@@ -23,7 +23,8 @@ from shared.database.migrate import CONSOLE_FUNCTIONS
 from shared.database.session import transaction
 from tests.cli import ROOT, telecine
 from tests.console_app import BROWSER, ask, post, settings
-from tests.postgres_server import database, made_database, postgres, until  # noqa: F401
+from tests.postgres_server import made_database, postgres, until  # noqa: F401
+from tests.rolled_back import database, scratch  # noqa: F401
 from tests.viewership_place import viewership  # noqa: F401
 from tests.viewership_rows import DETAILS, catalogue, reconciled, row, spellings, upload
 
@@ -79,8 +80,8 @@ def template(postgres: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def loaded(postgres: str, template: Database) -> Iterator[Database]:
-    with made_database(postgres, template) as made:
+def loaded(request: pytest.FixtureRequest, template: Database) -> Iterator[Database]:
+    with scratch(request, template) as made:
         yield made
 
 
@@ -213,6 +214,7 @@ def test_a_stale_decision_is_409_with_the_new_card_and_loses_nothing(app: ASGIAp
     target(decide(app, key, "accept", episode=wanted, seen=seen(text)))
 
 
+@pytest.mark.committed
 def test_of_two_reviewers_at_once_one_decides_and_both_see_it(loaded: Database):
     app = create(
         settings(database_url=loaded.url, access="proxy", trusted_proxies=("127.0.0.1",), reviewer_groups=("r",))
@@ -240,6 +242,7 @@ def test_of_two_reviewers_at_once_one_decides_and_both_see_it(loaded: Database):
     reconciled(loaded)
 
 
+@pytest.mark.committed
 def test_a_load_that_holds_the_platform_is_a_503_that_says_when_to_try_again(app: ASGIApp, loaded: Database):
     key = digest(loaded, HARVEST)
     fields = {"episode": episode(loaded, "HL-0102"), "seen": seen(card(app, key))}
@@ -332,6 +335,7 @@ def test_the_list_filters_and_never_shows_a_decided_key(app: ASGIApp, loaded: Da
     assert (hit.status, hit.header("location")) == (303, f"/review?key={digest(loaded, STORM)}")
 
 
+@pytest.mark.committed
 def test_a_decision_does_not_wait_for_a_copy_that_is_being_made(app: ASGIApp, loaded: Database):
     key = digest(loaded, HARVEST)
     text = card(app, key)
@@ -393,6 +397,7 @@ def test_a_row_of_a_sample_report_is_accepted_into_final_within_seconds(viewersh
     assert (tables(database), database.rows(_FATES)) == (before, fates)
 
 
+@pytest.mark.committed
 def test_a_console_that_is_killed_in_mid_decision_leaves_nothing_half(loaded: Database, tmp_path: Path):
     key = digest(loaded, HARVEST)
     card(create(settings(database_url=loaded.url)), key)

@@ -35,7 +35,8 @@ from shared.errors import (
 from shared.failure import Failure
 from shared.outbox import table as table_module
 from tests.fakes.store import MemoryStore
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
 from tests.s3_server import s3_process, s3_server  # noqa: F401
 from tests.viewership_arrivals import Uploads
 

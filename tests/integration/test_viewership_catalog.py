@@ -21,7 +21,8 @@ from jobs.viewership.keys.version import KEY_VERSION
 from shared.database import upgrade
 from shared.database.session import transaction
 from shared.errors import ConfigurationError
-from tests.postgres_server import Database, database, empty_database, postgres, until  # noqa: F401
+from tests.postgres_server import Database, empty_database, postgres, until  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
 from tests.viewership_rows import row, upload
 
 if TYPE_CHECKING:
@@ -222,6 +223,7 @@ def test_compare_writes_nothing(database):
     assert everything(database) == before
 
 
+@pytest.mark.committed
 def test_imports_at_once_wait_for_each_other_and_make_one_version(database):
     versions_made: list[int] = []
 
@@ -238,6 +240,7 @@ def test_imports_at_once_wait_for_each_other_and_make_one_version(database):
     assert database.rows("SELECT count(*) FROM catalog.episodes") == [(3,)]
 
 
+@pytest.mark.committed
 def test_an_import_waits_for_a_snapshot(database):
     imported(database, EPISODES)
     thread = threading.Thread(target=lambda: imported(database, EPISODES.replace("Pilot", "Piloto")))
@@ -352,6 +355,7 @@ def test_a_run_time_role_can_import(empty_database):
         empty_database.rows('DROP ROLE "Importer"')
 
 
+@pytest.mark.committed
 def test_a_killed_import_leaves_nothing(database, tmp_path):
     """The process dies after it has written, before it commits."""
     path = tmp_path / "episodes.csv"

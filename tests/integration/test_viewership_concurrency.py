@@ -28,7 +28,8 @@ from jobs.viewership.tables import locks
 from jobs.viewership.tables.keys import KEY_FIELDS, distinct_keys, key_ids
 from shared.database.session import transaction
 from shared.errors import TransientError, UsageError
-from tests.postgres_server import database, postgres, until  # noqa: F401
+from tests.postgres_server import postgres, until  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
 from tests.viewership_place import viewership  # noqa: F401
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
@@ -88,6 +89,7 @@ WAITING = {
 }
 
 
+@pytest.mark.committed
 @pytest.mark.parametrize("name", WAITING)
 def test_no_command_waits_forever_for_a_transaction_that_is_left_open(viewership, monkeypatch, name):
     monkeypatch.setattr(locks, "_LOCK_TIMEOUT", "200ms")
@@ -117,6 +119,7 @@ PHASES = {
 }
 
 
+@pytest.mark.committed
 def test_no_phase_waits_forever_for_a_transaction_that_was_left_open(viewership, monkeypatch):
     monkeypatch.setattr(locks, "_LOCK_TIMEOUT", "200ms")
     viewership.catalogue()
@@ -136,6 +139,7 @@ def test_no_phase_waits_forever_for_a_transaction_that_was_left_open(viewership,
     assert viewership.statuses() == [(1, "july.csv", "retracted")]
 
 
+@pytest.mark.committed
 @pytest.mark.parametrize(
     "text",
     [
@@ -159,6 +163,7 @@ def test_a_file_for_a_longer_time_waits_for_others_of_any_of_its_months(viewersh
     assert viewership.statuses() == [(1, "long.csv", "read")]
 
 
+@pytest.mark.committed
 @pytest.mark.parametrize("first", ["load", "retract"])
 def test_a_reading_of_another_month_is_loaded_while_the_first_one_is_retracted(viewership, monkeypatch, first):
     viewership.catalogue()
@@ -208,6 +213,7 @@ def test_a_reading_of_another_month_is_loaded_while_the_first_one_is_retracted(v
     assert viewership.is_due()
 
 
+@pytest.mark.committed
 def test_two_uploads_number_the_same_new_keys_once(viewership):
     units = pl.DataFrame({name: pl.Series([f"{name} 1"], dtype=pl.String) for name in KEY_FIELDS})
     settings = viewership.database.settings()

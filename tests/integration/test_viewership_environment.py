@@ -12,7 +12,7 @@ from jobs.viewership.commands import STEPS
 from shared.errors import EXIT_CONFIGURATION
 from tests.integration.test_viewership_verify import dump
 from tests.postgres_server import postgres  # noqa: F401
-from tests.viewership_store import CATALOGUE, catalogued, copied, report, store  # noqa: F401
+from tests.viewership_store import CATALOGUE, catalogued, copied, report, store, undone  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,8 +68,8 @@ def scene(catalogued: Store, postgres: str, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def production(scene: Store, postgres: str, tmp_path: Path) -> Iterator[Store]:
-    with copied(scene, postgres, tmp_path) as made:
+def production(request: pytest.FixtureRequest, scene: Store, tmp_path: Path) -> Iterator[Store]:
+    with undone(scene, tmp_path, request) as made:
         yield made
 
 

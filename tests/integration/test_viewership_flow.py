@@ -26,7 +26,8 @@ from jobs.viewership.steps.review import list_keys
 from jobs.viewership.steps.uploads import list_uploads
 from jobs.viewership.steps.validate import validate
 from shared.errors import UsageError
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
 from tests.viewership_place import CATALOGUE, DEALS, viewership  # noqa: F401
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]

@@ -18,8 +18,9 @@ from jobs.viewership.settings.catalog import CatalogGapsSettings
 from jobs.viewership.steps.catalog_gaps import gaps
 from shared.database.session import transaction
 from shared.errors import UsageError
-from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_store import CATALOGUE, Store, catalogued, copied  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
+from tests.viewership_store import CATALOGUE, Store, catalogued, copied, undone  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,8 +59,8 @@ def loaded(catalogued: Store, postgres: str, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def store(loaded: Store, postgres: str, tmp_path: Path) -> Iterator[Store]:
-    with copied(loaded, postgres, tmp_path) as made:
+def store(request: pytest.FixtureRequest, loaded: Store, tmp_path: Path) -> Iterator[Store]:
+    with undone(loaded, tmp_path, request) as made:
         yield made
 
 

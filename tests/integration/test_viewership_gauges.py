@@ -11,7 +11,8 @@ from jobs.viewership.settings.audit import VerifySettings
 from jobs.viewership.steps import verify as step
 from shared.errors import UsageError
 from tests.fakes.ledger import MemoryStageRun
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
 from tests.viewership_store import ROWS, Store, catalogued, store  # noqa: F401
 from tests.viewership_store import report as report_of
 from workflows import viewership

@@ -15,7 +15,8 @@ from jobs.viewership.tables.fates import lock_final
 from jobs.viewership.tables.uploads import hold, refuse_gone
 from shared.database.session import transaction
 from shared.errors import TransientError, UsageError
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
 from tests.viewership_place import CATALOGUE, viewership  # noqa: F401
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]

@@ -15,7 +15,8 @@ from jobs.viewership.matching.matcher import match_keys
 from jobs.viewership.matching.model import Decision
 from jobs.viewership.matching.prepare import MatchKey
 from shared.database.session import transaction
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
 
 if TYPE_CHECKING:
     from tests.postgres_server import Database

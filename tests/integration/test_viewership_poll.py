@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.fakes.sinks import WebhookSink, webhook_sink
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
 from tests.viewership_arrivals import Uploads
 from tests.viewership_place import viewership  # noqa: F401
 

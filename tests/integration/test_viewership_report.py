@@ -31,7 +31,8 @@ from shared.database.session import transaction
 from shared.report import Code, Report, Shares, Table
 from shared.report.page import render
 from shared.settings.command import parse
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
 from tests.viewership_place import viewership  # noqa: F401
 
 if TYPE_CHECKING:

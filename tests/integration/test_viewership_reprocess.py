@@ -27,8 +27,9 @@ from shared.database.session import transaction
 from shared.errors import UsageError
 from shared.progress import Progress
 from shared.step.contract import UnrecordedRun
-from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_store import CATALOGUE, Store, catalogued, copied, store  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
+from tests.viewership_store import CATALOGUE, Store, catalogued, copied, store, undone  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,9 +67,9 @@ def scene(catalogued: Store, postgres: str, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def filled(scene: Store, postgres: str, tmp_path: Path) -> Iterator[Store]:
+def filled(request: pytest.FixtureRequest, scene: Store, tmp_path: Path) -> Iterator[Store]:
     """A store with the rows, loaded."""
-    with copied(scene, postgres, tmp_path) as made:
+    with undone(scene, tmp_path, request) as made:
         yield made
 
 
@@ -253,6 +254,7 @@ def test_an_alias_matches_later_rows_and_its_end_sends_them_back_to_be_matched(f
     assert again(filled, everything=True).total.changed == 0
 
 
+@pytest.mark.committed
 def test_two_runs_and_a_decision_at_once_leave_what_one_after_the_other_leaves(filled: Store):
     filled.catalogue({"episodes.csv": UMBRIA})
     with ThreadPoolExecutor(3) as pool:
@@ -267,6 +269,7 @@ def test_two_runs_and_a_decision_at_once_leave_what_one_after_the_other_leaves(f
     assert again(filled, everything=True).total.changed == 0
 
 
+@pytest.mark.committed
 def test_a_decision_for_an_episode_that_becomes_inactive_stays_and_is_counted(filled: Store):
     decide(filled, "accept", "The Last Orchard of Umbria", "HL-0103")
     filled.catalogue(
@@ -323,6 +326,7 @@ def dump(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     return {name: store.database.rows(f"SELECT t::text FROM viewership.{name} t ORDER BY 1") for name in names}
 
 
+@pytest.mark.committed
 def test_a_dry_run_writes_nothing_and_reports_what_the_run_changes(filled: Store):
     deals = "platform,partner,channel,territory,deal_parent,internal_channel\n"
     filled.catalogue({"episodes.csv": UMBRIA, "deals.csv": f"{deals}canonical,Acme,Harbour TV,MX,7,Harbour TV\n"})
@@ -392,6 +396,7 @@ reprocess(settings, Selection(everything=True), "run-k", by="ann", batch=4, prog
 """
 
 
+@pytest.mark.committed
 def test_a_run_killed_between_batches_continues_where_it_was(filled: Store):
     row = FIRST.replace("The Silent Lighthouse", "A Letter from Lisbon B")
     filled.catalogue({"episodes.csv": f"{UMBRIA}{row}\n"})
@@ -430,6 +435,7 @@ def run_step(store: Store, typed: dict[str, str] | None = None, **values: Any) -
     return step.run(settings, UnrecordedRun("run-3", "viewership", "reprocess", Progress()))
 
 
+@pytest.mark.committed
 def test_the_step_reports_keys_rows_and_hours_by_platform(filled: Store, tmp_path: Path):
     filled.catalogue({"episodes.csv": UMBRIA})
     promised = run_step(filled, typed={"dry_run": "true", "titles": "Umbria"}, dry_run=True)

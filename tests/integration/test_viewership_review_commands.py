@@ -21,6 +21,7 @@ from jobs.viewership.review.documents import review_schemas
 from jobs.viewership.review.names import names_of
 from shared.database.session import transaction
 from tests.postgres_server import made_database, postgres  # noqa: F401
+from tests.rolled_back import scratch
 from tests.viewership_rows import DETAILS, catalogue, reconciled, row, upload
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def scene(postgres: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def database(scene: Database, postgres: str) -> Iterator[Database]:
-    with made_database(postgres, scene) as made:
+def database(request: pytest.FixtureRequest, scene: Database) -> Iterator[Database]:
+    with scratch(request, scene) as made:
         yield made
 
 

@@ -18,7 +18,8 @@ from jobs.viewership.tables.fates import sync
 from jobs.viewership.tables.uploads import update
 from shared.database.session import transaction
 from shared.errors import ConfigurationError, TransientError, UsageError
-from tests.postgres_server import Database, database, made_database, postgres, until  # noqa: F401
+from tests.postgres_server import Database, made_database, postgres, until  # noqa: F401
+from tests.rolled_back import database, scratch  # noqa: F401
 from tests.viewership_rows import DETAILS, catalogue, match, reconciled, row, spellings, store, upload
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ def scene(postgres: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def loaded(scene: Database, postgres: str) -> Iterator[Database]:
-    with made_database(postgres, scene) as made:
+def loaded(request: pytest.FixtureRequest, scene: Database) -> Iterator[Database]:
+    with scratch(request, scene) as made:
         yield made
 
 
@@ -341,6 +342,7 @@ def test_a_decision_about_another_state_is_refused(loaded: Database):
     reconciled(loaded)
 
 
+@pytest.mark.committed
 def test_errors_have_an_sqlstate_and_a_type(loaded: Database):
     good = [key_of(loaded, STORM)]
     calls: list[tuple[str, type[Exception], Any]] = [
@@ -447,6 +449,7 @@ def console(loaded: Database) -> Iterator[Database]:
         loaded.rows("DROP ROLE console")
 
 
+@pytest.mark.committed
 def test_a_role_without_rights_on_tables_decides(console: Database):
     before = tables(console)
     wanted = episode(console, "HL-0101")
@@ -475,6 +478,7 @@ def test_a_role_without_rights_on_tables_decides(console: Database):
     assert console.rows(who) == [("ann", "console", "ann", "console")]
 
 
+@pytest.mark.committed
 @pytest.mark.parametrize("place", ["public", "pg_temp"])
 def test_planted_functions_and_operators_change_nothing(console: Database, place: str):
     console.rows("GRANT CREATE ON SCHEMA public TO console")
@@ -514,6 +518,7 @@ def waits(database: Database) -> bool:
     )
 
 
+@pytest.mark.committed
 def test_two_reviewers_of_one_key_decide_one_after_the_other(loaded: Database):
     keys = [key_of(loaded, STORM)]
     seen = scope(loaded, "accept", keys, "HL-0101").state
@@ -547,6 +552,7 @@ DECIDE = "viewership.decide(text, bigint[], bigint, text, text, text)"
 UNDO = "viewership.undo(bigint, text)"
 
 
+@pytest.mark.committed
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_console_waits_for_a_lock_only_for_a_limited_time(console: Database, name: str):
     limits = "SELECT DISTINCT proconfig FROM pg_proc WHERE oid IN (%s::regprocedure, %s::regprocedure)"
@@ -577,6 +583,7 @@ def test_a_console_waits_for_a_lock_only_for_a_limited_time(console: Database, n
     assert undone(console, made).removed == 2
 
 
+@pytest.mark.committed
 def test_many_reviewers_at_once_lose_no_row(loaded: Database):
     storm, other = key_of(loaded, STORM), key_of(loaded, "Something Else Entirely")
     refs = ["HL-0101", "HL-0102", "OF-0101"]
@@ -606,6 +613,7 @@ def test_many_reviewers_at_once_lose_no_row(loaded: Database):
     assert all(count == 1 for (count,) in live)
 
 
+@pytest.mark.committed
 @pytest.mark.parametrize("first", ["load", "decide"])
 def test_a_decision_during_a_load_loses_no_row(loaded: Database, first: str):
     keys = [key_of(loaded, STORM)]

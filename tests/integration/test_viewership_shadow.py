@@ -19,7 +19,7 @@ from jobs.viewership.steps.shadow import shadow
 from shared.errors import UsageError
 from tests.integration.test_viewership_verify import dump
 from tests.postgres_server import postgres  # noqa: F401
-from tests.viewership_store import catalogued, copied, store  # noqa: F401
+from tests.viewership_store import catalogued, copied, store, undone  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,8 +52,8 @@ def scene(catalogued: Store, postgres: str, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def stored(scene: Store, postgres: str, tmp_path: Path) -> Iterator[Store]:
-    with copied(scene, postgres, tmp_path) as made:
+def stored(request: pytest.FixtureRequest, scene: Store, tmp_path: Path) -> Iterator[Store]:
+    with undone(scene, tmp_path, request) as made:
         yield made
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from jobs.viewership.phases.normalize import normalize
 from jobs.viewership.phases.retract import retract
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
 from tests.viewership_store import ROWS, catalogued, report, store  # noqa: F401
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from jobs.viewership.steps import verify as step
 from shared.database.session import transaction
 from shared.errors import UsageError
 from tests.fakes.ledger import MemoryStageRun
-from tests.postgres_server import database, postgres  # noqa: F401
-from tests.viewership_store import CATALOGUE, Store, catalogued, copied, report, store  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
+from tests.viewership_store import CATALOGUE, Store, catalogued, copied, report, store, undone  # noqa: F401
 from workflows.viewership import pipeline
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def loaded(catalogued: Store, postgres: str, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def two(loaded: Store, postgres: str, tmp_path: Path) -> Iterator[Store]:
-    with copied(loaded, postgres, tmp_path) as made:
+def two(request: pytest.FixtureRequest, loaded: Store, tmp_path: Path) -> Iterator[Store]:
+    with undone(loaded, tmp_path, request) as made:
         yield made
 
 

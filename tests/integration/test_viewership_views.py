@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.postgres_server import database, postgres  # noqa: F401
+from tests.postgres_server import postgres  # noqa: F401
+from tests.rolled_back import database  # noqa: F401
 
 if TYPE_CHECKING:
     from tests.postgres_server import Database
