@@ -148,13 +148,16 @@ def secret_values() -> frozenset[str]:
     Sources that cannot be read are skipped, because this is called where an error is being reported.
     """
     get = os.environ.get
+    # Most are unset, and asking for an unset one takes 1 µs: 150 µs in all.
+    is_set = frozenset(os.environ)
     # A copy, since another thread may import settings.
     names = tuple(_variables)
-    found = {value for name in names if (value := get(name))}
+    found = {get(name, "") for name in names if name in is_set}
     for name in names:
-        with suppress(ValueError):
-            found.add(base64.b64decode(get(name + ENCODED_SUFFIX, "")).decode())
-    for name in _proxies:
+        if name + ENCODED_SUFFIX in is_set:
+            with suppress(ValueError):
+                found.add(base64.b64decode(get(name + ENCODED_SUFFIX, "")).decode())
+    for name in is_set.intersection(_proxies):
         scheme, separator, rest = get(name, "").partition("://")
         # With another scheme, only the password of the URL counts.
         found.add(f"proxy+{scheme}://{rest}" if separator and "@" in rest else "")
@@ -172,7 +175,8 @@ def secret_files() -> list[Path]:
 
 
 def _named(variables: Iterable[str]) -> list[Path]:
-    return [Path(named) for name in variables if (named := os.environ.get(name))]
+    is_set = frozenset(os.environ)
+    return [Path(named) for name in variables if name in is_set and (named := os.environ.get(name))]
 
 
 def _files(names: Iterable[str]) -> list[Path]:
