@@ -36,8 +36,11 @@ def importing(names: set[str], *statements: str) -> dict[str, set[str]]:
 
     One interpreter runs them all, in 0.5 s instead of 0.3 s for each: that none imports a module holds for all or not.
     """
-    return {statement: names.intersection(found) for statement, found in probe(*statements)[1].items()
-            if names.intersection(found)}
+    return {
+        statement: names.intersection(found)
+        for statement, found in probe(*statements)[1].items()
+        if names.intersection(found)
+    }
 
 
 def test_the_command_line_imports_nothing_heavy():
@@ -69,7 +72,15 @@ def test_the_readers_modules_import_neither_torch_nor_ray():
 
 
 def test_the_manifests_modules_import_neither_torch_nor_ray():
-    modules = ("parts.store", "pt.kind", "checks.run", "manifest.table", "steps.manifest", "steps.plan", "steps.publish")
+    modules = (
+        "parts.store",
+        "pt.kind",
+        "checks.run",
+        "manifest.table",
+        "steps.manifest",
+        "steps.plan",
+        "steps.publish",
+    )
     assert not importing({"torch", "ray", "av"}, *(f"import jobs.gamedata.{module}" for module in modules))
 
 
