@@ -43,7 +43,7 @@ FROM_NOTHING = {
 KINDS = ("gameplay", "dark", "black", "letterbox", "pillarbox", "menu", "menu-in-game", "no-inputs", "cut-off")
 DEMO = ".telecine/demo"
 # Each worker imports torch.
-_ONE_WORKER = {"TELECINE_WORKERS": "1"}
+_ONE_WORKER = {"TELECINE_GAMEDATA_WORKERS": "1"}
 
 
 @pytest.fixture(scope="module")
