@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import tomllib
 from dataclasses import dataclass
@@ -109,21 +110,26 @@ def installed(site_packages: Path) -> dict[str, Distribution]:
 
 def binaries(distribution: Distribution) -> list[str]:
     """List a distribution's ELF files that are not Python extension modules, and its JARs."""
-    found = []
-    for entry in distribution.files or []:
-        path = Path(str(distribution.locate_file(entry)))
-        if str(entry).endswith(".jar") or (not _EXTENSION.search(str(entry)) and _is_elf(path)):
-            found.append(str(entry))
-    return sorted(found)
+    root = str(distribution.locate_file(""))
+    return sorted(
+        name
+        for name in _files(distribution)
+        if name.endswith(".jar") or (not _EXTENSION.search(name) and _is_elf(f"{root}/{name}"))
+    )
 
 
 def vendored(distribution: Distribution) -> list[Distribution]:
     """List the distributions that a wheel contains besides its own."""
     return [
-        PathDistribution(Path(str(distribution.locate_file(entry))).parent)
-        for entry in distribution.files or []
-        if _METADATA.search(str(entry))
+        PathDistribution(Path(str(distribution.locate_file(name))).parent)
+        for name in _files(distribution)
+        if _METADATA.search(name)
     ]
+
+
+def _files(distribution: Distribution) -> list[str]:
+    """List the files of a wheel; ``Distribution.files`` takes ten times as long for the 40,000 of torch and others."""
+    return [row[0] for row in csv.reader((distribution.read_text("RECORD") or "").splitlines()) if row]
 
 
 def owner(file: str, wheel: str, table: list[Bundled]) -> Bundled | None:
@@ -183,9 +189,9 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _is_elf(path: Path) -> bool:
+def _is_elf(path: str) -> bool:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path for each of 40,000 files takes a second
             return file.read(4) == b"\x7fELF"
     except OSError:
         return False

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 __all__ = [
     "AWS_KEYS",
@@ -170,17 +170,11 @@ def secret_values() -> frozenset[str]:
 
 def secret_files() -> list[Path]:
     """Return the files that variables name and that contain secrets; some may not exist."""
-    return _named([*(name + FILE_SUFFIX for name in tuple(_variables)), *_paths, *_other_paths], _lookup())
+    return _named([*(name + FILE_SUFFIX for name in tuple(_variables)), *_paths, *_other_paths])
 
 
-def _lookup() -> Callable[[str], str]:
-    """Return a function that gives the value of a variable, empty if it is not set.
-
-    Nearly none of 50 variables is: reading the names in the environment once takes a ninth of the time of asking for
-    each of them.
-    """
-    there = frozenset(os.environ)
-    return lambda name: os.environ.get(name, "") if name in there else ""
+def _named(variables: Iterable[str]) -> list[Path]:
+    return [Path(named) for name in variables if (named := os.environ.get(name))]
 
 
 def _files(names: Iterable[str], given: frozenset[str]) -> list[Path]:

@@ -23,8 +23,10 @@ class Argo:
 
     def __init__(self, binary: Path) -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # close() does
+        # A third of its time goes into collecting garbage otherwise; it takes 0.2 GB.
+        env = {**os.environ, "GOGC": "800"}
         self._process = subprocess.Popen(
-            [binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
+            [binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True, env=env
         )
         self._known = ""
 

@@ -8,11 +8,15 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
 from jobs.gamedata import ExtractedData, load
+from jobs.gamedata.sample import kinds
+from jobs.gamedata.steps.sample import make
 from shared.database import _binaries
 from tests.cli import ROOT, Cli
 from tests.docs.blocks import find_blocks
@@ -35,9 +39,11 @@ FROM_NOTHING = {
     *("docs/catalogue.md", "docs/console.md", "docs/tutorial.md"),
     *(page for page in PAGES if page.startswith(("docs/viewership", "docs/trakt"))),
 }
-# Kinds of `telecine gamedata sample` that are enough for the pages, and encoded within seconds.
+# Kinds of `telecine gamedata sample` that the pages name.
 KINDS = ("gameplay", "dark", "black", "letterbox", "pillarbox", "menu", "menu-in-game", "no-inputs", "cut-off")
 DEMO = ".telecine/demo"
+# Each worker imports torch.
+_ONE_WORKER = {"TELECINE_GAMEDATA_WORKERS": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +70,25 @@ exec {preloaded} "$@"
 def demo(preloaded: str, postgres: str) -> Iterator[Path]:
     """Yield a folder with the files that `make demo` writes, but fewer TARs."""
     with made_database(postgres) as ledger, reachable_folder() as folder:
-        env = {**Cli(folder).env, "TELECINE_DATABASE_URL": ledger.url}
-        include = [word for kind in KINDS for word in ("--include", kind)]
+        env = {**Cli(folder).env, "TELECINE_DATABASE_URL": ledger.url, **_ONE_WORKER}
+        source = folder / DEMO / "game-data"
+        source.mkdir(parents=True)
+        # One whose share on a page is not of whole samples keeps its frames.
+        few = {name: _with_few_frames(kinds.KINDS[name]) for name in KINDS if name != "menu-in-game"}
+        with mock.patch.dict(kinds.KINDS, few):
+            for name in KINDS:
+                (source / f"{name}.tar").write_bytes(make(name))
         buckets = ("--source-bucket", f"./{DEMO}/game-data", "--manifest-bucket", f"./{DEMO}/game-data-manifest")
         outputs = ("--output-path", f"./{DEMO}/manifest.parquet", "--report-dir", f"./{DEMO}/report")
-        for argv in (("sample", "--output", buckets[1], *include), ("run", *buckets, *outputs)):
-            subprocess.run([*preloaded.split(), "gamedata", *argv], cwd=folder, env=env, check=True)
+        run = (*preloaded.split(), "gamedata", "run", *buckets, *outputs)
+        subprocess.run(run, cwd=folder, env=env, check=True)
         yield folder / DEMO
+
+
+def _with_few_frames(kind: kinds.SampleKind) -> kinds.SampleKind:
+    """Return the kind with 2 frames/s, as long and with as many keyframes: to draw and encode them all takes 9 s."""
+    encoding = kind.encoding
+    return replace(kind, encoding=replace(encoding, fps=2, gop=encoding.gop * 2 // encoding.fps))
 
 
 @pytest.fixture
@@ -91,8 +109,7 @@ def page(
             **Cli(folder).env,
             "PATH": f"{commands}:{psql}:{os.environ['PATH']}",
             "TELECINE_DATABASE_URL": database.url,
-            # Each worker imports torch.
-            "TELECINE_WORKERS": "1",
+            **_ONE_WORKER,
         }
         for variable in ("PATH", "PYTHONPATH", "TELECINE_DATABASE_URL"):
             monkeypatch.setenv(variable, env[variable])

@@ -12,6 +12,7 @@ import re
 import subprocess
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,13 +77,13 @@ def files(root: Path = ROOT) -> list[str]:
 
 def matches(path: str, glob: str) -> bool:
     """Return whether a path matches a glob; at the end of the glob, ``*`` also matches slashes."""
-    if glob.endswith("/*"):
-        return any(_match(str(parent), glob[:-2]) for parent in Path(path).parents)
-    return _match(path, glob)
+    return _of_glob(glob).fullmatch(path) is not None
 
 
-def _match(path: str, glob: str) -> bool:
-    return len(Path(path).parts) == len(Path(glob).parts) and Path(path).match(glob)
+@cache
+def _of_glob(glob: str) -> re.Pattern[str]:
+    beginning = glob.removesuffix("/*")
+    return re.compile(re.escape(beginning).replace(r"\*", "[^/]*") + ("/.+" if beginning != glob else ""))
 
 
 def _walk(root: Path) -> Iterator[str]:
@@ -188,6 +189,8 @@ _STRING_OR_COMMENT = re.compile(
 )
 _HELP_KEYWORDS = ("description", "help")
 _HELP_CALLS = ("Step", "Tool")
+# Without text below them: half of all nodes.
+_WORDLESS = frozenset({ast.Name, ast.Load, ast.Store, ast.Del, ast.alias, ast.Pass, ast.Global})
 
 
 def _python(name: str, source: str) -> Iterator[Text]:
@@ -207,35 +210,43 @@ def _python(name: str, source: str) -> Iterator[Text]:
                 yield from _message(name, kind, body, node, lines)
             stack.extend((part.value, False) for part in node.values if isinstance(part, ast.FormattedValue))
         else:
-            for value in _docstrings(node):
-                docstrings.add(id(value))
-                yield from _one(name, "docstring", enumerate(str(value.value).split("\n"), value.lineno))
-            stack.extend(_children(node))
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                for value in _docstrings(node):
+                    docstrings.add(id(value))
+                    yield from _one(name, "docstring", enumerate(str(value.value).split("\n"), value.lineno))
+            if isinstance(node, ast.Call):
+                stack.extend(_arguments(node))
+            else:
+                stack.extend([(child, False) for child in _children(node) if child.__class__ not in _WORDLESS])
 
 
-def _docstrings(node: ast.AST) -> Iterator[ast.Constant]:
+def _docstrings(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.Constant]:
     """Yield the docstring of a node, and the strings in its body that document a constant or a field."""
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        for statement in node.body:
-            value = statement.value if isinstance(statement, ast.Expr) else None
-            if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                yield value
+    for statement in node.body:
+        value = statement.value if isinstance(statement, ast.Expr) else None
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            yield value
 
 
-def _children(node: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
-    """Yield the children of a node, and whether each is a help text."""
-    if isinstance(node, ast.Call):
-        called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+def _arguments(node: ast.Call) -> Iterator[tuple[ast.AST, bool]]:
+    """Yield the children of a call, and whether each is a help text."""
+    called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+    if node.func.__class__ is not ast.Name:
         yield node.func, False
-        yield from ((argument, called in _HELP_CALLS) for argument in node.args)
-        yield from ((keyword.value, keyword.arg in _HELP_KEYWORDS) for keyword in node.keywords)
-        return
-    for field in node._fields:
-        value = getattr(node, field, None)
-        if isinstance(value, list):
-            yield from ((child, False) for child in value if isinstance(child, ast.AST))
-        elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
-            yield value, False
+    yield from ((argument, called in _HELP_CALLS) for argument in node.args if argument.__class__ is not ast.Name)
+    yield from ((keyword.value, keyword.arg in _HELP_KEYWORDS) for keyword in node.keywords)
+
+
+def _children(node: ast.AST) -> list[ast.AST]:
+    """Return the children of a node in the order of the source."""
+    found: list[ast.AST] = []
+    for value in node.__dict__.values():
+        kind = value.__class__
+        if kind is list:
+            found += [child for child in value if isinstance(child, ast.AST)]
+        elif kind is not int and kind is not str and isinstance(value, ast.AST):
+            found.append(value)
+    return found
 
 
 def _message(name: str, kind: str, body: str, node: ast.expr, lines: list[str]) -> Iterator[Text]:

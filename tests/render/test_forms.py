@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import get_annotations
+
 import pytest
 
 from jobs.gamedata.settings import ExtractSettings, ManifestSettings, PlanSettings, PublishSettings
@@ -37,6 +39,21 @@ TEXTS = (
 )
 
 
+# Of fields that another of these models has checked with all texts: what remains are the model's own validators.
+INHERITED = ("{{=1+1}}", "1e999999999")
+
+
+def declared(model, name):
+    """Return the class that declares a field."""
+    return next(each for each in model.__mro__ if name in get_annotations(each))
+
+
+def first_with(model, name):
+    """Return the first model that has this field."""
+    found = declared(model, name)
+    return next(each for each in MODELS if name in each.model_fields and declared(each, name) is found)
+
+
 def refusal(model):
     try:
         parse(model, "telecine x", "", ())
@@ -50,6 +67,8 @@ def refusal(model):
 def test_any_text_is_used_or_refused(model, text, monkeypatch):
     for flag in flags(model):
         if is_secret(model.model_fields[flag.name]):
+            continue
+        if text not in INHERITED and first_with(model, flag.name) is not model:
             continue
         variable = model.variables(flag.name)[0]
         with monkeypatch.context() as patch:

@@ -185,6 +185,8 @@ def test_the_context_is_what_an_image_needs():
 def test_no_code_of_an_image_catches_parts_of_a_group():
     # Debian's 3.11.2, which the images have, wraps what a block of except* raises in a group; 3.11.7 does not.
     files = [path for package in ("jobs", "shared") for path in (ROOT / package).rglob("*.py")]
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in files}
-    assert len(trees) > 300
+    assert len(files) > 300
+    # Only files with such a line are parsed, which tells code from text.
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    trees = {path: ast.parse(text) for path, text in texts.items() if re.search(r"except\s*\*", text)}
     assert [path for path, tree in trees.items() if any(isinstance(node, ast.TryStar) for node in ast.walk(tree))] == []

@@ -20,23 +20,16 @@ from tests.reports import REPORTS, build
 from tests.unit.shared.report.test_page import Outline
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from shared.report import Report
 
 _ALL = (GAMEDATA, MEDIA, SCREENALYTICS, TRAKT, VIEWERSHIP)
 
 
-_MADE: dict[str, tuple[Report, str]] = {}
-
-
-@pytest.fixture(params=REPORTS)
-def made(request: Any, tmp_path: Path) -> tuple[Report, str]:
+@pytest.fixture(scope="module", params=REPORTS)
+def made(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, str]:
     """Each report and its page, made once: they are read by all tests, and changed by none."""
-    if request.param not in _MADE:
-        report = build(request.param, tmp_path)
-        _MADE[request.param] = report, render(report)
-    return _MADE[request.param]
+    report = build(request.param, tmp_path_factory.mktemp("report"))
+    return report, render(report)
 
 
 def test_every_step_has_its_report_here():

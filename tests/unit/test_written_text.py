@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,13 @@ FILES = sorted(
 HARMLESS = {"isatty", "flush", "fileno"}
 PRINTING = {"print", "input"}
 METHODS = {"echo", "secho", "print_exc", "print_exception", "print_tb", "print_stack", "basicConfig", "from_markup"}
+# Every offence has one of these words in its source: most of the 900 files have none, and are not parsed.
+_WORDS = re.compile("|".join(("std", "rich", "click", r"os\.write", "print", *PRINTING, *METHODS)))
 
 
 def offences(name: str, source: str) -> list[str]:  # noqa: C901 - one rule after the other
+    if not _WORDS.search(source):
+        return []
     tree = ast.parse(source)
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     found = []
@@ -50,9 +55,8 @@ def offences(name: str, source: str) -> list[str]:  # noqa: C901 - one rule afte
     return found
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_no_other_module_writes_to_a_terminal(name):
-    assert offences(name, (ROOT / name).read_text(encoding="utf-8")) == []
+def test_no_other_module_writes_to_a_terminal():
+    assert [each for name in FILES for each in offences(name, (ROOT / name).read_text(encoding="utf-8"))] == []
 
 
 @pytest.mark.parametrize(
@@ -90,8 +94,14 @@ def test_a_console_prints_only_text_and_tables():
 UNSECRET = ("jobs/gamedata/members/", "jobs/gamedata/session/child_main.py")
 
 
+# A slice that ends at a number of two digits at least.
+_CUT = re.compile(r":\s*\d\w")
+
+
 def cuts(source: str) -> list[str]:
     """Return the slices of at least 40 characters in f-strings: a secret at the end would be cut in half."""
+    if not _CUT.search(source):
+        return []
     return [
         ast.unparse(piece)
         for text in ast.walk(ast.parse(source))
@@ -103,9 +113,10 @@ def cuts(source: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith(UNSECRET)])
-def test_no_message_cuts_text_before_secrets_are_hidden(name):
-    assert cuts((ROOT / name).read_text(encoding="utf-8")) == [], "use shared.text.cut"
+def test_no_message_cuts_text_before_secrets_are_hidden():
+    secret = [name for name in FILES if not name.startswith(UNSECRET)]
+    found = [f"{name}: {piece}" for name in secret for piece in cuts((ROOT / name).read_text(encoding="utf-8"))]
+    assert found == [], "use shared.text.cut"
 
 
 @pytest.mark.parametrize(
