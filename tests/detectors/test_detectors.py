@@ -33,12 +33,16 @@ pytestmark = [pytest.mark.xdist_group("detectors"), pytest.mark.slow]
 
 @functools.cache
 def sessions():
-    """Two of every kind, an eighth of them through a real video."""
-    names = list(all_kinds())
+    """One of every kind, an eighth of them through a real video; two of those with bars.
+
+    Drawing one takes 0.3 s of processor time. Of nine kinds with bars, a floor of 0.9 would allow no miss at all.
+    """
+    kinds = all_kinds()
     return [
         measured(name, SEED + seed, "tar" if (number + seed) % 8 == 0 else "pictures")
         for seed in range(2)
-        for number, name in enumerate(names)
+        for number, name in enumerate(kinds)
+        if seed == 0 or kinds[name].truth.of("is_dpi_scale_issue")
     ]
 
 

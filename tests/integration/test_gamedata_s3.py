@@ -8,22 +8,24 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.gamedata.pt.file import loads
-from tests.cli import Cli, sample_tar
+from tests.cli import sample_tar
+from tests.forked_cli import ForkedCli
+from tests.postgres_server import postgres
 from tests.s3_server import s3_process, s3_server
 
-__all__ = ["s3_process", "s3_server"]
+__all__ = ["postgres", "s3_process", "s3_server"]
 
 pytestmark = pytest.mark.slow
 
 
-def test_extract_and_manifest_over_s3(s3_server):
+def test_extract_and_manifest_over_s3(postgres, s3_server):
     s3_server.create_bucket("game-data")
     s3_server.create_bucket("game-data-manifest")
     s3_server.create_bucket("published")
     kinds = {"a/b/one.tar": "idle", "a/two.tar": "gameplay-60fps", "bad.tar": "truncated"}
     s3_server.fill("game-data", {key: sample_tar(kind) for key, kind in kinds.items()})
     s3_server.fill("published", {"list.txt": b"# all\na/b/one.tar\n\na/two.tar\nbad.tar\nnone.tar\n"})
-    with Cli.fresh(s3_server.env) as cli:
+    with ForkedCli.on(postgres, s3_server.env) as cli:
         flags = ("--task-list", "s3://published/list.txt", "--output-path", "s3://published/m/manifest.parquet")
         env = {"TELECINE_GAMEDATA_SAMPLING": "keyframe"}
         done = cli("gamedata", "run", *flags, env=env).expect(0)
