@@ -26,6 +26,8 @@ _ENVIRONMENT = {
     # As in a RayJob. The token of this machine's user, if there is one, is not used.
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": TOKEN,
+    # One build on all nodes, and one that a test can differ from.
+    "TELECINE_REVISION": "abc",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_memory_monitor_refresh_ms": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",

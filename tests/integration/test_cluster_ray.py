@@ -112,14 +112,13 @@ def test_workers_import_nothing_from_the_drivers_folder(standing, tmp_path):
     assert outcomes == [("1 path", "False", "False")]
 
 
-def test_errors_keep_their_type_and_images_of_two_builds_are_refused(cluster, tmp_path):
-    cluster.add_node(cpus=1, NODE="n", TELECINE_REVISION="abc")
-    refused = cluster.run(DRIVE, "refuse", "1")
-    mixed = cluster.run(DRIVE, tmp_path, "1", TELECINE_REVISION="def")
-    code, _, err = ended(cluster, refused)
+def test_errors_keep_their_type_and_images_of_two_builds_are_refused(standing, tmp_path):
+    refused = standing.run(DRIVE, "refuse", "1")
+    mixed = standing.run(DRIVE, tmp_path, "1", TELECINE_REVISION="def")
+    code, _, err = ended(standing, refused)
     assert code == 78
     assert "configuration: no such device" in err
-    code, _, err = ended(cluster, mixed)
+    code, _, err = ended(standing, mixed)
     assert code == 78
     assert "the revision differs" in err
     assert "head has def, worker " in err

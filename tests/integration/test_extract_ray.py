@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 import signal
@@ -110,17 +111,27 @@ def test_a_pool_works_survives_deaths_raises_and_cleans_up():
 
 
 ALONE = """
-import os, psutil
+import json, os, psutil, stat
+from pathlib import Path
 from jobs.gamedata.compute.local import LocalRay
 from tests.integration.test_extract_ray import ImportPath
-with LocalRay(ImportPath, workers=1) as pool:
-    pool.submit(None)
-    for outcome in pool:
-        print("path", *outcome.result, sep=os.pathsep)
-    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
-        for each in process.net_connections():
-            if each.status == psutil.CONN_LISTEN:
-                print("listens", each.laddr.ip)
+facts = {"tokens": [], "modes": [], "listens": []}
+for number in (1, 2):
+    with LocalRay(ImportPath, workers=1) as pool:
+        pool.submit(number)
+        (facts["path"],) = [outcome.result for outcome in pool]
+        from ray._raylet import AuthenticationMode, get_authentication_mode
+        assert get_authentication_mode() == AuthenticationMode.TOKEN
+        facts["tokens"].append(os.environ["RAY_AUTH_TOKEN"])
+        for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+            for each in process.net_connections():
+                if each.status == psutil.CONN_LISTEN:
+                    facts["listens"].append(each.laddr.ip)
+        (folder,) = Path("/tmp").glob(f"telecine-ray-{os.getpid()}-*")
+        facts["modes"].append(stat.filemode(folder.stat().st_mode))
+        facts["digits"] = len(str(os.getpid()))
+        facts["sockets"] = [len(str(path)) for path in folder.rglob("*") if path.is_socket()]
+print("facts", json.dumps(facts))
 """
 
 
@@ -131,81 +142,52 @@ class ImportPath:
         return sys.path
 
 
-def test_a_local_cluster_listens_on_loopback_and_imports_nothing_from_the_current_folder(tmp_path):
-    """Ray 2.60 replaces 127.0.0.1 with the machine's address and puts the current folder first on the path."""
-    (tmp_path / "numpy.py").write_text("raise SystemExit('numpy of the current folder')")
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """What two local clusters in turn show of themselves to their one driver: a start takes 8 s."""
+    folder = tmp_path_factory.mktemp("alone")
+    (folder / "numpy.py").write_text("raise SystemExit('numpy of the current folder')")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
     done = subprocess.run(
         [sys.executable, "-P", "-c", ALONE],
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=folder,
+        env=environment | {"PYTHONPATH": str(ROOT), "HOME": str(folder)},
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stdout.splitlines() if line.startswith(("path", "listens"))]
-    assert {line.removeprefix("listens ") for line in lines[1:]} <= {"127.0.0.1", "::ffff:127.0.0.1"}
-    assert len(lines) > 1
-    assert not {str(tmp_path), "", "."} & set(lines[0].split(os.pathsep)[1:])
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("facts ")]
+    return json.loads(line.removeprefix("facts ")) | {"folder": folder, "stderr": done.stderr}
 
 
-LOCAL = """
-import os, sys
-from jobs.gamedata.compute.local import LocalRay
-from tests.integration.test_extract_ray import Runner
-for number in (1, 2):
-    with LocalRay(Runner, workers=1) as pool:
-        pool.submit(number)
-        assert [outcome.work for outcome in pool] == [number]
-        from ray._raylet import AuthenticationMode, get_authentication_mode
-        assert get_authentication_mode() == AuthenticationMode.TOKEN
-    print(os.environ["RAY_AUTH_TOKEN"])
-"""
+def test_a_local_cluster_listens_on_loopback(alone):
+    """Ray 2.60 replaces 127.0.0.1 with the machine's address."""
+    assert alone["listens"]
+    assert set(alone["listens"]) <= {"127.0.0.1", "::ffff:127.0.0.1"}
 
 
-def test_a_local_cluster_has_a_token_of_its_own_and_leaves_none_in_the_home_folder(tmp_path):
+def test_a_local_cluster_imports_nothing_from_the_current_folder(alone):
+    """Ray 2.60 puts the current folder first on the path."""
+    assert alone["path"]
+    assert not {str(alone["folder"]), "", "."} & set(alone["path"])
+
+
+def test_a_local_cluster_has_a_token_of_its_own_and_leaves_none_in_the_home_folder(alone):
     """By default Ray 2.60 writes one to ~/.ray/auth_token, where every user can read it with the usual umask."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
-    done = subprocess.run(
-        [sys.executable, "-c", LOCAL],
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        env=environment | {"HOME": str(tmp_path)},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    (token,) = set(done.stdout.split())
+    assert len(alone["tokens"]) == 2
+    (token,) = set(alone["tokens"])
     assert re.fullmatch(r"[0-9a-f]{64}", token)
-    assert token not in done.stderr
-    assert not list(tmp_path.rglob("*token*"))
+    assert token not in alone["stderr"]
+    assert not list(alone["folder"].rglob("*token*"))
 
 
-SOCKETS = """
-import os, stat
-from pathlib import Path
-from jobs.gamedata.compute.local import LocalRay
-from tests.integration.test_extract_ray import Runner
-with LocalRay(Runner, workers=1) as pool:
-    pool.submit(1)
-    assert len(list(pool)) == 1
-    (folder,) = Path("/tmp").glob(f"telecine-ray-{os.getpid()}-*")
-    print(stat.filemode(folder.stat().st_mode), len(str(os.getpid())))
-    print(*(len(str(path)) for path in folder.rglob("*") if path.is_socket()))
-"""
-
-
-def test_no_other_user_can_enter_the_folder_of_a_local_cluster():
+def test_no_other_user_can_enter_the_folder_of_a_local_cluster(alone):
     """Ray 2.60 gives the folder that it is told to use mode 0777, and the plasma store's socket the longest path."""
-    done = subprocess.run(
-        [sys.executable, "-c", SOCKETS], capture_output=True, text=True, timeout=DEADLINE_S, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    mode, digits, *lengths = done.stdout.split()
-    assert mode == "drwx------"
+    assert alone["modes"] == ["drwx------"] * 2
     # Two names of the path contain a process id, of at most seven digits; sun_path has 108 bytes, the last for a NUL.
-    assert 0 < max(map(int, lengths)) + 2 * (7 - int(digits)) < 108
+    assert 0 < max(alone["sockets"]) + 2 * (7 - alone["digits"]) < 108
 
 
 def fake_reader(_device, **fake):
