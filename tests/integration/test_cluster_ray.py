@@ -31,11 +31,18 @@ except TelecineError as error:
 """
 
 
-@pytest.fixture
-def cluster():
-    found = RayCluster()
-    yield found
-    found.close()
+EXTRACT = """
+import json, sys
+from jobs.gamedata.steps import extract
+from jobs.gamedata.settings import ExtractSettings
+from tests.fakes.ledger import MemoryStageRun
+from tests.fakes.ray_work import reader
+
+if __name__ == "__main__":
+    settings = ExtractSettings(source_bucket=sys.argv[2] + "/in", manifest_bucket=sys.argv[2] + "/out", compute="mixed")
+    report = extract.run_with(settings, MemoryStageRun(), make_extract=reader, make_pool=extract.cluster_ray)
+    print("outcome|" + json.dumps([report.counts, report.exit_code]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -62,42 +69,9 @@ def ended(cluster, process):
         if process.poll() is None:
             cluster.kill(process)
     # Ray prints lines of its own in between.
-    outcomes = [tuple(line.split(",")[1:]) for line in out.splitlines() if line.startswith("outcome,")]
+    lines = [line for line in out.splitlines() if line.startswith(("outcome,", "outcome|"))]
+    outcomes = [tuple(line.split("|", 1)[1:] if "|" in line else line.split(",")[1:]) for line in lines]
     return process.returncode, outcomes, err
-
-
-def test_late_nodes_work_and_work_of_a_lost_node_is_repeated(cluster, tmp_path):
-    first = cluster.add_node(cpus=1, NODE="first")
-    driver = cluster.run(DRIVE, tmp_path, "0 wait,1,2,3")
-    try:
-        wait_until((tmp_path / "begun-0-first").exists, driver)
-        cluster.add_node(cpus=1, NODE="late")
-        wait_until((tmp_path / "begun-3-late").exists, driver)
-        cluster.kill(first)
-        wait_until((tmp_path / "begun-0-late").exists, driver)
-        (tmp_path / "go").touch()
-    finally:
-        code, outcomes, err = ended(cluster, driver)
-    assert code == 0, err
-    assert sorted(outcomes) == [("0 wait", "late", "False"), *((str(n), "late", "False") for n in (1, 2, 3))]
-
-
-def test_a_node_that_dies_before_ray_notices_is_not_a_failure_of_its_work(tmp_path):
-    # Ray takes 12 s to notice a node that does not answer, far longer than the grace period.
-    cluster = RayCluster(RAY_health_check_timeout_ms="2000")
-    try:
-        first = cluster.add_node(cpus=1, NODE="first")
-        driver = cluster.run(DRIVE, tmp_path, "0 wait", "{'death_grace_s': 1.0}")
-        wait_until((tmp_path / "begun-0-first").exists, driver)
-        cluster.add_node(cpus=1, NODE="second")
-        cluster.strand(first)
-        wait_until((tmp_path / "begun-0-second").exists, driver)
-        (tmp_path / "go").touch()
-        code, outcomes, err = ended(cluster, driver)
-    finally:
-        cluster.close()
-    assert code == 0, err
-    assert outcomes == [("0 wait", "second", "False")]
 
 
 def test_a_process_that_dies_on_a_live_node_is_a_failure_of_its_work(standing, tmp_path):
@@ -125,20 +99,16 @@ def test_errors_keep_their_type_and_images_of_two_builds_are_refused(standing, t
     assert not list(tmp_path.iterdir())
 
 
-def test_a_cluster_without_workers_times_out(cluster, tmp_path):
-    code, _, err = ended(cluster, cluster.run(DRIVE, tmp_path, "1", "{'no_workers_s': 1.0}"))
-    assert code == 75
-    assert "has had no worker" in err
-
-
-@pytest.mark.parametrize(
-    "environment", [{"RAY_AUTH_TOKEN": "another"}, {"RAY_AUTH_MODE": "disabled"}], ids=["wrong", "none"]
-)
-def test_a_driver_without_the_token_is_refused(standing, tmp_path, environment):
-    code, outcomes, err = ended(standing, standing.run(DRIVE, tmp_path, "1", HOME=str(tmp_path), **environment))
-    assert code != 0
-    assert outcomes == []
-    assert "authentication" in err.lower(), err
+def test_a_driver_without_the_token_is_refused(standing, tmp_path):
+    # At the same time: each asks for 20 s.
+    drivers = {}
+    for name, environment in (("wrong", {"RAY_AUTH_TOKEN": "another"}), ("none", {"RAY_AUTH_MODE": "disabled"})):
+        (tmp_path / name).mkdir()
+        drivers[name] = standing.run(DRIVE, tmp_path, "1", HOME=str(tmp_path / name), **environment)
+    for name, (code, outcomes, err) in {name: ended(standing, each) for name, each in drivers.items()}.items():
+        assert code != 0, name
+        assert outcomes == [], name
+        assert "authentication" in err.lower(), (name, err)
     assert not list(tmp_path.glob("begun-*"))
 
 
@@ -180,40 +150,85 @@ def status_of(request):
         return None
 
 
-EXTRACT = """
-import json, sys
-from jobs.gamedata.steps import extract
-from jobs.gamedata.settings import ExtractSettings
-from tests.fakes.ledger import MemoryStageRun
-from tests.fakes.ray_work import reader
+@pytest.fixture(scope="module")
+def changing(tmp_path_factory):
+    """What drivers see of one cluster whose nodes come and go; a head and its nodes take 20 s to start on busy cores.
 
-if __name__ == "__main__":
-    settings = ExtractSettings(source_bucket=sys.argv[2] + "/in", manifest_bucket=sys.argv[2] + "/out", compute="mixed")
-    report = extract.run_with(settings, MemoryStageRun(), make_extract=reader, make_pool=extract.cluster_ray)
-    print("report", json.dumps([report.counts, report.exit_code]))
-"""
-
-
-def test_a_driver_counts_the_tars_of_each_group(cluster, tmp_path):
-    source = open_store(f"file://{tmp_path}/in", create=True)
+    Returns:
+        ``empty``: without a node. ``groups``: a node joins when another already works, and the TARs of both count.
+        ``lost``: the node that works is killed. ``stranded``: the node that works is left without an answer, which Ray
+        takes far longer to notice than the grace period. Each is what `ended` returns; the last two with the node
+        that had begun and the one that took over.
+    """
+    folders = {name: tmp_path_factory.mktemp(name) for name in ("groups", "lost", "stranded")}
+    source = open_store(f"file://{folders['groups']}/in", create=True)
     for number in range(40):
         source.put(f"s/{number:02d}.tar", b"bad" if number == 3 else f"body {number}".encode())
-    cluster.add_node(cpus=1, TELECINE_GROUP="cpu", FOLDER=str(tmp_path))
-    rayjob = {"TELECINE_RAYJOB": "telecine-1", "TELECINE_SLOTS": "2", "RAY_ADDRESS": cluster.address}
-    driver = cluster.run(EXTRACT, tmp_path, **rayjob)
+    found = {"folder": folders["groups"]}
+    # A node that does not answer is noticed after 20 s.
+    cluster = RayCluster(RAY_health_check_timeout_ms="4000")
+    nodes = {}
+
+    def add(name, **environment):
+        nodes[name] = cluster.add_node(cpus=1, NODE=name, FOLDER=str(folders["groups"]), **environment)
+
+    def interrupt(scene, end, *works, **limits):
+        folder = folders[scene]
+        driver = cluster.run(DRIVE, folder, ",".join(works), repr(limits))
+        try:
+            wait_until(lambda: any(folder.glob("begun-0-*")), driver)
+            (begun,) = (path.name.rpartition("-")[2] for path in folder.glob("begun-0-*"))
+            end(nodes.pop(begun))
+            wait_until(lambda: any((folder / f"begun-0-{name}").exists() for name in nodes), driver)
+            (folder / "go").touch()
+        finally:
+            found[scene] = *ended(cluster, driver), begun, *nodes
+
     try:
-        wait_until((tmp_path / "cpu").exists, driver)
-        cluster.add_node(cpus=1, TELECINE_GROUP="gpu", FOLDER=str(tmp_path))
-        out, err = driver.communicate(timeout=DEADLINE_S)
+        found["empty"] = ended(cluster, cluster.run(DRIVE, folders["lost"], "1", "{'no_workers_s': 1.0}"))
+        add("first", TELECINE_GROUP="cpu")
+        rayjob = {"TELECINE_RAYJOB": "telecine-1", "TELECINE_SLOTS": "2", "RAY_ADDRESS": cluster.address}
+        driver = cluster.run(EXTRACT, folders["groups"], **rayjob)
+        try:
+            wait_until((folders["groups"] / "cpu").exists, driver)
+            add("second", TELECINE_GROUP="gpu")
+        finally:
+            found["groups"] = ended(cluster, driver)
+        interrupt("lost", cluster.kill, "0 wait", "1", "2", "3")
+        add("third")
+        interrupt("stranded", cluster.strand, "0 wait", death_grace_s=1.0)
+        yield found
     finally:
-        if driver.poll() is None:
-            cluster.kill(driver)
-    assert driver.returncode == 0, err
-    (line,) = [line for line in out.splitlines() if line.startswith("report ")]
-    counts, code = json.loads(line.removeprefix("report "))
+        cluster.close()
+
+
+def test_a_cluster_without_workers_times_out(changing):
+    code, _, err = changing["empty"]
+    assert code == 75
+    assert "has had no worker" in err
+
+
+def test_late_nodes_work_and_a_driver_counts_the_tars_of_each_group(changing):
+    code, reports, err = changing["groups"]
+    assert code == 0, err
+    ((line,),) = reports
+    counts, code = json.loads(line)
     assert (counts["extracted"], counts["failed"], code) == (39, 1, 0)
     assert counts["group_cpu"] + counts["group_gpu"] == counts["device_cpu"] == 40
     assert min(counts["group_cpu"], counts["group_gpu"]) > 0
-    rows = read_rows(open_store(f"file://{tmp_path}/out"), ["worker"]).to_pylist()
+    rows = read_rows(open_store(f"file://{changing['folder']}/out"), ["worker"]).to_pylist()
     assert len(rows) == 40
     assert len({row["worker"] for row in rows}) == 2
+
+
+def test_work_of_a_lost_node_is_repeated(changing):
+    code, outcomes, err, _, other = changing["lost"]
+    assert code == 0, err
+    assert sorted(outcomes) == [("0 wait", other, "False"), *((str(number), other, "False") for number in (1, 2, 3))]
+
+
+def test_a_node_that_dies_before_ray_notices_is_not_a_failure_of_its_work(changing):
+    code, outcomes, err, begun, other = changing["stranded"]
+    assert code == 0, err
+    assert begun != other
+    assert outcomes == [("0 wait", other, "False")]

@@ -20,7 +20,7 @@ from jobs.gamedata.compute.local import LocalRay
 from jobs.gamedata.parts.store import read_parts, read_rows
 from jobs.gamedata.settings import ExtractSettings
 from jobs.gamedata.steps import extract
-from shared.errors import StorageFull, TelecineError
+from shared.errors import StorageFull
 from shared.storage import open_store
 from tests.fakes.ledger import MemoryStageRun
 from tests.fakes.pool import InlinePool
@@ -47,10 +47,6 @@ class Runner:
         return os.getpid(), work, self.done
 
 
-def broken():
-    raise ImportError("no module of that name")
-
-
 def children():
     """Return the pids of all descendants of this process."""
     return {process.pid for process in psutil.Process().children(recursive=True)}
@@ -71,11 +67,6 @@ def wait_until(condition):
     while not condition():
         assert time.monotonic() < deadline, "the condition never became true"
         signal.sigtimedwait([], 0.05)
-
-
-def test_a_worker_that_cannot_start_is_an_error():
-    with pytest.raises(TelecineError, match="no module of that name"), LocalRay(broken, workers=1):
-        pass
 
 
 def test_a_pool_works_survives_deaths_raises_and_cleans_up():
@@ -114,25 +105,39 @@ ALONE = """
 import json, os, psutil, stat
 from pathlib import Path
 from jobs.gamedata.compute.local import LocalRay
-from tests.integration.test_extract_ray import ImportPath
-facts = {"tokens": [], "modes": [], "listens": []}
-for number in (1, 2):
-    with LocalRay(ImportPath, workers=1) as pool:
-        pool.submit(number)
-        (facts["path"],) = [outcome.result for outcome in pool]
-        from ray._raylet import AuthenticationMode, get_authentication_mode
-        assert get_authentication_mode() == AuthenticationMode.TOKEN
-        facts["tokens"].append(os.environ["RAY_AUTH_TOKEN"])
-        for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
-            for each in process.net_connections():
-                if each.status == psutil.CONN_LISTEN:
-                    facts["listens"].append(each.laddr.ip)
-        (folder,) = Path("/tmp").glob(f"telecine-ray-{os.getpid()}-*")
-        facts["modes"].append(stat.filemode(folder.stat().st_mode))
-        facts["digits"] = len(str(os.getpid()))
-        facts["sockets"] = [len(str(path)) for path in folder.rglob("*") if path.is_socket()]
+from shared.errors import TelecineError
+from tests.integration.test_extract_ray import Broken, ImportPath
+facts = {"tokens": [], "listens": []}
+with LocalRay(ImportPath, workers=1) as pool:
+    pool.submit(1)
+    (facts["path"],) = [outcome.result for outcome in pool]
+    from ray._raylet import AuthenticationMode, get_authentication_mode
+    assert get_authentication_mode() == AuthenticationMode.TOKEN
+    facts["tokens"].append(os.environ["RAY_AUTH_TOKEN"])
+    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+        for each in process.net_connections():
+            if each.status == psutil.CONN_LISTEN:
+                facts["listens"].append(each.laddr.ip)
+    (folder,) = Path("/tmp").glob(f"telecine-ray-{os.getpid()}-*")
+    facts["mode"] = stat.filemode(folder.stat().st_mode)
+    facts["digits"] = len(str(os.getpid()))
+    facts["sockets"] = [len(str(path)) for path in folder.rglob("*") if path.is_socket()]
+try:
+    with LocalRay(Broken, workers=1):
+        facts["error"] = None
+except TelecineError as error:
+    facts["error"] = error.message
+facts["tokens"].append(os.environ["RAY_AUTH_TOKEN"])
+facts["left"] = [str(path) for path in Path("/tmp").glob(f"telecine-ray-{os.getpid()}-*")]
 print("facts", json.dumps(facts))
 """
+
+
+class Broken:
+    """A runner that cannot be made."""
+
+    def __init__(self):
+        raise ImportError("no module of that name")
 
 
 class ImportPath:
@@ -144,7 +149,10 @@ class ImportPath:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """What two local clusters in turn show of themselves to their one driver: a start takes 8 s."""
+    """What two local clusters in turn show of themselves to their one driver: a start takes 8 s.
+
+    The worker of the second cannot start.
+    """
     folder = tmp_path_factory.mktemp("alone")
     (folder / "numpy.py").write_text("raise SystemExit('numpy of the current folder')")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
@@ -160,6 +168,11 @@ def alone(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("facts ")]
     return json.loads(line.removeprefix("facts ")) | {"folder": folder, "stderr": done.stderr}
+
+
+def test_a_worker_that_cannot_start_is_an_error(alone):
+    assert "no module of that name" in alone["error"]
+    assert alone["left"] == []
 
 
 def test_a_local_cluster_listens_on_loopback(alone):
@@ -185,7 +198,7 @@ def test_a_local_cluster_has_a_token_of_its_own_and_leaves_none_in_the_home_fold
 
 def test_no_other_user_can_enter_the_folder_of_a_local_cluster(alone):
     """Ray 2.60 gives the folder that it is told to use mode 0777, and the plasma store's socket the longest path."""
-    assert alone["modes"] == ["drwx------"] * 2
+    assert alone["mode"] == "drwx------"
     # Two names of the path contain a process id, of at most seven digits; sun_path has 108 bytes, the last for a NUL.
     assert 0 < max(alone["sockets"]) + 2 * (7 - alone["digits"]) < 108
 
@@ -269,27 +282,40 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_signal_to_the_process_group_leaves_no_process_and_loses_no_commit(tmp_path, number):
-    settings = make_tars(tmp_path, 10)
+def test_a_signal_to_the_process_group_leaves_no_process_and_loses_no_commit(tmp_path):
+    """SIGKILL is in tests/kills/test_kill_ray.py. Both at once: most of the time, a Ray that starts or ends waits."""
     (tmp_path / "slow.py").write_text(SCRIPT)
-    process = subprocess.Popen(
-        [sys.executable, str(tmp_path / "slow.py"), str(tmp_path)],
-        start_new_session=True,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "MARK": str(tmp_path)},
-    )
+    runs = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        folder = tmp_path / number.name
+        folder.mkdir()
+        settings = make_tars(folder, 10)
+        process = subprocess.Popen(
+            [sys.executable, str(tmp_path / "slow.py"), str(folder)],
+            start_new_session=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "MARK": str(folder)},
+        )
+        runs[number] = (folder, settings, process)
     try:
-        target = open_store(settings.manifest_bucket)
-        wait_until(lambda: (tmp_path / "out" / "_stats").exists() and any(target.list("_stats/")))
-        os.killpg(process.pid, number)
-        code = process.wait(timeout=DEADLINE_S)
+        for number, (folder, settings, process) in runs.items():
+            target = open_store(settings.manifest_bucket)
+            wait_until(lambda: (folder / "out" / "_stats").exists() and any(target.list("_stats/")))  # noqa: B023 - at once
+            os.killpg(process.pid, number)
+        codes = {number: process.wait(timeout=DEADLINE_S) for number, (_, _, process) in runs.items()}
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    assert code == (-9 if number == signal.SIGKILL else 128 + number)
-    wait_until(lambda: not processes_of(str(tmp_path)))
+        for _, _, process in runs.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    assert codes == {number: 128 + number for number in runs}
+    for folder, settings, _ in runs.values():
+        wait_until(lambda: not processes_of(str(folder)))  # noqa: B023 - at once
+        _check_commits(settings)
+
+
+def _check_commits(settings):
+    target = open_store(settings.manifest_bucket)
     committed = {row["s3_key"]: row["pt_etag"] for row in read_rows(target, ["s3_key", "pt_etag"]).to_pylist()}
     assert 0 < len(committed) < 10
 

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
-COUNT = 12
+COUNT = 6
 KINDS = {f"{number:02d}.tar": "no-audio" for number in range(COUNT)} | {"bad.tar": "no-metadata"}
 RAY = ("--local-pool", "ray")
 # One batch per TAR (40 s of video take 1.1 MB), so that not all are committed within 0.1 s before a kill.
-FLAGS = ("--source-bucket", "./tars", "--sampling", "exact", "--workers", "2", "--batch-mb", "1", *RAY)
+FLAGS = ("--source-bucket", "./tars", "--sampling", "exact", "--workers", "2", "--batch-mb", "1")
 # Columns that depend on the machine or the time.
 VOLATILE = (
     *("generation", "worker", "seconds", "cpu_s", "pt_etag", "pt_sha256", "extracted_at", "run_id"),
@@ -52,11 +52,20 @@ def rays(pid: int) -> list[Path]:
 class Bucket:
     """A manifest bucket and its manifest, written by runs with one id."""
 
-    def __init__(self, cli: Cli, name: str) -> None:
+    def __init__(self, cli: Cli, name: str, *pool: str) -> None:
         self.cli = cli
         self.name = name
         self.killed: list[int] = []
-        self.flags = (*FLAGS, "--manifest-bucket", f"./{name}", "--output-path", f"./{name}.parquet", "--run-id", name)
+        self.flags = (
+            *FLAGS,
+            *pool,
+            "--manifest-bucket",
+            f"./{name}",
+            "--output-path",
+            f"./{name}.parquet",
+            "--run-id",
+            name,
+        )
 
     def kill(self, moment: Callable[[], bool], later_s: float) -> None:
         """Start a run, and kill its process group ``later_s`` after ``moment`` becomes true."""
@@ -105,9 +114,9 @@ def test_killed_runs_on_ray_and_one_to_the_end():
         (cli.folder / "tars").mkdir()
         for key, kind in KINDS.items():
             (cli.folder / "tars" / key).write_bytes(sample_tar(kind, seconds=40))
-        whole, disturbed = Bucket(cli, "whole"), Bucket(cli, "disturbed")
-        done = cli("gamedata", "run", *whole.flags).expect(0)
-        assert cli.report(done)["counts"]["extract.ray_workers"] == 2
+        # Worker processes write the same, and start sooner.
+        whole, disturbed = Bucket(cli, "whole"), Bucket(cli, "disturbed", *RAY)
+        cli("gamedata", "run", *whole.flags).expect(0)
         expected = whole.outcome()
         assert set(expected["rows"]) == set(expected["manifest"]) == set(KINDS)
         assert len(expected["pt"]) == COUNT
@@ -118,13 +127,11 @@ def test_killed_runs_on_ray_and_one_to_the_end():
         # Another telecine on this machine may already have swept the leftovers.
         assert len(rays(disturbed.killed[1])) <= 1
         assert 0 < len(first) < len(KINDS)
-        disturbed.kill(lambda: len(disturbed.committed()) == len(KINDS), times.uniform(0, 0.5))
-        second = disturbed.committed()
-        assert rays(disturbed.killed[1]) == [], "the next Ray sweeps the leftovers of the killed one"
         done = cli("gamedata", "run", *disturbed.flags).expect(0)
+        assert rays(disturbed.killed[1]) == [], "the next Ray sweeps the leftovers of the killed one"
         counts = cli.report(done)["counts"]
-        assert first.items() <= second.items()
-        assert disturbed.committed() == second
-        assert (counts["extract.done_before"], counts["extract.failed_before"]) == (COUNT, 1)
+        assert first.items() <= disturbed.committed().items()
+        assert counts["extract.ray_workers"] == 2
+        assert counts["extract.done_before"] + counts.get("extract.failed_before", 0) == len(first)
         assert disturbed.outcome() == expected
         cli("gamedata", "verify", "--manifest-bucket", "./disturbed").expect(0)
