@@ -1,4 +1,4 @@
-"""What axe is asked about a page: texts that it found good before are left out, and nothing else is."""
+"""Questions to axe about a page: texts that it found good before are left out, and nothing else is."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ class ImportPath:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """What two local clusters in turn show of themselves to their one driver: a start takes 8 s.
+    """Facts that two local clusters in turn show to their one driver: a start takes 8 s.
 
     The worker of the second cannot start.
     """
