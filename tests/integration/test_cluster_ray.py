@@ -152,7 +152,7 @@ def status_of(request):
 
 @pytest.fixture(scope="module")
 def changing(tmp_path_factory):
-    """What drivers see of one cluster whose nodes come and go; a head and its nodes take 20 s to start on busy cores.
+    """Results of drivers on one cluster whose nodes come and go; a head and its nodes take 20 s to start on busy cores.
 
     Returns:
         ``empty``: without a node. ``groups``: a node joins when another already works, and the TARs of both count.
