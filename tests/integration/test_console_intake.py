@@ -16,6 +16,7 @@ from jobs.console.app import create
 from jobs.console.intake import child, library, reading, receive
 from jobs.console.pages.viewership import upload_file, upload_new
 from shared.settings.base import split_list
+from shared.storage import _s3_upload
 from tests.console_app import BROWSER, ask, post, settings
 from tests.console_reader import run
 from tests.postgres_server import _database, postgres  # noqa: F401
@@ -418,7 +419,7 @@ def test_a_file_that_no_format_fits_is_proposed_with_the_canonical_one(app, data
     assert "map-A" in fields(page)
 
 
-def test_refusals_of_the_readers_are_shown_with_code_and_facts(app, database, store, processes):
+def test_refusals_of_the_readers_are_shown_with_code_and_facts(app, database, store):
     page = read(app, drafted(app, xlsx("<row>" + " " * 50_000_000 + "</row>"), "bomb.xlsx"))
     assert re.search(r"cannot be read: <code>LIMIT</code>", page)
     assert "expected at most" in page
@@ -583,10 +584,12 @@ def test_viewers_see_a_draft_without_its_buttons(app, database, store):
     assert post(viewer, path, {"action": "cancel", "version": "1"}).status == 403
 
 
-def test_a_file_in_parts_is_stored_in_s3_as_it_is_and_a_broken_one_is_not(database, store, s3_server):
+def test_a_file_in_parts_is_stored_in_s3_as_it_is_and_a_broken_one_is_not(database, store, s3_server, monkeypatch):
+    # The least that S3 accepts, so that 11 MB are more than two parts.
+    monkeypatch.setattr(_s3_upload, "_PIPE_PART", 5 << 20)
     app = application(database, store, viewership_bucket=s3_server.create_bucket("intake"), max_upload_mb=30)
     # More than two parts, in pieces that fit neither them nor each other.
-    body = b"".join(b"%09d\n" % number for number in range(2_000_000))
+    body = b"".join(b"%09d\n" % number for number in range(1_100_000))
     whole = form(part(body))
     pieces = [whole[at : at + 65_521] for at in range(0, len(whole), 65_521)]
     assert send(app, pieces[:-1]).code == "body_cut"
