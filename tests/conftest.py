@@ -16,8 +16,9 @@ import psutil
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
-from shared import scrub, secrets
+from shared import secrets
 from tests.docs.summary import write_summary
+from tests.known_secrets import install
 from tests.short_reports import pytest_report_from_serializable, pytest_sessionstart
 from tests.skips import pytest_sessionfinish, write_skips
 
@@ -40,8 +41,7 @@ __all__ = [
 # jsonschema imports it for formats that no schema of ours names, and its grammars take 1.3 s of processor time.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
-# Tests change secrets, so each call looks for them.
-vars(scrub)["FRESH_S"] = 0.0
+install()
 
 # Test machines are shared and sometimes slow: a slow example is not a failure. Each run draws other examples; of the
 # usual 100, the second half takes 20 s of a run's processor time.
