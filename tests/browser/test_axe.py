@@ -1,4 +1,4 @@
-"""What axe is asked about a page: texts that it found good before are left out, and nothing else is."""
+"""Checks of a page by axe: texts that it found good before are left out, and nothing else is."""
 
 from __future__ import annotations
 
