@@ -172,7 +172,7 @@ def test_keys_alone_reach_and_use_everything(visit: Start):
 
 
 def test_the_skip_link_leads_to_the_content(visit: Start):
-    page = visit().open("/runs")
+    page = visit().open("/runs?limit=10")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
@@ -180,7 +180,7 @@ def test_the_skip_link_leads_to_the_content(visit: Start):
 
 
 def test_slash_focuses_the_search_but_not_while_typing(visit: Start):
-    page = visit().open("/runs")
+    page = visit().open("/runs?limit=10")
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "search"
     assert page.locator("#search").input_value() == ""
@@ -208,13 +208,13 @@ def test_a_session_that_ended_leads_to_the_login_and_back(visit: Start):
 
 def test_a_problem_in_a_filter_becomes_a_page_and_the_back_button_leaves_it(visit: Start):
     seen = visit()
-    page = seen.open("/runs")
+    page = seen.open("/runs?limit=10")
     page.evaluate("document.getElementById('status-1').setAttribute('href', '/runs?colour=red')")
     page.locator("#status-1").click()
     page.wait_for_url("**/runs?colour=red")
     assert "'colour' is not a parameter" in page.locator("main").inner_text()
     page.go_back()
-    page.wait_for_url("**/runs")
+    page.wait_for_url("**/runs?limit=10")
     assert rows(page)
 
 
@@ -229,7 +229,7 @@ def test_hostile_text_stays_text(visit: Start):
 
 def test_a_phone_has_a_bar_at_the_bottom(visit: Start):
     seen = visit(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
-    page = seen.open("/runs")
+    page = seen.open("/runs?limit=10")
     box = page.get_by_role("navigation", name="Pages").bounding_box()
     assert box is not None
     assert box["y"] + box["height"] == pytest.approx(844, abs=1)

@@ -60,7 +60,7 @@ def test_a_client_that_goes_away_leaves_nothing(database, tmp_path):
 
 
 def test_a_refusal_reaches_a_client_that_is_still_sending(database, tmp_path):
-    body = PART.replace(b"july", b"../july") + b"x" * (30 * MB) + END
+    body = PART.replace(b"july", b"../july") + b"x" * (12 * MB) + END
     with serving(database, "--viewership-bucket", str(tmp_path / "viewership")) as server:
         answer = server.raw(HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") % len(body), body)
     assert answer.startswith("HTTP/1.1 400")
@@ -97,7 +97,7 @@ def test_bytes_that_are_stored_without_a_row_go_once_they_are_old(database, tmp_
 
 
 def test_an_upload_takes_little_memory(database, tmp_path):
-    size = 200 * MB
+    size = 120 * MB
     with serving(database, "--viewership-bucket", str(tmp_path / "viewership")) as server:
         server.get("/uploads/new")
         process = psutil.Process(server.process.pid)

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
-EXAMPLES = int(os.environ.get("TELECINE_TEST_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("TELECINE_TEST_EXAMPLES", "3"))
 STEPS = 14
 PLATFORMS = ("philo", "tubi")
 CHANNELS = ("Harbour TV", "Main", "Other")
