@@ -4,6 +4,7 @@
 
     python -m tests.scale commit FOLDER COUNT         parts that commit COUNT TARs
     python -m tests.scale plan FOLDER LISTED COMMITTED    prints peak_mb, cpu_s, items, done, batches
+    python -m tests.scale growth FOLDER COUNTS...   prints the bytes that each further committed TAR takes
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ from __future__ import annotations
 import json
 import sys
 import time
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
 
+from jobs.gamedata.extraction import resume
 from jobs.gamedata.extraction.batches import make_batches
 from jobs.gamedata.extraction.worklist import make_worklist
+from jobs.gamedata.parts import current
 from jobs.gamedata.parts.schema import PART_SCHEMA
 from jobs.gamedata.parts.store import rewrite_part
 from jobs.gamedata.settings import ExtractSettings
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
 
 _WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 _PART_ROWS = 16384
+# Rows of a part, and those converted at a time, where only what remains of each counts.
+SMALL = 256
 _WORKERS = 100
 
 
@@ -61,14 +68,14 @@ class ManyPts(FileStore):
                 yield ObjectInfo(f"{_name(number)}.pt", 20_000_000 + number, _etag(number), _WHEN)
 
 
-def commit(folder: str, count: int) -> None:
-    """Write parts for the first ``count`` TARs."""
+def commit(folder: str, count: int, *, rows: int = _PART_ROWS) -> None:
+    """Write parts of ``rows`` each for the first ``count`` TARs."""
     store = FileStore(folder)
     store.make_root()
     row = part_row("", spec_digest=ExtractSettings().spec().digest, stored=True, pt_sha256="0" * 64)
     one = pa.Table.from_pylist([row], schema=PART_SCHEMA)
-    for start in range(0, count, _PART_ROWS):
-        numbers = range(start, min(start + _PART_ROWS, count))
+    for start in range(0, count, rows):
+        numbers = range(start, min(start + rows, count))
         table = one.take(pa.array(np.zeros(len(numbers), np.int64)))
         for name, values in {
             "s3_key": [f"{_name(number)}.tar" for number in numbers],
@@ -97,6 +104,29 @@ def plan(folder: str, listed: int, committed: int) -> dict[str, float]:
     }
 
 
+def growth(folder: str, *counts: int) -> dict[str, float]:
+    """Return the bytes of Python and of Arrow at the peak, for each committed TAR between the last two counts.
+
+    Both count what is asked of them, so equal code gives equal numbers. What is read or converted at a time is so
+    small here that it does not count.
+
+    Args:
+        folder: holds a folder with parts for each count.
+        counts: in ascending order, as Arrow's peak is that of the process; the first plan imports.
+    """
+    peaks = []
+    with mock.patch.object(resume, "_AT_ONCE", SMALL), mock.patch.object(current, "_LISTED_AT_ONCE", SMALL):
+        for count in counts:
+            tracemalloc.start()
+            found = plan(f"{folder}/{count}", count, count)
+            assert (found["done"], found["items"]) == (count, 0)
+            peaks.append((tracemalloc.get_traced_memory()[1], pa.default_memory_pool().max_memory()))
+            tracemalloc.stop()
+    more = counts[-1] - counts[-2]
+    python, arrow = ((many - few) / more for few, many in zip(*peaks[-2:], strict=True))
+    return {"python": python, "arrow": arrow}
+
+
 def _name(number: int) -> str:
     return f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}"
 
@@ -110,4 +140,4 @@ if __name__ == "__main__":
     if action == "commit":
         commit(folder, int(counts[0]))
     else:
-        print(json.dumps(plan(folder, *map(int, counts))))
+        print(json.dumps({"plan": plan, "growth": growth}[action](folder, *map(int, counts))))

@@ -50,9 +50,12 @@ class Recording:
         at = begin
         while at < end:
             length = min(self.random.exponential(1.2) + 0.1, end - at)
-            for moment in self._moments(at, at + length * moving, rate):
-                dx, dy = self.random.integers(-40, 40, 2).tolist()
-                self.rows.append((moment, "MOUSE_MOVE", f"[{dx}, {dy}]"))
+            moments = self._moments(at, at + length * moving, rate)
+            # At once: a call for each of a million moves takes 4 s.
+            steps = self.random.integers(-40, 40, (len(moments), 2)).tolist()
+            self.rows += [
+                (moment, "MOUSE_MOVE", f"[{dx}, {dy}]") for moment, (dx, dy) in zip(moments, steps, strict=True)
+            ]
             at += length
         for at in self._moments(begin, end, 1.0):
             kind, arguments = (("MOUSE_BUTTON", "[1, true]"), ("SCROLL", "[1]"))[int(self.random.integers(2))]

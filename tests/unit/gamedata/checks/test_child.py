@@ -64,11 +64,12 @@ sys.exit(child_main.main())
 @pytest.fixture(scope="module")
 def forks():
     names = ("child_main", "child", "load", "run")
-    built_in = ("empty", "inputs", "menu", "timestamps", "vision")
+    built_in = ("empty", "inputs", "menu", "menu_share", "timestamps", "vision")
     with Forks.started(
         *(f"jobs.gamedata.checks.{name}" for name in names),
         *(f"jobs.gamedata.checks.built_in.{name}" for name in built_in),
-        *("pandas", "pyarrow.pandas_compat"),
+        # With the job come the settings; all that one fork imports, each of them would: 0.13 s.
+        *("jobs.gamedata.settings", "jobs.gamedata.parts.schema", "asyncio", "pandas", "pyarrow.pandas_compat"),
     ) as started:
         yield started
 
@@ -185,12 +186,30 @@ def test_a_check_that_always_ends_its_process_costs_a_limited_number_of_processe
     assert values == survivors(200)
 
 
-def test_two_sessions_among_many_are_both_found(forked, tmp_path):
-    bad = row_check("os._exit(9)", when="key in ('00123.tar', '00998.tar')")
-    values, errors = judge(1000, write(tmp_path, BEFORE, bad))
-    assert errors == {row: ["bad: the process died (exit code 9)"] for row in (123, 998)}
-    assert values["bad"] == [None if row in (123, 998) else 600 + row for row in range(1000)]
-    assert values["before"] == survivors(1000)["before"]
+def test_two_sessions_among_many_are_both_found(forked, tmp_path, monkeypatch):
+    # As deep as 1,000 rows in 64 pieces, which take four times as long.
+    monkeypatch.setattr(child, "_PIECES", 4)
+    bad = row_check("os._exit(9)", when="key in ('00005.tar', '00014.tar')")
+    values, errors = judge(16, write(tmp_path, BEFORE, bad))
+    assert errors == {row: ["bad: the process died (exit code 9)"] for row in (5, 14)}
+    assert values["bad"] == [None if row in (5, 14) else 600 + row for row in range(16)]
+    assert values["before"] == survivors(16)["before"]
+
+
+def test_a_session_is_not_blamed_for_a_death_that_earlier_ones_prepared(forked, tmp_path):
+    """As one that fills the memory: each session is judged by a process that is still new."""
+    third = """
+    seen = []
+
+    @statistics_check("bad", int)
+    def bad(session, settings):
+        seen.append(session)
+        if len(seen) == 3:
+            os._exit(9)
+        return int(session.duration_s)
+"""
+    values, errors = judge(3, write(tmp_path, BEFORE, third))
+    assert (values["bad"], errors) == ([600, 601, 602], {})
 
 
 def test_a_death_in_one_file_leaves_the_others_checks(forked, tmp_path):

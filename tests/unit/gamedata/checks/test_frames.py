@@ -387,7 +387,9 @@ def test_a_frames_check_of_another_process_is_a_column(bucket, tmp_path, monkeyp
     monkeypatch.setattr("jobs.gamedata.compute.local.LocalRay", OverRay)
     put(bucket, "a.tar", "bad.tar", "crash.tar")
     parts.commit(bucket, parts.gameplay("without.tar"))
-    file = check_file(tmp_path, BESIDES)
+    # Among other checks, the one that dies does so twice, and a process starts again each time: 2 s of processor time.
+    among_others = local_pool == "ray"
+    file = check_file(tmp_path, BESIDES if among_others else CHECK)
     settings = ManifestSettings(
         manifest_bucket=bucket.uri, output_path=f"{tmp_path}/m.parquet", checks=(file.path,), workers=1,
         cache_dir=f"{tmp_path}/cache", local_pool=local_pool,
@@ -400,7 +402,9 @@ def test_a_frames_check_of_another_process_is_a_column(bucket, tmp_path, monkeyp
     assert found["bad.tar"]["check_errors"] == ["brightness: ValueError: bad frames"]
     (died,) = found["crash.tar"]["check_errors"]
     assert died.startswith("brightness: the worker process died")
-    assert [found["crash.tar"][name] for name in ("count", "brightness", "last")] == [2, None, 60]
+    assert found["crash.tar"]["brightness"] is None
+    if among_others:
+        assert [found["crash.tar"][name] for name in ("count", "last")] == [2, 60]
     assert found["without.tar"]["brightness"] is None
     assert found["without.tar"]["error"] is None
     assert (stage.progress.done, stage.progress.total, stage.progress.finished) == (3, 3, True)

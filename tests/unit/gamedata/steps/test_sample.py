@@ -72,10 +72,12 @@ def test_a_second_run_writes_nothing(whole_set):
 
 @pytest.fixture
 def small_set(whole_set, tmp_path):
-    """The small TARs of the set in a folder of their own, with the record."""
-    for key in (RECORD, *map(key_of, SMALL)):
+    """The small TARs of the set in a folder of their own, with the record; replace a TAR, do not write to it."""
+    shutil.copy2(whole_set[0] / RECORD, tmp_path / RECORD)
+    for key in map(key_of, SMALL):
         (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(whole_set[0] / key, tmp_path / key)
+        # A copy has another ETag, so the run below would draw the TAR again: 2 s for all.
+        (tmp_path / key).hardlink_to(whole_set[0] / key)
     settings = _settings(tmp_path, include=SMALL)
     assert run(settings, MemoryStageRun()).counts == {"written": 0, "unchanged": len(SMALL)}
     return settings
@@ -84,7 +86,7 @@ def small_set(whole_set, tmp_path):
 def test_without_the_record_equal_bytes_are_not_written_again(small_set, tmp_path):
     before = _etags(tmp_path)
     (tmp_path / RECORD).write_bytes(b"not JSON")
-    report = run(small_set, MemoryStageRun())
+    report = run(small_set, MemoryStageRun())  # builds them all, and compares the bytes
     after = _etags(tmp_path)
     assert report.counts == {"written": 0, "unchanged": len(SMALL)}
     assert {key: after[key] for key in after if key != RECORD} == {key: before[key] for key in before if key != RECORD}
@@ -93,16 +95,15 @@ def test_without_the_record_equal_bytes_are_not_written_again(small_set, tmp_pat
 def test_only_deleted_or_replaced_tars_are_built_again(small_set, tmp_path):
     expected = (tmp_path / key_of("vfr")).read_bytes()
     (tmp_path / key_of("dark")).unlink()
+    (tmp_path / key_of("vfr")).unlink()
     (tmp_path / key_of("vfr")).write_bytes(b"other")
     assert run(small_set, MemoryStageRun()).counts == {"written": 2, "unchanged": len(SMALL) - 2}
     assert (tmp_path / key_of("vfr")).read_bytes() == expected
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_equal_settings_give_equal_bytes_and_another_seed_different_ones(whole_set, name):
-    first = (whole_set[0] / key_of(name)).read_bytes()
-    assert first == make(name, seconds=SECONDS)
-    # Drawing ten seconds takes 0.4 s.
+def test_another_seed_gives_different_bytes(name):
+    """That equal settings give equal bytes is seen above, where all are built again."""
     assert make(name, seconds=2) != make(name, seconds=2, seed=2)
 
 
