@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -78,6 +79,7 @@ def forked_dbt() -> ForkedDbt:
     # A fork leaves locks behind, which would be a warning.
     command = [str(DBT_PYTHON), "-B", "-W", "ignore", str(_PROGRAM), folder]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    atexit.register(shutil.rmtree, folder)
     atexit.register(process.communicate)
     assert process.stdout is not None
     assert process.stdout.readline() == b"listening\n"
