@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import atexit
 import json
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -47,7 +46,11 @@ class ForkedDbt:
     @property
     def only_models(self) -> ForkedDbt:
         """The same without the tests of the models."""
-        return ForkedDbt(self._folder, "--exclude-resource-type", "test")
+        return self.only()
+
+    def only(self, *models: str) -> ForkedDbt:
+        """The same without the tests of the models, and with some models, or all."""
+        return ForkedDbt(self._folder, "--exclude-resource-type", "test", *(("--select", *models) if models else ()))
 
     def __call__(self, python: Path, arguments: Sequence[str], **given: Any) -> int:
         return self._ask(arguments, **given) if python == DBT_PYTHON else run_dbt(python, arguments, **given)
@@ -79,7 +82,6 @@ def forked_dbt() -> ForkedDbt:
     # A fork leaves locks behind, which would be a warning.
     command = [str(DBT_PYTHON), "-B", "-W", "ignore", str(_PROGRAM), folder]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    atexit.register(shutil.rmtree, folder)
     atexit.register(process.communicate)
     assert process.stdout is not None
     assert process.stdout.readline() == b"listening\n"
