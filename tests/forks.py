@@ -51,6 +51,15 @@ class Forked:
             self.returncode = self._forks.ask({"poll": self.pid})
         return self.returncode
 
+    def send_signal(self, number: int) -> None:
+        """Send a signal if it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it if it still runs."""
+        self.send_signal(signal.SIGKILL)
+
     def wait(self, timeout: float = LIMIT_S) -> int:
         """Wait for the end, and return the exit code.
 

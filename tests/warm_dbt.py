@@ -46,7 +46,11 @@ class ForkedDbt:
     @property
     def only_models(self) -> ForkedDbt:
         """The same without the tests of the models."""
-        return ForkedDbt(self._folder, "--exclude-resource-type", "test")
+        return self.only()
+
+    def only(self, *models: str) -> ForkedDbt:
+        """The same without the tests of the models, and with some models, or all."""
+        return ForkedDbt(self._folder, "--exclude-resource-type", "test", *(("--select", *models) if models else ()))
 
     def __call__(self, python: Path, arguments: Sequence[str], **given: Any) -> int:
         return self._ask(arguments, **given) if python == DBT_PYTHON else run_dbt(python, arguments, **given)

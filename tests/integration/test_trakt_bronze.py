@@ -180,36 +180,38 @@ def test_no_secret_of_s3_is_in_an_error(proxy: S3Proxy, tables: Database, monkey
     assert "very-secret-key" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("method", "answer", "message"),
-    [
-        ("GET", error(403, "AccessDenied"), r"access denied: s3:(GetObject|ListBucket) on s3://trakt/bronze/trakt \("),
-        ("PUT", error(403, "AccessDenied"), r"access denied: s3:PutObject on s3://trakt/bronze/trakt"),
-        ("PUT", error(403, "SignatureDoesNotMatch"), "does not accept the credentials for bucket trakt"),
-        ("GET", error(400, "ExpiredToken"), "does not accept the credentials for bucket trakt"),
-        ("GET", error(301, "PermanentRedirect"), "wrong region or endpoint for bucket trakt"),
-        ("PUT", error(404, "NoSuchBucket"), "bucket trakt does not exist"),
-    ],
-)
-def test_a_lasting_refusal_of_the_log_is_a_configuration_error(
-    proxy: S3Proxy, tables: Database, method: str, answer: Any, message: str
-):
+REFUSALS = [
+    ("GET", error(403, "AccessDenied"), r"access denied: s3:(GetObject|ListBucket) on s3://trakt/bronze/trakt \("),
+    ("PUT", error(403, "AccessDenied"), r"access denied: s3:PutObject on s3://trakt/bronze/trakt"),
+    ("PUT", error(403, "SignatureDoesNotMatch"), "does not accept the credentials for bucket trakt"),
+    ("GET", error(400, "ExpiredToken"), "does not accept the credentials for bucket trakt"),
+    ("GET", error(301, "PermanentRedirect"), "wrong region or endpoint for bucket trakt"),
+    ("PUT", error(404, "NoSuchBucket"), "bucket trakt does not exist"),
+]
+
+
+def test_a_lasting_refusal_of_the_log_is_a_configuration_error(proxy: S3Proxy, tables: Database):
     place = made(tables, "s3://trakt", s3_attempts=1)
 
-    def of_log(seen: Any) -> bool:
-        return seen.method == method and "_delta_log" in seen.path
+    def refused(method: str, answer: Any, message: str, page: Any) -> None:
+        def of_log(seen: Any) -> bool:
+            return seen.method == method and "_delta_log" in seen.path
 
-    for number in range(2):
-        # While the table is made, and once it exists.
         before = sum(seen.method == "PUT" and of_log(seen) for seen in proxy.requests)
         proxy.rule(of_log, answer)
         with pytest.raises(ConfigurationError, match=message) as caught:
-            load(place, comments_page(f"load-{number}", [comment(id=number + 1)]))
+            load(place, page)
         assert (caught.value.exit_code, caught.value.data["bucket"]) == (78, "trakt")
         after = sum(seen.method == "PUT" and of_log(seen) for seen in proxy.requests)
         assert after - before == (method == "PUT"), "a refused commit is not tried again"
         proxy.clear()
-        load(place, comments_page(f"load-{number}", [comment(id=number + 1)]))
+
+    # While the table is made, and once it exists.
+    for number in range(2):
+        page = comments_page(f"load-{number}", [comment(id=number + 1)])
+        for refusal in REFUSALS:
+            refused(*refusal, page)
+        load(place, page)
     assert len(rows(place, "comment")) == 2
 
 
@@ -393,24 +395,44 @@ def cli(place: BronzePlace, tmp_path: Path) -> Cli:
     )
 
 
-def test_the_commands_erase_and_vacuum_and_never_show_the_name(place: BronzePlace, cli: Cli, tmp_path: Path):
+@pytest.fixture
+def command(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process, and return the exit code and what it prints."""
+    monkeypatch.chdir(cli.folder)
+    for name, value in cli.env.items():
+        monkeypatch.setenv(name, value)
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        code = run(["trakt", *arguments])
+        found = capsys.readouterr()
+        return code, " ".join(found.out.split()), " ".join(found.err.split())
+
+    return command
+
+
+def test_the_commands_erase_and_vacuum_and_never_show_the_name(place: BronzePlace, command: Any, tmp_path: Path):
     filled(place)
     models = tmp_path / "models"
     (models / "pinned").mkdir(parents=True)
     for name in ("old.duckdb", "pinned/old.duckdb"):
         (models / name).write_text("a text by Ann")
     arguments = ("--user", "ann-b", "--retention-days", "10", "--model-dir", str(models))
-    erased = cli("trakt", "erase", *arguments).expect(0)
-    said = " ".join((erased.out + erased.err).split())
+    code, out, err = command("erase", *arguments)
+    assert code == 0
+    said = out + err
     assert "this machine's builds of silver are removed; not reached: other machines" in said
     assert {str(path.relative_to(models)) for path in models.rglob("*")} == {"lock", "pinned", "pinned/lock"}
     assert "4 rows of 2 names erased from 2 files, 5 page objects and 0 dead letters" in said
     assert "telecine trakt vacuum --retention-days 10" in said
-    vacuumed = cli("trakt", "vacuum").expect(0)
-    said += " ".join((vacuumed.out + vacuumed.err).split())
+    code, out, err = command("vacuum")
+    assert code == 0
+    said += out + err
     assert re.search(r"4 files \([0-9.]+ MB\) in use before, 2 \([0-9.]+ MB\) after compaction; reading all ids", said)
     assert "0 files unused for 7 days deleted" in said
-    assert cli("trakt", "vacuum", "--retention-days", "6").expect(2).out == ""
+    code, out, _ = command("vacuum", "--retention-days", "6")
+    assert (code, out) == (2, "")
     reports = [path.read_text() for path in (tmp_path / ".telecine").rglob("report.*")]
     assert len(reports) == 4
     for part in ("DuckDB files of other machines", "older versions of the bronze table", "old versions of objects"):
@@ -420,41 +442,24 @@ def test_the_commands_erase_and_vacuum_and_never_show_the_name(place: BronzePlac
     assert [row["comment_id"] for row in rows(place, "comment")] == [1, 4, 6, 7]
 
 
-@pytest.fixture
-def erase(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[[str], tuple[int, str, str]]:
-    """Erase a user with the command, in this process, and return the exit code and what it prints."""
-    monkeypatch.chdir(cli.folder)
-    for name, value in cli.env.items():
-        monkeypatch.setenv(name, value)
-
-    def erased(user: str) -> tuple[int, str, str]:
-        code = run(["trakt", "erase", "--user", user])
-        found = capsys.readouterr()
-        return code, " ".join(found.out.split()), " ".join(found.err.split())
-
-    return erased
-
-
-def test_a_name_that_no_comment_has_is_said_first_and_nothing_is_to_be_built_again(place: BronzePlace, erase: Any):
+def test_a_name_that_no_comment_has_is_said_first_and_nothing_is_to_be_built_again(place: BronzePlace, command: Any):
     filled(place)
-    code, out, err = erase("ann-bee")
+    code, out, err = command("erase", "--user", "ann-bee")
     assert code == 0
     assert out.startswith("no stored comment has this name; check the spelling;")
     for words in ("telecine trakt model", "what is left", "ann-bee"):
         assert words not in out + err
-    code, said, _ = erase("ann-bee")
+    code, said, _ = command("erase", "--user", "ann-bee")
     assert code == 0
     assert "no stored comment has this name; it was erased before; 0 rows of 1 name erased" in said
     assert "rebuild gold" in said, "the first erasure may have been killed"
     assert load(place, comments_page("load-4", [comment(id=20, user={"username": "Ann-Bee"})], minutes=3)).erased == 1
 
 
-def test_a_damaged_page_object_is_named_by_the_erasure(place: BronzePlace, erase: Any):
+def test_a_damaged_page_object_is_named_by_the_erasure(place: BronzePlace, command: Any):
     filled(place)
     place.store.put("pages/load-1/comments/movie-1/oldest-250-0000001.json.gz", b"damaged")
-    code, _, err = erase("ann-b")
+    code, _, err = command("erase", "--user", "ann-b")
     assert code == 65
     assert "1 page object is damaged" in err
     assert "ann-b" not in text_of_good(place)

@@ -7,8 +7,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -21,13 +19,14 @@ from jobs.trakt.api.reservations import RequestBudget
 from jobs.trakt.replayer.server import running
 from jobs.trakt.settings.api import ApiSettings
 from shared.errors import DatabaseUnreachable
+from tests.forks import Forks
 from tests.postgres_server import database, postgres, until  # noqa: F401
 
 pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 KEY = "3f9c" * 16
-LIMIT, WINDOW_S = 12, 1.5
+LIMIT, WINDOW_S = 12, 0.6
 
 READER = """
 import asyncio, sys
@@ -38,7 +37,7 @@ from shared.settings.database import DatabaseSettings
 from shared.step.guard import signals
 
 async def read(number):
-    settings = ApiSettings(request_quota=12, request_window_s=1.5, request_lease_s=1.0, total_timeout_s=2.0)
+    settings = ApiSettings(request_quota=12, request_window_s=0.6, request_lease_s=0.5, total_timeout_s=2.0)
     async with TraktClient(settings, open_budget(settings, DatabaseSettings())) as client:
         print("started", flush=True)
         await asyncio.gather(*(client.get(f"/movies/1001/comments/oldest", {"page": number}) for _ in range(number)))
@@ -62,7 +61,14 @@ async def take(budget, count):
         budget.done(await budget.take())
 
 
-def start(database, site, number):
+@pytest.fixture(scope="module")
+def forks():
+    modules = ("jobs.trakt.api.budget", "jobs.trakt.api.client", "jobs.trakt.settings.api", "shared.step.guard")
+    with Forks.started(*modules, "sqlalchemy.dialects.postgresql.psycopg") as found:
+        yield found
+
+
+def start(forks, database, site, number):
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -71,13 +77,7 @@ def start(database, site, number):
         "SOURCE_SYSTEM": "replay",
         "TRAKT_CLIENT_ID": KEY,
     }
-    return subprocess.Popen(
-        [sys.executable, "-c", READER, str(number)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return forks.start(READER, str(number), env=environment, cwd=ROOT)
 
 
 def busiest(site):
@@ -89,16 +89,16 @@ def dump(database):
     return str([database.rows(f"SELECT * FROM trakt.{table}") for table in tables])
 
 
-def test_two_processes_and_a_kill_never_exceed_the_quota(database):
+def test_two_processes_and_a_kill_never_exceed_the_quota(forks, database):
     # The site's clock is the real one, and counts what it admits in any window, both ends included.
     with running("calm", 1, speed=1.0, quota=0, step=0) as site:
-        first, second = start(database, site, 300), start(database, site, 300)
+        first, second = start(forks, database, site, 300), start(forks, database, site, 300)
         try:
             until(lambda: site.site.journal.requests >= 2 * LIMIT)
             first.kill()
-            third = start(database, site, LIMIT)
+            third = start(forks, database, site, LIMIT)
             try:
-                assert third.wait(60) == 0, third.stderr.read()
+                assert third.wait(60) == 0, third.said()
             finally:
                 third.kill()
                 third.communicate()
@@ -171,8 +171,8 @@ def test_what_is_not_sent_within_its_lease_or_at_the_end_is_returned(database):
 def test_the_second_process_soon_has_its_half(database):
     async def work():
         counts = {"first": 0, "second": 0}
-        budgets = {name: budget_of(database, limit=8, window_s=0.6, lease_s=0.3, timeout_s=0.3) for name in counts}
-        stop = time.monotonic() + 4.0
+        budgets = {name: budget_of(database, limit=8, window_s=0.3, lease_s=0.15, timeout_s=0.15) for name in counts}
+        stop = time.monotonic() + 2.0
 
         async def spend(name):
             while time.monotonic() < stop:

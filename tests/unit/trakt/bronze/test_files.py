@@ -145,8 +145,12 @@ def test_a_file_that_is_gone_is_an_error_and_leaves_no_part(place: PlainPlace, t
 
 
 def test_compaction_joins_small_files_and_changes_no_row(place: PlainPlace):
-    for number in range(1, 6):
+    for number in range(1, 5):
         load(place, number)
+    # Also of comments that have several versions.
+    changed = [comment(id=10 + at, likes=1) for at in range(5)]
+    place.pages.put(comments_page("load-5", changed, minutes=5))
+    commit_load(place, "load-5")
     before = rows(place)
     report = compact(place)
     assert rows(place) == before
