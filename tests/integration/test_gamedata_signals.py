@@ -29,7 +29,7 @@ STOP_S = 20.0
 def cli() -> Iterator[Cli]:
     with Cli.fresh() as made:
         (made.folder / "tars").mkdir()
-        body = sample_tar("gameplay-60fps")
+        body = sample_tar("gameplay-60fps", is_whole=True)
         for number in range(COUNT):
             (made.folder / f"tars/{number:02d}.tar").write_bytes(body)
         yield made
