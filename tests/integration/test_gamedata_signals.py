@@ -23,8 +23,8 @@ __all__ = ["postgres"]
 pytestmark = pytest.mark.slow
 
 COUNT = 12
-# Each takes 0.25 s, decoding exact times from GOPs of 250 frames. tests.integration.test_processes has two workers: each
-# takes 1.7 s to import torch.
+# Each takes 0.25 s, decoding exact times from GOPs of 250 frames. A worker takes 1.7 s to import torch;
+# tests.integration.test_processes has two.
 EXTRACT = ("--source-bucket", "./tars", "--sampling", "exact", "--workers", "1", "--batch-mb", "1")
 STOP_S = 20.0
 
