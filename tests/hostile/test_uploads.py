@@ -85,8 +85,8 @@ def one_part_of_many_sheets() -> bytes:
 
 
 def many_empty_parts() -> bytes:
-    """500 sheets, each with a megabyte of rows without a value: a minute of work in a file of a megabyte."""
-    return xlsx(*["<row/>" * 150_000] * 500)
+    """100 sheets, each with a megabyte of rows without a value: 12 s of work in a file of 0.4 MB."""
+    return xlsx(*["<row/>" * 150_000] * 100)
 
 
 WORKBOOKS: dict[str, tuple[Callable[[], bytes], str, str]] = {
