@@ -261,6 +261,8 @@ def test_a_signal_leaves_no_process_and_loses_no_commit(tmp_path, number):
     )
     try:
         target = open_store(settings.manifest_bucket)
+        # One worker never ends by itself.
+        wait_until((tmp_path / "held").exists)
         wait_until(lambda: (tmp_path / "out" / "_stats").exists() and any(target.list("_stats/")))
         started = processes_of(str(tmp_path))
         assert len(started) == 3
