@@ -104,7 +104,7 @@ def test_killed_runs_on_ray_and_one_to_the_end():
     with Cli.fresh() as cli:
         (cli.folder / "tars").mkdir()
         for key, kind in KINDS.items():
-            (cli.folder / "tars" / key).write_bytes(sample_tar(kind, seconds=40))
+            (cli.folder / "tars" / key).write_bytes(sample_tar(kind, seconds=40, is_whole=True))
         whole, disturbed = Bucket(cli, "whole"), Bucket(cli, "disturbed")
         done = cli("gamedata", "run", *whole.flags).expect(0)
         assert cli.report(done)["counts"]["extract.ray_workers"] == 2
