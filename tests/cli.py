@@ -19,9 +19,10 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import psutil
 
@@ -191,11 +192,19 @@ def descendants(pid: int) -> list[psutil.Process]:
 
 
 @functools.cache
-def sample_tar(kind: str, seconds: float = 10, seed: int = 1) -> bytes:
-    """One TAR of the sample set, made once per test process."""
+def sample_tar(kind: str, seconds: float = 10, seed: int = 1, *, is_whole: bool = False) -> bytes:
+    """One TAR of the sample set, made once per test process.
+
+    It has 2 frames/s, as long and with as many keyframes: to draw and encode them all takes three times as long. A kind
+    that `is_whole` has its own frames, 60 per second of "gameplay-60fps".
+    """
+    from jobs.gamedata.sample import kinds
     from jobs.gamedata.steps.sample import make
 
-    return make(kind, seconds=seconds, seed=seed)
+    whole = kinds.KINDS[kind]
+    encoding = replace(whole.encoding, fps=2, gop=whole.encoding.gop * 2 // whole.encoding.fps)
+    with mock.patch.dict(kinds.KINDS, {} if is_whole else {kind: replace(whole, encoding=encoding)}):
+        return make(kind, seconds=seconds, seed=seed)
 
 
 def sample_tars(folder: Path, kinds: Mapping[str, str], seconds: float = 10) -> None:

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 __all__ = ["ForkedCli"]
 
 _SCRIPT = "from jobs.cli import main; main()"
+# A process that `extract` starts imports torch, which takes 1.7 s of processor time.
+_FORKED_WORKER = """
+from functools import partial
+
+from jobs.gamedata.steps import extract
+from tests.fakes.pool import ForkPool
+
+extract.processes = partial(ForkPool, forks=1)
+"""
 _PRELOADED = (
     *("jobs.cli", "jobs.gamedata.steps.run", "jobs.gamedata.steps.verify", "jobs.gamedata.steps.sample"),
     *("jobs.gamedata.manifest.table", "jobs.gamedata.manifest.gather", "jobs.gamedata.manifest.report"),
@@ -35,12 +44,18 @@ _PRELOADED = (
     *("shared.ledger.run", "shared.ledger.commands", "shared.settings.command", "shared.storage.file"),
     *("shared.report.outputs", "rich.table", "rich.text", "rich.console", "rich.progress", "typer.rich_utils"),
     # pyarrow imports pandas with the first Python value that it converts.
-    *("_strptime", "av", "pandas", "pyarrow.pandas_compat", "sqlalchemy.dialects.postgresql.psycopg"),
+    *("_strptime", "av", "torch", "pandas", "pyarrow.pandas_compat", "sqlalchemy.dialects.postgresql.psycopg"),
 )
 
 
 class ForkedCli(Cli):
-    """Runs commands in one folder, each in a fork of one preloaded process."""
+    """Runs commands in one folder, each in a fork of one preloaded process.
+
+    Attributes:
+        forks_worker: the one worker of `extract` is a fork, too, instead of a process that imports all.
+    """
+
+    forks_worker = False
 
     @classmethod
     @contextmanager
@@ -53,7 +68,8 @@ class ForkedCli(Cli):
 
     def start(self, *argv: str, env: Mapping[str, str] | None = None, terminal: str = "") -> Forked:  # type: ignore[override]
         """Start a command at the head of a process group of its own."""
-        return _forks().start(_SCRIPT, *argv, env={**self.env, **(env or {})}, cwd=self.folder, terminal=terminal)
+        script = f"{_FORKED_WORKER if self.forks_worker else ''}{_SCRIPT}"
+        return _forks().start(script, *argv, env={**self.env, **(env or {})}, cwd=self.folder, terminal=terminal)
 
 
 @functools.cache

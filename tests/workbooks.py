@@ -29,7 +29,9 @@ def _relations(identifier: str, kind: str, target: str) -> str:
 def archive(parts: dict[str, str | bytes], *, compressed: bool = True) -> bytes:
     """Return a ZIP archive."""
     with io.BytesIO() as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED) as zipped:
+        # Level 1: bombs of 200 MB take 0.4 s instead of 1.1 s.
+        kind = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+        with zipfile.ZipFile(file, "w", kind, compresslevel=1) as zipped:
             for name, body in parts.items():
                 zipped.writestr(name, body)
         return file.getvalue()

@@ -40,7 +40,7 @@ def pools(counts: Sequence[int], rounds: int) -> None:
         counts: numbers of items, each a short video, so that starting and dispatching take a large share.
         rounds: rounds of each.
     """
-    body = sample_tar("gameplay-60fps", seconds=_SECONDS)
+    body = sample_tar("gameplay-60fps", seconds=_SECONDS, is_whole=True)
     rows = []
     for count in counts:
         found: dict[tuple[str, str], list[float]] = {}

@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+from jobs.gamedata.extraction import worker
 from shared.errors import ConfigurationError, StorageFull, TelecineError
 from tests.fakes.sessions import extract_fake
 
@@ -23,7 +24,9 @@ __all__ = [
     "make_slow_extract",
     "missing",
     "once",
+    "read_fake",
     "unpacked",
+    "write_fake",
 ]
 
 
@@ -118,6 +121,17 @@ def once(mark):
     return Runner()
 
 
+def write_fake(session, *, s3_key, **_):
+    """Return the bytes of a file instead of a `.pt`, for which each worker would import torch: 1.7 s."""
+    return memoryview(f"{s3_key} of {session.duration_s} s".encode())
+
+
+def read_fake(**fake):
+    """Make a reader, in a worker that writes with :func:`write_fake`."""
+    worker.dump = write_fake
+    return extract_fake(**fake)
+
+
 def _die(body):
     if body == b"body 1":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -125,17 +139,18 @@ def _die(body):
 
 def deadly(_device):
     """Make a reader that one of the TARs kills."""
-    return extract_fake(hook=_die)
+    return read_fake(hook=_die)
 
 
 def _hold(body):
     if body == b"body 7":
+        Path(os.environ["MARK"], "held").touch()
         threading.Event().wait()
 
 
 def ending(_device):
     """Make a reader that never ends with one of the TARs."""
-    return extract_fake(hook=_hold)
+    return read_fake(hook=_hold)
 
 
 def make_slow_extract(_settings):

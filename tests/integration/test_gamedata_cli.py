@@ -15,6 +15,7 @@ import pytest
 from jobs.gamedata import load
 from jobs.gamedata.steps.sample import GROUND_TRUTH, key_of
 from shared.text import duration
+from tests.cli import sample_tars
 from tests.forked_cli import ForkedCli
 from tests.postgres_server import postgres
 
@@ -55,11 +56,12 @@ def dies(session, settings):
 
 @pytest.fixture(scope="module")
 def cli(postgres: str) -> Iterator[ForkedCli]:
-    with ForkedCli.on(postgres) as made:
-        # Drawing the set takes 0.6 s of processor time for each second.
-        made("gamedata", "sample", "--output", "./tars", "--seconds", "18").expect(0)
+    with ForkedCli.on(postgres, {"TELECINE_GAMEDATA_WORKERS": "1"}) as made:
+        sample_tars(made.folder / "tars", {key_of(kind): kind for kind in GROUND_TRUTH}, seconds=18)
         done = made("gamedata", "run", *PLACES, "--log-file", "run.log").expect(0)
         (made.folder / "run.out").write_text(done.out)
+        # The worker of this run was a process of its own.
+        made.forks_worker = True
         yield made
 
 
@@ -146,10 +148,13 @@ def test_a_run_took_as_long_wherever_it_is_shown(cli, argv, code):
 
 
 def test_a_second_sample_writes_nothing(cli):
-    before = (cli.folder / "tars/gameplay.tar").stat()
-    done = cli("gamedata", "sample", "--output", "./tars", "--seconds", "18", "--include", "gameplay").expect(0)
+    argv = ("gamedata", "sample", "--output", "./sample", "--seconds", "10", "--include", "idle")
+    done = cli(*argv).expect(0)
+    assert cli.report(done)["counts"] == {"written": 1, "unchanged": 0}
+    before = (cli.folder / "sample/idle.tar").stat()
+    done = cli(*argv).expect(0)
     assert cli.report(done)["counts"] == {"written": 0, "unchanged": 1}
-    assert (cli.folder / "tars/gameplay.tar").stat() == before
+    assert (cli.folder / "sample/idle.tar").stat() == before
 
 
 def test_a_pt_file_has_the_issues_fields(cli):

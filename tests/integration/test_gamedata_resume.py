@@ -38,6 +38,7 @@ class Torch:
 def cli(postgres: str) -> Iterator[ForkedCli]:
     with ForkedCli.on(postgres, {"TELECINE_GAMEDATA_WORKERS": "1"}) as made:
         sample_tars(made.folder / "tars", KINDS)
+        made.forks_worker = True
         made("gamedata", "run", *PLACES).expect(0)
         yield made
 

@@ -11,25 +11,29 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cli import Cli, descendants, sample_tar
-from tests.postgres_server import until
+from tests.cli import descendants, sample_tar
+from tests.forked_cli import ForkedCli
+from tests.postgres_server import postgres, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+__all__ = ["postgres"]
+
 pytestmark = pytest.mark.slow
 
-COUNT = 24
-# Each takes 0.25 s, decoding exact times from GOPs of 250 frames.
-EXTRACT = ("--source-bucket", "./tars", "--sampling", "exact", "--workers", "2", "--batch-mb", "1")
+COUNT = 12
+# Each takes 0.25 s, decoding exact times from GOPs of 250 frames. A worker takes 1.7 s to import torch;
+# tests.integration.test_processes has two.
+EXTRACT = ("--source-bucket", "./tars", "--sampling", "exact", "--workers", "1", "--batch-mb", "1")
 STOP_S = 20.0
 
 
 @pytest.fixture(scope="module")
-def cli() -> Iterator[Cli]:
-    with Cli.fresh() as made:
+def cli(postgres: str) -> Iterator[ForkedCli]:
+    with ForkedCli.on(postgres) as made:
         (made.folder / "tars").mkdir()
-        body = sample_tar("gameplay-60fps")
+        body = sample_tar("gameplay-60fps", is_whole=True)
         for number in range(COUNT):
             (made.folder / f"tars/{number:02d}.tar").write_bytes(body)
         yield made
@@ -47,14 +51,14 @@ def stop(cli, number):
         until(lambda: len(parts(cli)) > before or process.poll() is not None, 60)
         assert process.poll() is None, process.communicate()
         below = descendants(process.pid)
+        assert len(below) == 2, "a worker, and its decoder"
         os.killpg(process.pid, number)
         done = cli.finish(process, STOP_S)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     until(lambda: not any(is_alive(each) for each in below), STOP_S)
-    # The database's supervisor waits a few seconds for another user; Cli.fresh waits until it exits.
-    until(lambda: not [each for each in cli.processes() if "postgres" not in each], STOP_S)
+    until(lambda: not cli.processes(), STOP_S)
     return done
 
 
@@ -92,10 +96,10 @@ def test_stopped_and_killed_runs_leave_no_process_and_the_next_one_completes(cli
             newest = cli("runs", "list", "--limit", "1").expect(0).out.splitlines()[-1]
             assert status in newest
 
+    cli.forks_worker = True
     cli("gamedata", "run", *EXTRACT, "--manifest-bucket", "./out").expect(0)
     assert seen.items() <= committed(cli).items()
-    # PostgreSQL writes its own temporary files at every checkpoint.
-    assert not [path for path in cli.folder.rglob("*.tmp") if "postgres" not in path.parts]
+    assert not list(cli.folder.rglob("*.tmp"))
     cli("gamedata", "verify", "--manifest-bucket", "./out").expect(0)
     rows = judged(cli, "manifest.parquet")
     assert len(rows) == COUNT

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.database import embedded
-from tests.cli import Cli, sample_tar
+from tests.cli import sample_tar
+from tests.forked_cli import ForkedCli
 from tests.in_process import InProcess
 from tests.kills.place import Place
 from tests.postgres_server import Database, reachable_folder, until
@@ -146,20 +147,20 @@ def test_a_log_file_on_a_full_disk_costs_one_line(tmp_path: Path, database: Data
     assert "Traceback" not in done.err
 
 
-def test_the_real_command_on_a_small_disk(database: Database):
-    # Another database than the embedded one, whose disk is the subject above: each command would start it.
-    env = {"TELECINE_DATABASE_URL": database.url}
-    with Cli.fresh(env) as cli, Disk.mounted(cli.folder / "disk", 4) as disk:
+def test_the_real_command_on_a_small_disk(postgres: str):
+    # Another database than the embedded one, whose disk is the subject above.
+    with ForkedCli.on(postgres) as cli, Disk.mounted(cli.folder / "disk", 4) as disk:
         (cli.folder / "tars").mkdir()
         for number in range(12):
             (cli.folder / f"tars/{number:02d}.tar").write_bytes(sample_tar("gameplay-60fps"))
-        flags = ("--source-bucket", "./tars", "--manifest-bucket", "./disk/out", "--batch-mb", "1", "--workers", "1")
+        flags = ("--source-bucket", "./tars", "--manifest-bucket", "./disk/out", "--batch-mb", "1", "--workers", "2")
         done = cli("gamedata", "run", *flags).expect(75)
         assert "No space left on device; free space there or use a folder on another disk" in done.err
         assert "Traceback" not in done.err
         assert 0 < len(cli.etags("disk/out")) < 12
         assert not list(disk.path.rglob(".telecine-put-*"))
         disk.grow(100)
+        cli.forks_worker = True
         done = cli("gamedata", "run", *flags).expect(0)
         assert len(cli.manifest()) == len(cli.etags("disk/out")) == 12
-        InProcess(cli.folder, env)("gamedata", "verify", "--manifest-bucket", "./disk/out").expect(0)
+        cli("gamedata", "verify", "--manifest-bucket", "./disk/out").expect(0)

@@ -113,7 +113,7 @@ def test_killed_runs_on_ray_and_one_to_the_end():
     with Cli.fresh() as cli:
         (cli.folder / "tars").mkdir()
         for key, kind in KINDS.items():
-            (cli.folder / "tars" / key).write_bytes(sample_tar(kind, seconds=40))
+            (cli.folder / "tars" / key).write_bytes(sample_tar(kind, seconds=40, is_whole=True))
         # Worker processes write the same, and start sooner.
         whole, disturbed = Bucket(cli, "whole"), Bucket(cli, "disturbed", *RAY)
         cli("gamedata", "run", *whole.flags).expect(0)
