@@ -173,7 +173,7 @@ def test_the_time_zones_are_those_of_the_iana_database():
             set(),
         ),
     ],
-    ids=str,
+    ids=["no values", "a region", "an endpoint and a registry"],
 )
 def test_the_notes_warn_of_what_may_be_missing(values, warned):
     with helm().Chart.load(small()) as chart:
