@@ -567,6 +567,8 @@ def test_a_reading_that_no_table_takes_is_a_refusal_and_not_tried_forever(app, d
 
 def test_pages_do_not_wait_for_the_list_of_formats_while_it_is_read_again(app, database, monkeypatch):
     state = app.app.state.console
+    # Other tests of the module have stored uploads of platforms that are gone.
+    library.forget()
     first = library.library(state.settings, state.database)
     monkeypatch.setattr(library, "_kept", {name: (0.0, kept) for name, (_, kept) in library._kept.items()})
     # Slow files hold both places of children, and a request reads the list.
