@@ -118,9 +118,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # only raise the figure, and property tests repeat the same lines a hundred times.
     counted = (small, small.with_name("integration"))
     for item in items:
+        _check_name(item)
         is_counted = any(is_below(item.path, folder) for folder in counted)
         if not is_counted or is_hypothesis_test(getattr(item, "function", None)):
             item.add_marker("no_cover")
+
+
+def _check_name(item: pytest.Item) -> None:
+    """Refuse a set in a test's name: each process writes it in another order, and xdist compares the names."""
+    case = getattr(item, "callspec", None)
+    for value in () if case is None else case.params.values():
+        if isinstance(value, set | frozenset) and len(value) > 1 and str(value) in item.name:
+            raise pytest.UsageError(f"{item.nodeid} has a set in its name; expected a list, or names by `ids`")
 
 
 _PREFIXES = ("TELECINE_", "AWS_", "ARGO_", "KUBERNETES_", "PG")
