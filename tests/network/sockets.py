@@ -7,6 +7,7 @@ of pods that end within that time.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import select
@@ -39,6 +40,8 @@ def parse(text: str) -> Table:
     return found
 
 
+# Most sockets are there at many looks, and most of a look's time went into their addresses.
+@functools.lru_cache(maxsize=10_000)
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.partition(":")
     # Words of 32 bits in the machine's byte order, which is little endian on all of ours.
