@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import zlib
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from shared.errors import ConfigurationError
@@ -84,15 +82,6 @@ class Site:
     is_local: bool = False
 
 
-def _spare_searches() -> None:
-    """Let imports of sniffio fail at once if it is not installed.
-
-    httpcore tries several times in each request, and each search through the folders of Python takes 0.07 ms.
-    """
-    if "sniffio" not in sys.modules and find_spec("sniffio") is None:
-        sys.modules["sniffio"] = None  # type: ignore[assignment]
-
-
 def _trakt(settings: ApiSettings) -> Site:
     headers = {
         "Content-Type": "application/json",
@@ -122,7 +111,6 @@ class Pool:
     ) -> None:
         import httpx
 
-        _spare_searches()
         site = site or _trakt(settings)
         self._total_s = settings.total_timeout_s
         self._base = site.base_url

@@ -7,7 +7,6 @@ import contextlib
 import gzip
 import json
 import logging
-import sys
 import zlib
 
 import httpx
@@ -17,7 +16,6 @@ from jobs.trakt.api import wire
 from jobs.trakt.api.client import TraktClient
 from jobs.trakt.api.wire import MAX_BODY, Pool
 from jobs.trakt.errors import ApiDown, EdgeBlocked, KeyRefused, PageFailed, RateLimited
-from jobs.trakt.replayer.server import running
 from jobs.trakt.settings.api import ApiSettings
 from shared.errors import ConfigurationError, TransientError
 from tests.unit.trakt.api.helpers import KEY, FakeClock, RecordingBudget, client_of, run
@@ -73,28 +71,6 @@ def test_a_request_has_the_headers_of_the_api_and_no_login():
     }
     assert {name: request.headers[name] for name in expected} == expected
     assert "authorization" not in request.headers
-
-
-def test_a_request_searches_for_no_module(monkeypatch):
-    searched = []
-
-    class Finder:
-        def find_spec(self, name, *_):
-            searched.append(name)
-
-    async def work(site):
-        settings = ApiSettings(source_system="replay", base_url=site.url, request_quota=0)
-        async with TraktClient(settings, RecordingBudget()) as client:
-            # The first one imports what it needs.
-            await client.get("/movies/1001/ratings")
-            monkeypatch.setattr("sys.meta_path", [Finder(), *sys.meta_path])
-            await client.get("/movies/1001/ratings")
-
-    with running("calm", 1, quota=0) as site:
-        # As in a process that has made no request yet.
-        monkeypatch.delitem(sys.modules, "sniffio", raising=False)
-        asyncio.run(work(site))
-    assert searched == []
 
 
 def test_cookies_are_not_sent_back():
