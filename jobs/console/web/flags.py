@@ -26,6 +26,8 @@ LABELS: Final = {
 }
 """Flags of `viewership run`, without dashes -> labels of their fields."""
 
+# A command, or a value or name of a file.
+_QUOTED: Final = re.compile(r"(`[^`]*`|(?<!\w)'[^']*'(?!\w))")
 _NAMES: Final = "|".join(sorted(LABELS, key=len, reverse=True))
 # An overlap has a button for each choice, and no field.
 _OVERLAP: Final = re.compile(r"\bpass --on-overlap\b(?!-)")
@@ -34,11 +36,20 @@ _FLAG: Final = re.compile(rf"(?<![\w-])--({_NAMES})\b(?!-)")
 
 
 def with_fields(message: str | None) -> str:
-    """Return a message of a command with the names of the console's fields instead of flags; others stay.
+    """Return a message of a command with the names of the console's fields instead of flags.
+
+    Other flags stay, and so does what is in quotes.
 
     >>> with_fields("3 dates may be either; pass --date-order")
     '3 dates may be either; choose “date order”'
     """
-    text = _OVERLAP.sub("choose", message or "")
+    parts = _QUOTED.split(message or "")
+    # Every second part is in quotes.
+    parts[::2] = map(_replaced, parts[::2])
+    return "".join(parts)
+
+
+def _replaced(text: str) -> str:
+    text = _OVERLAP.sub("choose", text)
     text = _PASSED.sub(lambda found: f"choose {found[1] or ''}“{LABELS[found[2]]}”", text)
     return _FLAG.sub(lambda found: f"“{LABELS[found[1]]}”", text)

@@ -177,7 +177,7 @@ def _counted(progress: Progress) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        # What a worker has committed since its last result is not counted.
+        # TARs that a worker has committed since its last result are not counted.
         _log.warning(
             "at least %d of %d TARs are committed; the same command reads the rest", progress.done, progress.total
         )

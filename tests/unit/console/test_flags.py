@@ -19,6 +19,8 @@ from jobs.viewership import phases, uploads
         ("read it again with --period and --on-overlap replace", "read it again with “period” and “overlap” replace"),
         ("--reread finds the lines, --map-all does not", "--reread finds the lines, --map-all does not"),
         ("a--map and --mapped", "a--map and --mapped"),
+        ("run `telecine x --map`; pass --map", "run `telecine x --map`; choose “map”"),
+        ("the file's column '--map' isn't read; pass --map", "the file's column '--map' isn't read; choose “map”"),
         (None, ""),
     ],
 )
