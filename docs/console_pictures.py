@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _TELECINE: Final = (sys.executable, "-c", "from jobs.cli import main; main()")
 _IMAGES: Final = Path(__file__).parent / "images"
-_CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome")
+_CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
 _WIDTH: Final = 1280
 # README and console.md show this picture at half its width, so its text has to be larger.
 _NARROW: Final = 1060
