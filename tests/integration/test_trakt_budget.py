@@ -168,6 +168,59 @@ def test_what_is_not_sent_within_its_lease_or_at_the_end_is_returned(database):
     assert database.rows("SELECT count(*) FROM trakt.request_clients") == [(0,)]
 
 
+def test_slots_of_a_call_that_was_cancelled_are_returned(database):
+    async def work():
+        budget = budget_of(database)
+        with database.connect() as connection:
+            connection.execute("BEGIN")
+            connection.execute("INSERT INTO trakt.request_keys (key_hash) VALUES (%s)", ["0" * 64])
+            task = asyncio.create_task(budget.take())
+            # Its thread waits for the key's row.
+            waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%request_keys%%'"
+            await asyncio.to_thread(until, lambda: database.rows(waiting))
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            closed = asyncio.create_task(budget.close())
+            await asyncio.sleep(0.05)
+            assert not closed.done()
+        await asyncio.wait_for(closed, 10)
+
+    asyncio.run(work())
+    assert database.rows("SELECT count(*) FROM trakt.request_reservations") == [(0,)]
+    assert database.rows("SELECT count(*) FROM trakt.request_clients") == [(0,)]
+
+
+class Sleeper:
+    """A clock whose sleeper wakes when it is told to."""
+
+    def __init__(self):
+        self.asleep, self.awake = asyncio.Event(), asyncio.Event()
+
+    async def sleep(self, _):
+        self.asleep.set()
+        await self.awake.wait()
+
+
+def test_a_free_slot_waits_for_the_process_that_has_fewer(database):
+    async def work():
+        long = {"limit": 8, "window_s": 60, "lease_s": 60, "timeout_s": 60}
+        rich, clock = budget_of(database, **long), Sleeper()
+        await take(rich, 8)
+        poor = asyncio.create_task(budget_of(database, clock=clock, **long).take())
+        await clock.asleep.wait()
+        database.rows(
+            "UPDATE trakt.request_reservations SET counts_until = clock_timestamp()"
+            " WHERE id = (SELECT min(id) FROM trakt.request_reservations) RETURNING id"
+        )
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(rich.take(), 0.6)
+        clock.awake.set()
+        await asyncio.wait_for(poor, 10)
+
+    asyncio.run(work())
+
+
 def test_the_second_process_soon_has_its_half(database):
     async def work():
         counts = {"first": 0, "second": 0}

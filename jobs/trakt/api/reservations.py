@@ -100,6 +100,7 @@ class RequestBudget:
         self._free: deque[tuple[int, float]] = deque()
         self._done: list[tuple[int, float]] = []
         self._unused: list[int] = []
+        self._late: list[asyncio.Future[Any]] = []
         self._bans_before: int | None = None
         self._bans = 0
 
@@ -170,7 +171,11 @@ class RequestBudget:
         return await self._transact(work)
 
     async def close(self) -> None:
-        """Return unused slots; if the database does not answer, only warn."""
+        """Return unused slots, also those of calls that were cancelled; if the database does not answer, only warn."""
+        for late in await asyncio.gather(*self._late, return_exceptions=True):
+            if isinstance(late, _Asked):
+                self._unused += late.slots
+        self._late.clear()
         self._unused += [slot for slot, _ in self._free]
         self._free.clear()
         done, unused = list(self._done), list(self._unused)
@@ -201,8 +206,13 @@ class RequestBudget:
 
         deadline, pause = time.monotonic() + patience_s, _FIRST_PAUSE_S
         while True:
+            running = asyncio.ensure_future(asyncio.to_thread(attempt))
             try:
-                return await asyncio.to_thread(attempt)
+                return await asyncio.shield(running)
+            except asyncio.CancelledError:
+                # The thread runs on, and would write after the last transaction of `close`.
+                self._late.append(running)
+                raise
             except TransientError as error:
                 if time.monotonic() >= deadline:
                     raise
