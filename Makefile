@@ -8,7 +8,8 @@ BIN := .venv/bin
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # npm registry or mirror for the browser scripts (requirements/web.lock).
 NPM_REGISTRY ?= https://registry.npmjs.org
-PYTEST_WORKERS ?= 2
+# One more than the cores of the smallest machine: with as many, a tenth of their time passed in waiting.
+PYTEST_WORKERS ?= 3
 # Output folder of the demo. A value without a slash would be the name of a bucket.
 DEMO ?= ./.telecine/demo
 # Port of `make demo-console`.
