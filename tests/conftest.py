@@ -49,11 +49,9 @@ settings.register_profile("telecine", deadline=None, max_examples=50)
 settings.load_profile("telecine")
 
 
-# One thread for each test process and what it starts: those of OpenMP, OpenBLAS and polars spin while they wait for a
-# core that another test has. That was a twelfth of the processor time of tests/unit.
-os.environ.update(
-    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"), "1")
-)
+# One thread for each test process and what it starts: threads of OpenMP and OpenBLAS spin while they wait for a core
+# that another test has. That took a twelfth of the processor time of tests/unit.
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
 
 # Of a whole run, with all that it keeps until its end, 3 GB are used.
 _MEMORY = Path("/dev/shm")
