@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-PYTHON ?= python3.11
+# Debian's first: it runs Python code in two thirds of the time of pyenv's, which is built without optimization.
+PYTHON ?= $(shell /usr/bin/python3.11 -c 'import ensurepip' 2>/dev/null && echo /usr/bin/python3.11 || echo python3.11)
 BIN := .venv/bin
 # PyTorch's own CPU index: PyPI's Linux build of torch brings 3 GB of CUDA packages.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
