@@ -49,7 +49,8 @@ def test_the_replay_command_is_copied(visit: Start):
     seen = visit(permissions=["clipboard-read", "clipboard-write"])
     page = seen.open(f"/episodes/by-id?id={EPISODE}")
     page.locator("#not-ingested").get_by_role("button", name="Copy").click()
-    page.wait_for_function("document.getElementById('said').textContent === 'copied'")
+    # A function: playwright evaluates an expression again and again, which the page's CSP refuses.
+    page.wait_for_function("() => document.getElementById('said').textContent === 'copied'")
     assert page.evaluate("navigator.clipboard.readText()") == (
         "telecine screenalytics replay Attempt2_2 --accept-changed --bucket=s3://media --prefix=derived"
     )
